@@ -1,0 +1,49 @@
+# make lab   opens the course in JupyterLab          make test   checks everything
+# Every target first sets up .venv where it is missing or older than pyproject.toml or constraints.txt.
+PYTHON ?= python3
+BIN := .venv/bin
+# Open in notebooks/, ask nobody for news, and start for root too (a container), which JupyterLab refuses unless told.
+LAB := --ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks --LabApp.news_url=None $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.PHONY: lab test test-colab notebooks exercises bench docs colab-bundle
+
+lab: .venv/ready  ## make lab ARGS="--no-browser --port 8899"
+	$(BIN)/jupyter lab $(LAB) $(ARGS)
+
+test: .venv/ready  ## make test ARGS="-k widgets"
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/pytest --nbval tests solutions $(ARGS)
+
+test-colab: .venv-colab/ready colab-bundle  ## lecture and solution 02 on Colab's versions
+	.venv-colab/bin/python tests/colab.py
+
+notebooks: .venv/ready  ## make notebooks ARGS=02_autoencoders
+	$(BIN)/python -m course_lib.authoring notebooks $(ARGS)
+
+exercises: .venv/ready
+	$(BIN)/python -m course_lib.authoring exercises
+
+bench: .venv/ready-bench
+	for script in benchmarks/*.py; do $(BIN)/python $$script || failed=1; done; exit $${failed:-0}
+
+docs: .venv/ready-docs  ## a static site in docs/_site
+	$(BIN)/python docs/build.py
+
+colab-bundle: .venv/ready  ## one wheel, weights inside, to put in Colab's /content
+	rm -rf build dist && $(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+
+.venv/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and f"The course needs Python 3.11 or newer, and $(PYTHON) is {v}: install a newer one and run make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -c constraints.txt torch
+	$(BIN)/pip install -c constraints.txt -e '.[lab,test]'
+	@touch $@
+
+.venv/ready-%: .venv/ready
+	$(BIN)/pip install -c constraints.txt -e '.[$*]'
+	@touch $@
+
+.venv-colab/ready: tests/colab-constraints.txt constraints.txt
+	$(PYTHON) -m venv --clear .venv-colab
+	.venv-colab/bin/pip install "$$(grep '^torch==' constraints.txt)" -r tests/colab-constraints.txt
+	@touch $@

@@ -1,0 +1,256 @@
+"""Keep the notebooks in step. The paired ``.py`` is the source; everything else about a notebook is made from it.
+
+python -m course_lib.authoring notebooks [SLUG …]   stamp, format, pair, execute and clean lectures and solutions
+python -m course_lib.authoring exercises            generate exercises/ from solutions/ with nbgrader
+python -m course_lib.authoring check                say what is out of step, and exit 1 if anything is
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import jupytext
+import nbformat
+import typer
+from jupytext.config import load_jupytext_config
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
+
+ROOT = Path(__file__).resolve().parents[1]
+MAX_MEGABYTES = 1.5
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+SETUP = """\
+# The set-up of every notebook. On Colab it adds the course and changes nothing else; elsewhere the course is there already.
+import os
+from glob import glob
+
+import torch
+
+if "COLAB_RELEASE_TAG" in os.environ:
+    wheels = glob("/content/deep_generative_course-*.whl")
+    source = max(wheels, default="git+{repository}")
+    !pip install --quiet --no-deps {{source}}
+    if not torch.cuda.is_available():
+        print("This runtime has no GPU, so training is slow. Runtime → Change runtime type → T4 GPU gives you one.")
+
+from course_lib import plotting
+
+plotting.use_style()"""
+
+BADGES = (
+    "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+    "(https://colab.research.google.com/github/{name}/blob/main/{path}) "
+    "[![Open in Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/{name}/main?urlpath=lab/tree/{path})"
+)
+
+# What a kernel would say of itself, less its version.
+KERNEL = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python", "pygments_lexer": "ipython3"},
+}
+COLAB_GPU = {"accelerator": "GPU", "colab": {"gpuType": "T4", "provenance": []}}  # opens a lecture on a GPU
+
+app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def repository() -> str:
+    """The course's address, from [project.urls] in pyproject.toml."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+
+
+def sources(slugs: list[str] | None = None) -> list[Path]:
+    """The ``.py`` of every lecture and solution whose slug begins with one of `slugs`; of all where there are none.
+
+    Raises:
+        SystemExit: a slug that begins no notebook's name
+    """
+    found = sorted([*ROOT.glob("notebooks/*.py"), *ROOT.glob("solutions/*/*.py")])
+    for slug in slugs or []:
+        if not any(path.stem.startswith(slug) for path in found):
+            raise SystemExit(f"No notebook begins with {slug!r}; there are {', '.join(sorted({path.stem for path in found}))}.")
+    return [path for path in found if not slugs or path.stem.startswith(tuple(slugs))]
+
+
+def badge_target(source: Path) -> str:
+    """Where a notebook's badges lead: a lecture to itself, a solution to its exercise (nbgrader copies the line there)."""
+    path = source.relative_to(ROOT).with_suffix(".ipynb").as_posix()
+    return path.replace("solutions/", "exercises/", 1)
+
+
+def stamp(nb: NotebookNode, source: Path) -> NotebookNode:
+    """Put the current set-up cell, badges and metadata into a notebook; give its cells ids that depend on their text alone."""
+    badges = BADGES.format(name=repository().removeprefix("https://github.com/"), path=badge_target(source))
+    title, *rest = nb.cells[0].source.split("\n")
+    body = "\n".join(line for line in rest if not line.startswith("[![Open in Colab]")).strip("\n")
+    nb.cells[0].source = "\n\n".join(part for part in (title, badges, body) if part)
+
+    setup = next((cell for cell in nb.cells if "setup" in cell.metadata.get("tags", [])), None)
+    if setup is None:
+        setup = new_code_cell(metadata={"tags": ["setup"]})
+        nb.cells.insert(1, setup)
+    setup.source = SETUP.format(repository=repository())
+
+    seen: dict[str, int] = {}
+    for cell in nb.cells:
+        digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:10]
+        seen[digest] = seen.get(digest, 0) + 1
+        cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
+        cell.metadata = NotebookNode({key: value for key, value in cell.metadata.items() if key in ("tags", "slideshow", "nbgrader")})
+    nb.metadata = nbformat.from_dict(KERNEL | (COLAB_GPU if source.parent.name == "notebooks" else {}))
+    nb.nbformat, nb.nbformat_minor = 4, 5
+    return nb
+
+
+def formatted(nb: NotebookNode) -> NotebookNode:
+    """The notebook with its code cells formatted by ruff."""
+    command = [sys.executable, "-m", "ruff", "format", "--quiet", "--stdin-filename", "notebook.ipynb", "-"]
+    done = subprocess.run(command, input=nbformat.writes(nb), capture_output=True, text=True, cwd=ROOT, check=False)
+    if done.returncode:
+        raise SystemExit(f"A code cell is not valid Python: {done.stderr.strip()}")
+    return nbformat.reads(done.stdout, as_version=4)
+
+
+def read_source(source: Path) -> NotebookNode:
+    """The notebook that `source` should be: stamped, without outputs."""
+    return stamp(jupytext.read(source, config=load_jupytext_config(str(source))), source)
+
+
+def source_text(nb: NotebookNode, source: Path) -> str:
+    """The text of the ``.py`` for a notebook."""
+    return jupytext.writes(nb, fmt="py:percent", config=load_jupytext_config(str(source)))
+
+
+def execute(nb: NotebookNode, folder: Path) -> dict[int, float]:
+    """Run every cell in `folder`, in place; return seconds by cell index."""
+    seconds: dict[int, float] = {}
+
+    def started(cell, cell_index):
+        seconds[cell_index] = -time.perf_counter()
+
+    def ended(cell, cell_index, execute_reply):
+        seconds[cell_index] += time.perf_counter()
+
+    client = NotebookClient(
+        nb,
+        kernel_name="python3",
+        timeout=900,
+        resources={"metadata": {"path": str(folder)}},
+        record_timing=False,
+        store_widget_state=False,
+        coalesce_streams=True,
+        on_cell_execute=started,
+        on_cell_executed=ended,
+    )
+    client.execute()
+    return seconds
+
+
+def clean(nb: NotebookNode) -> None:
+    """Drop what must not be committed, in place: widget views and state, progress bars, the kernel's own metadata."""
+    for cell in nb.cells:
+        if cell.cell_type != "code":
+            continue
+        kept = []
+        for output in cell.outputs:
+            if output.output_type == "stream" and output.name == "stderr" and "%|" in output.text:
+                continue
+            data = output.get("data", {})
+            if data.pop(WIDGET_VIEW, None) and not data.keys() - {"text/plain"}:
+                continue  # a live widget with no static picture: its text is only a Python repr
+            kept.append(output)
+        cell.outputs = kept
+    nb.metadata.pop("widgets", None)
+    nb.metadata.language_info = nbformat.from_dict(KERNEL["language_info"])  # execution put this Python's version there
+
+
+def problems_in(source: Path) -> list[str]:
+    """What is out of step in one pair, each as a sentence; empty when all is well."""
+    name, target = source.relative_to(ROOT), source.with_suffix(".ipynb")
+    if not target.exists():
+        return [f"{name} has no .ipynb."]
+    found = []
+    wanted, nb = read_source(source), nbformat.read(target, as_version=4)
+    if source_text(wanted, source) != source.read_text(encoding="utf-8"):
+        found.append(f"{name} has an old set-up cell, old badges or another layout than jupytext's.")
+    if [(c.id, c.cell_type, c.source, c.metadata) for c in wanted.cells] != [(c.id, c.cell_type, c.source, c.metadata) for c in nb.cells]:
+        found.append(f"{name} and its .ipynb differ.")
+    code = [cell for cell in nb.cells if cell.cell_type == "code" and cell.source.strip()]
+    if unrun := sum(cell.execution_count is None for cell in code):
+        found.append(f"{name}: {unrun} of {len(code)} code cells have never run.")
+    outputs = [output for cell in code if "raises-exception" not in cell.metadata.get("tags", []) for output in cell.outputs]
+    if any(output.output_type == "error" for output in outputs):
+        found.append(f"{name}: a cell ends in an error.")
+    if "widgets" in nb.metadata or any(WIDGET_VIEW in output.get("data", {}) for output in outputs):
+        found.append(f"{name}: the .ipynb holds widget state.")
+    if target.stat().st_size / 1e6 > MAX_MEGABYTES:
+        found.append(f"{name}: the .ipynb has {target.stat().st_size / 1e6:.2f} MB, and {MAX_MEGABYTES} is the most.")
+    if not (ROOT / badge_target(source)).exists():
+        found.append(f"{name}: its badges lead to {badge_target(source)}, which does not exist (make exercises).")
+    return found
+
+
+def generate_exercises(into: Path | None = None) -> None:
+    """Make every exercise from its solution with nbgrader, into exercises/ or another folder.
+
+    Another folder gets a gradebook of its own, so that trying a generation leaves the instructor's alone.
+    """
+    for folder in sorted(path for path in ROOT.glob("solutions/*/") if any(path.glob("*.ipynb"))):
+        command = [sys.executable, "-m", "nbgrader", "generate_assignment", folder.name, "--force", "--log-level=WARN"]
+        if into:
+            command += [f"--CourseDirectory.release_directory={into}", f"--CourseDirectory.db_url=sqlite:///{into.parent / 'gradebook.db'}"]
+        # nbgrader starts alembic by its bare name, so it must be on the path even where the environment is not activated
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        if subprocess.run(command, cwd=ROOT, env=os.environ | {"PATH": path}, check=False).returncode:
+            raise SystemExit(f"nbgrader could not make the exercise of {folder.name}: see its message above.")
+
+
+@app.command()
+def notebooks(slugs: Annotated[list[str] | None, typer.Argument(help="such as 02 or 02_autoencoders; all without one")] = None) -> None:
+    """Stamp, format, pair, execute and clean lectures and solutions."""
+    for source in sources(slugs):
+        nb = stamp(formatted(read_source(source)), source)
+        text = source_text(nb, source)
+        if text != source.read_text(encoding="utf-8"):
+            source.write_text(text, encoding="utf-8")
+        name = source.relative_to(ROOT).with_suffix("")
+        print(f"{name}: running {len(nb.cells)} cells …", flush=True)
+        try:
+            seconds = execute(nb, source.parent)
+        except CellExecutionError as error:
+            raise SystemExit(f"{name}: {error}") from None
+        clean(nb)
+        written = nbformat.writes(nb) + "\n"
+        megabytes = len(written.encode()) / 1e6
+        if megabytes > MAX_MEGABYTES:
+            raise SystemExit(f"{name}: {megabytes:.2f} MB with its outputs, and {MAX_MEGABYTES} is the most. Make its figures smaller.")
+        source.with_suffix(".ipynb").write_text(written, encoding="utf-8")
+        print(f"  {sum(seconds.values()):.1f} s, {megabytes:.2f} MB. Slowest cells:")
+        for index in sorted(seconds, key=seconds.get, reverse=True)[:5]:
+            print(f"  {seconds[index]:6.1f} s  cell {index:2d}  {nb.cells[index].source.splitlines()[0][:80]}")
+
+
+@app.command()
+def exercises() -> None:
+    """Generate exercises/ from solutions/ with nbgrader."""
+    generate_exercises()
+
+
+@app.command()
+def check() -> None:
+    """Say what is out of step, and exit 1 if anything is."""
+    problems = [problem for source in sources() for problem in problems_in(source)]
+    print("\n".join(problems) or f"{len(sources())} notebooks are in step.")
+    if problems:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    app()

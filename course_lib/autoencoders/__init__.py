@@ -1,0 +1,11 @@
+"""Topic 02: autoencoders and variational autoencoders.
+
+`models` holds Autoencoder and VAE with their priors, `vq` VQ-VAE, `hybrid` VAE-GAN, `applications` what they are good for,
+`recipes` how the shipped checkpoints were trained.
+"""
+
+from .applications import active_latents, beta_schedule, inpaint, resampling_weights  # noqa: F401
+from .hybrid import VAEGAN, vae_gan_step  # noqa: F401
+from .models import VAE, Autoencoder, MixturePrior, NormalPrior, VampPrior  # noqa: F401
+from .recipes import RECIPES, add_noise  # noqa: F401
+from .vq import VQVAE, CodePrior, VectorQuantiser  # noqa: F401

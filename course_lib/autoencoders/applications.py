@@ -1,0 +1,92 @@
+"""What autoencoders are good for, beside samples: repair, resampling, and the study of posterior collapse."""
+
+import torch
+from torch import Tensor
+
+from ..nn import check_images
+from .models import VAE
+
+
+def inpaint(vae: VAE, x: Tensor, known: Tensor, steps: int = 150, lr: float = 0.1, starts: int = 8, watch=None) -> Tensor:
+    """Fill the unknown pixels by looking for the z that explains the known ones best.
+
+    Minimises −log p(x_known | z) − log p(z) over z with Adam, from several starts for each image; the best one is kept.
+
+    Args:
+        x: (batch, *shape); what stands in unknown pixels does not matter
+        known: the same shape or (*shape), bool, True where a pixel is given
+        watch: `watch(step, images)`, for a film of the search
+
+    Returns:
+        (batch, *shape): known pixels as given, the others as decoded
+    """
+    check_images(x, vae.shape)
+    known = known.to(x.device).expand_as(x)
+    if known.dtype != torch.bool:
+        raise ValueError(f"known must be bool, True where a pixel is given, got {known.dtype}")
+    target = torch.where(known, x, 0.0)
+    weight = known.to(x.dtype)
+    z = vae.prior.sample(starts * len(x), vae).view(starts, len(x), -1).requires_grad_(True)
+    optimiser = torch.optim.Adam([z], lr=lr)
+
+    def energy():
+        # log p(x_known | z): pixels are independent given z, so unknown ones are left out of the sum
+        logits = vae.logits(z)
+        each = torch.nn.functional.binary_cross_entropy_with_logits(logits, target.expand_as(logits), reduction="none")
+        return (each * weight).flatten(2).sum(2) - vae.prior.log_prob(z, vae)
+
+    with torch.enable_grad():
+        for step in range(steps):
+            # grad, not backward: the weights of the model must not collect gradients
+            (z.grad,) = torch.autograd.grad(energy().sum(), z)
+            optimiser.step()
+            if watch:
+                watch(step, torch.where(known, x, vae.decode(z[0].detach())))
+    with torch.no_grad():
+        best = z[energy().argmin(0), torch.arange(len(x))]
+        return torch.where(known, x, vae.decode(best))
+
+
+def resampling_weights(codes: Tensor, alpha: float = 0.01, bins: int = 10) -> Tensor:
+    """Probabilities that draw rare latent codes more often: w(x) ∝ Π_j 1 / (h_j(z_j) + α).
+
+    Args:
+        codes: (n, latents), posterior means
+        alpha: smoothing; the larger, the nearer to uniform
+        bins: of the histogram h_j of each latent (a density, over its own range)
+
+    Returns:
+        (n,), sums to 1
+
+    Source: Amini et al. 2019 (doi:10.1145/3306618.3314243), equation 5.
+    """
+    if alpha <= 0:
+        raise ValueError(f"alpha must be positive, got {alpha}")
+    log_w = torch.zeros(len(codes), dtype=torch.float64)
+    for z in codes.double().cpu().T:
+        low, high = z.min(), z.max()
+        index = ((z - low) / (high - low).clamp(min=1e-12) * bins).long().clamp(max=bins - 1)
+        share = torch.bincount(index, minlength=bins) / len(z)
+        log_w -= (share[index] + alpha).log()  # sums of logs: a product over forty latents would underflow
+    return log_w.softmax(0)
+
+
+def active_latents(vae: VAE, x: Tensor, threshold: float = 0.05) -> int:
+    """How many latents cost at least `threshold` nats of KL on average: the others carry nothing about x."""
+    with torch.no_grad():
+        return int((vae.kl_per_latent(vae.posterior(x)).mean(0) > threshold).sum())
+
+
+def beta_schedule(step: int, steps: int, kind: str = "linear", warm_up: float = 0.5, cycles: int = 4) -> float:
+    """The factor on the KL at `step` of `steps`, from 0 to 1.
+
+    kind: "none" (always 1), "linear" (rises over the first `warm_up` share of training, then stays), "cyclical" (does so `cycles` times)
+
+    Source: Bowman et al. 2015 (arXiv:1511.06349); cyclical: Fu et al. 2019 (arXiv:1903.10145).
+    """
+    if kind == "none":
+        return 1.0
+    if kind not in ("linear", "cyclical"):
+        raise ValueError(f"unknown schedule {kind!r}; choose none, linear or cyclical")
+    progress = step / steps if kind == "linear" else step * cycles / steps % 1
+    return min(1.0, progress / warm_up)

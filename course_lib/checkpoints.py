@@ -1,0 +1,134 @@
+"""Named weights that ship with the course, each beside a JSON record of how it was made.
+
+A checkpoint is two files in `course_lib/weights/`: `NAME.safetensors` and `NAME.json`. The record holds the model's class and config,
+the data, seed, preset, steps, minutes, device, the exact command and the measured numbers. A recording (`"model": null`) is a set of
+plain tensors, such as the course of a training run.
+"""
+
+import difflib
+import hashlib
+import importlib
+import json
+import os
+import re
+from functools import lru_cache
+from pathlib import Path
+
+import safetensors
+import torch
+from safetensors.torch import load as read_safetensors
+from safetensors.torch import save as to_safetensors
+from torch import Tensor, nn
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+def names() -> list[str]:
+    """Every shipped checkpoint and recording."""
+    return sorted(path.stem for path in WEIGHTS.glob("*.json"))
+
+
+def record(name: str) -> dict:
+    """How the checkpoint called `name` was made, and its numbers.
+
+    Raises:
+        KeyError: there is no such checkpoint; the message lists the nearest names
+    """
+    path = WEIGHTS / f"{name}.json"
+    if name not in names():
+        near = difflib.get_close_matches(name, names(), n=3, cutoff=0.4)
+        raise KeyError(
+            f"no checkpoint {name!r}; " + (f"did you mean {' or '.join(near)}? " if near else "") + f"There are: {', '.join(names())}"
+        )
+    return json.loads(path.read_text())
+
+
+def tensors(name: str) -> dict[str, Tensor]:
+    """The stored tensors of `name`, after a look at their hash.
+
+    Raises:
+        ValueError: the file is missing, cut short or altered
+    """
+    entry, path = record(name), WEIGHTS / f"{name}.safetensors"
+    content = path.read_bytes() if path.exists() else b""
+    if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+        state = f"has {len(content)} of {entry['bytes']} bytes" if len(content) != entry["bytes"] else "has been altered"
+        raise ValueError(f"{path.name} {state}; fetch it again with `git checkout -- course_lib/weights`, or train it: {entry['command']}")
+    try:
+        return read_safetensors(content)
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{path.name} is not a safetensors file ({error})") from None
+
+
+def build(entry: dict) -> nn.Module:
+    """The untrained model that a record describes."""
+    module, cls = entry["model"].rsplit(".", 1)
+    if not module.startswith("course_lib."):  # a record is data: it must not be able to import anything it likes
+        raise ValueError(f"a record may name models of course_lib only, not {entry['model']}")
+    return getattr(importlib.import_module(module), cls)(**entry["config"])
+
+
+def load(name: str, device: torch.device | str = "cpu") -> nn.Module:
+    """The trained model called `name`, ready to use: float32, in eval mode, its record as `model.record`."""
+    entry = record(name)
+    if entry["model"] is None:
+        raise ValueError(f"{name} is a recording of training, not a model; read it with checkpoints.tensors({name!r})")
+    model = build(entry)
+    model.load_state_dict({key: t.float() if t.is_floating_point() else t for key, t in tensors(name).items()})
+    model.record = entry
+    return model.to(device).eval().requires_grad_(False)
+
+
+def load_family(prefix: str, device: torch.device | str = "cpu") -> dict[float, nn.Module]:
+    """Every checkpoint whose name is `prefix` and a number, such as `beta_vae_sprites_b4`, in the order of that number."""
+    found = {float(m[1]): name for name in names() if (m := re.fullmatch(re.escape(prefix) + r"_[a-z]+([\d.]+)", name))}
+    if not found:
+        families = sorted({m[1] for name in names() if (m := re.fullmatch(r"(.+)_[a-z]+[\d.]+", name))})
+        raise KeyError(f"no family {prefix!r}; there are: {', '.join(families)}")
+    return {number: load(found[number], device) for number in sorted(found)}
+
+
+def save(name: str, model: nn.Module | dict[str, Tensor], entry: dict, *, half: bool = True, folder: Path | None = None) -> dict:
+    """Write a model (or the tensors of a recording) and its record; both files are whole or absent.
+
+    Args:
+        entry: the record: data, seed, preset, steps, minutes, device, command, numbers. Class, config and hash are filled in here
+        half: store floats in 16 bits
+        folder: where to; the shipped weights by default
+    """
+    folder = WEIGHTS if folder is None else Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    is_model = isinstance(model, nn.Module)
+    state = model.state_dict() if is_model else model
+    state = {k: t.detach().cpu().contiguous().to(torch.float16 if half and t.is_floating_point() else t.dtype) for k, t in state.items()}
+    content = to_safetensors(state)
+    entry = {
+        "name": name,
+        # the topic and the class, without the file inside the topic: that may move
+        "model": ".".join(type(model).__module__.split(".")[:2] + [type(model).__qualname__]) if is_model else None,
+        "config": model.config if is_model else {},
+        "parameters": sum(p.numel() for p in model.parameters()) if is_model else 0,
+        **entry,
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    # the weights first: a record never names a file that is not there
+    write_atomically(folder / f"{name}.safetensors", content)
+    write_atomically(folder / f"{name}.json", (json.dumps(entry, indent=1, ensure_ascii=False) + "\n").encode())
+    return entry
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """The old file or the new one, never half of one."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=8)
+def cached(name: str) -> nn.Module:
+    """`load` on the CPU, once: for widgets that come back to the same model."""
+    return load(name)

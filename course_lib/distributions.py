@@ -1,0 +1,110 @@
+"""Densities that several topics share, all in nats and summed over dimensions."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+LOG_2PI = math.log(2 * math.pi)
+
+
+def gaussian_kl(mean: Tensor, log_var: Tensor) -> Tensor:
+    """KL(N(mean, diag(exp(log_var))) ‖ N(0, I)), in nats.
+
+    Args:
+        mean: (batch, latents)
+        log_var: (batch, latents), log σ² rather than σ, so that any real number is valid
+
+    Returns:
+        (batch,), zero exactly where the posterior equals the prior
+
+    Raises:
+        ValueError: the two shapes differ
+
+    Source: Kingma & Welling 2013 (arXiv:1312.6114), appendix B.
+    """
+    return gaussian_kl_per_latent(mean, log_var).sum(-1)
+
+
+def gaussian_kl_per_latent(mean: Tensor, log_var: Tensor) -> Tensor:
+    """The same KL before the sum: (batch, latents), nats. Near zero for a latent that says nothing about x."""
+    if mean.shape != log_var.shape:
+        raise ValueError(f"mean {tuple(mean.shape)} and log_var {tuple(log_var.shape)} must have one shape")
+    # expm1 keeps the digits that exp(v) − 1 loses near v = 0, where training drives unused latents
+    return 0.5 * (mean.square() + log_var.expm1() - log_var)
+
+
+def gaussian_log_prob(x: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
+    """log N(x; mean, diag(exp(log_var))) summed over the last axis, in nats: (..., dims) → (...)."""
+    return -0.5 * (LOG_2PI + log_var + (x - mean).square() * (-log_var).exp()).sum(-1)
+
+
+def standard_normal_log_prob(x: Tensor) -> Tensor:
+    """log N(x; 0, I) summed over the last axis, in nats: (..., dims) → (...)."""
+    return -0.5 * (LOG_2PI + x.square()).sum(-1)
+
+
+def bernoulli_log_prob(logits: Tensor, x: Tensor) -> Tensor:
+    """log Bernoulli(x; sigmoid(logits)) summed over every axis but the first, in nats.
+
+    Args:
+        logits: (batch, ...), before the sigmoid: a sigmoid followed by a log loses everything beyond ±17 in float32
+        x: the same shape, in [0, 1]; a true log-probability only for 0 and 1
+
+    Returns:
+        (batch,)
+    """
+    if logits.shape != x.shape:
+        raise ValueError(f"logits {tuple(logits.shape)} and x {tuple(x.shape)} must have one shape")
+    return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)
+
+
+def reparameterise(mean: Tensor, log_var: Tensor, noise: Tensor | None = None) -> Tensor:
+    """z = μ + σ·ε with ε ~ N(0, I): a sample that gradients can pass through.
+
+    Args:
+        mean, log_var: (batch, latents)
+        noise: ε of the same shape; drawn when left out
+
+    Source: Kingma & Welling 2013 (arXiv:1312.6114), section 2.4.
+    """
+    noise = torch.randn_like(mean) if noise is None else noise
+    return mean + (0.5 * log_var).exp() * noise
+
+
+class DiagonalGaussian:
+    """N(mean, diag(exp(log_var))) over the last axis.
+
+    mean, log_var: (batch, latents)
+    """
+
+    def __init__(self, mean: Tensor, log_var: Tensor):
+        self.mean, self.log_var = mean, log_var
+
+    @property
+    def std(self) -> Tensor:
+        return (0.5 * self.log_var).exp()
+
+    def sample(self, k: int | None = None) -> Tensor:
+        """One sample (batch, latents), or k of them (k, batch, latents); gradients pass through both."""
+        shape = self.mean.shape if k is None else (k, *self.mean.shape)
+        return self.mean + self.std * torch.randn(shape, dtype=self.mean.dtype, device=self.mean.device)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """(..., batch, latents) → (..., batch), nats."""
+        return gaussian_log_prob(z, self.mean, self.log_var)
+
+    def kl(self) -> Tensor:
+        """KL to N(0, I): (batch,), nats."""
+        return gaussian_kl(self.mean, self.log_var)
+
+
+def log_mean_exp(log_w: Tensor, dim: int = 0) -> Tensor:
+    """log of the mean of exp(log_w) along `dim`, without leaving the log domain."""
+    return log_w.logsumexp(dim) - math.log(log_w.shape[dim])
+
+
+def bits_per_dim(log_prob: Tensor, dims: int) -> Tensor:
+    """Nats of log-likelihood for a whole example → bits for one dimension: −log p / (dims · log 2)."""
+    return -log_prob / (dims * math.log(2))

@@ -1,0 +1,64 @@
+"""Network pieces that several topics share."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+def mlp(sizes: Sequence[int], activation: type[nn.Module] = nn.SiLU) -> nn.Sequential:
+    """Linear layers with an activation between them, none after the last: (batch, sizes[0]) → (batch, sizes[-1])."""
+    layers = []
+    for i, (inputs, outputs) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        layers += [nn.Linear(inputs, outputs)] + ([activation()] if i < len(sizes) - 2 else [])
+    return nn.Sequential(*layers)
+
+
+def mlp_encoder(shape: Sequence[int], hidden: Sequence[int], outputs: int) -> nn.Sequential:
+    """Images (batch, *shape) → (batch, outputs)."""
+    return nn.Sequential(nn.Flatten(), mlp([math.prod(shape), *hidden, outputs]))
+
+
+def mlp_decoder(inputs: int, hidden: Sequence[int], shape: Sequence[int]) -> nn.Sequential:
+    """(batch, inputs) → logits or means (batch, *shape)."""
+    return nn.Sequential(mlp([inputs, *hidden, math.prod(shape)]), nn.Unflatten(1, tuple(shape)))
+
+
+def conv_encoder(shape: Sequence[int], channels: Sequence[int], outputs: int) -> nn.Sequential:
+    """Images (batch, *shape) → (batch, outputs); every entry of `channels` halves height and width.
+
+    Height and width must be divisible by 2 ** len(channels).
+    """
+    height, width = _coarsest(shape, channels)
+    sizes = [shape[0], *channels]
+    layers = [layer for a, b in zip(sizes[:-1], sizes[1:], strict=True) for layer in (nn.Conv2d(a, b, 4, 2, 1), nn.SiLU())]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels[-1] * height * width, outputs))
+
+
+def conv_decoder(inputs: int, channels: Sequence[int], shape: Sequence[int]) -> nn.Sequential:
+    """(batch, inputs) → logits or means (batch, *shape); the mirror image of `conv_encoder` with the same `channels`."""
+    height, width = _coarsest(shape, channels)
+    sizes = [*channels[::-1], shape[0]]
+    layers = [nn.Linear(inputs, channels[-1] * height * width), nn.Unflatten(1, (channels[-1], height, width))]
+    for a, b in zip(sizes[:-1], sizes[1:], strict=True):
+        layers += [nn.SiLU(), nn.ConvTranspose2d(a, b, 4, 2, 1)]
+    return nn.Sequential(*layers)
+
+
+def _coarsest(shape: Sequence[int], channels: Sequence[int]) -> tuple[int, int]:
+    factor = 2 ** len(channels)
+    if shape[1] % factor or shape[2] % factor:
+        raise ValueError(f"{len(channels)} halvings need height and width divisible by {factor}, got {shape[1]} × {shape[2]}")
+    return shape[1] // factor, shape[2] // factor
+
+
+def check_images(x: Tensor, shape: Sequence[int]) -> None:
+    """Raise ValueError unless x is a float batch (batch, *shape) with values in [0, 1]."""
+    if x.ndim != len(shape) + 1 or tuple(x.shape[1:]) != tuple(shape):
+        raise ValueError(f"expected images of shape (batch, {', '.join(map(str, shape))}), got {tuple(x.shape)}")
+    if not x.is_floating_point():
+        raise ValueError(f"expected floats in [0, 1], got {x.dtype}; datasets.to_float turns pixels 0–255 into them")
+    # on a GPU the look at the values would wait for the device at each step
+    if not x.is_cuda and len(x) and (torch.amin(x) < 0 or torch.amax(x) > 1):
+        raise ValueError(f"expected values in [0, 1], got {x.min().item():.3g} to {x.max().item():.3g}")

@@ -1,0 +1,171 @@
+"""How each shipped checkpoint is made: `python -m course_lib train NAME --preset cpu`.
+
+A topic writes its recipes beside its models, in `course_lib/<topic>`, as a dict called `RECIPES`.
+"""
+
+import importlib
+import math
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from . import checkpoints, datasets, training
+
+TOPICS = ["autoencoders"]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What `training.fit` is told; one for a 2-core laptop (`cpu`) and one for a Colab T4 (`gpu`)."""
+
+    steps: int
+    batch_size: int = 128
+    lr: float = 1e-3
+    warmup: int = 200
+    clip: float | None = None
+    weight_decay: float = 0.0
+    ema: float | None = 0.999
+    precision: str = "no"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model, its data, its budgets, and what to measure.
+
+    Attributes:
+        build: () → untrained model
+        data: a name of `datasets.load`
+        budgets: preset → Budget
+        fit: keyword arguments for `training.fit`: step, prepare, optimisers (a function of the model)
+        tensors: Dataset → what `fit` iterates over; the images when left out
+        measure: (model, test split) → dict of numbers
+        after: (model, train split, steps, progress) → None, a second stage of training
+        film: instead of a model, (budget, steps, train split, test split, seed) → (tensors, numbers): the course of training itself
+    """
+
+    build: Callable[[], nn.Module] | None
+    data: str
+    budgets: dict[str, Budget]
+    measure: Callable | None
+    fit: dict = field(default_factory=dict)
+    tensors: Callable = lambda ds: ds.x
+    after: Callable | None = None
+    film: Callable | None = None
+
+
+def recipes() -> dict[str, Recipe]:
+    """Every recipe of every topic, by name."""
+    return {name: recipe for topic in TOPICS for name, recipe in importlib.import_module(f"course_lib.{topic}").RECIPES.items()}
+
+
+def find(name: str) -> Recipe:
+    """The recipe called `name`; KeyError with the valid names otherwise."""
+    known = recipes()
+    if name not in known:
+        raise KeyError(f"no recipe {name!r}; there are: {', '.join(known)}")
+    return known[name]
+
+
+def train(
+    name: str,
+    preset: str = "auto",
+    *,
+    seed: int = 0,
+    steps: int | None = None,
+    folder: Path = Path("runs"),
+    device: str | None = None,
+    progress: bool = True,
+) -> dict:
+    """Train the checkpoint `name`, measure it, and write it to `folder`; goes on from `folder/NAME.state` when that is there.
+
+    preset: "cpu", "gpu", or "auto" for what the machine has. Returns the record.
+    """
+    recipe = find(name)
+    place = training.pick_device() if device is None else training.device_called(device)
+    preset = ("cpu" if place.type == "cpu" else "gpu") if preset == "auto" else preset
+    if preset not in recipe.budgets:
+        raise ValueError(f"unknown preset {preset!r}; choose one of {', '.join(recipe.budgets)}")
+    budget = recipe.budgets[preset]
+    steps = steps or budget.steps
+    entry = {
+        "data": "",
+        "seed": seed,
+        "preset": preset,
+        "steps": steps,
+        "minutes": 0.0,
+        "device": f"{place.type}, {torch.get_num_threads()} threads" if place.type == "cpu" else torch.cuda.get_device_name(),
+        "torch": torch.__version__.split("+")[0],
+        "python": platform.python_version(),
+        "command": f"python -m course_lib train {name} --preset {preset}"
+        + (f" --seed {seed}" if seed else "")
+        + (f" --steps {steps}" if steps != budget.steps else ""),
+    }
+    data = datasets.load(recipe.data, "train")
+    entry["data"] = f"{recipe.data}, {len(data):,} images"
+    started = time.perf_counter()
+    if recipe.film:
+        tensors, numbers = recipe.film(budget, steps, data, datasets.load(recipe.data, "test"), seed)
+        entry["minutes"] = round((time.perf_counter() - started) / 60, 2)
+        return checkpoints.save(name, tensors, entry | {"numbers": tidy(numbers)}, folder=folder)
+    training.seed_everything(seed)
+    model = recipe.build()
+    options = dict(recipe.fit)
+    if "optimisers" in options:
+        options["optimisers"] = options["optimisers"](model.to(place))
+    state = folder / f"{name}.state"
+    run = training.fit(
+        model,
+        recipe.tensors(data),
+        steps=steps,
+        batch_size=budget.batch_size,
+        lr=budget.lr,
+        warmup=min(budget.warmup, steps // 2),
+        clip=budget.clip,
+        weight_decay=budget.weight_decay,
+        ema=budget.ema,
+        precision=budget.precision,
+        seed=seed,
+        device=place,
+        checkpoint=state,
+        progress=progress,
+        **options,
+    )
+    if run.interrupted:
+        raise KeyboardInterrupt(f"stopped at step {run.step}; the same command goes on from there")
+    model = run.ema or run.model
+    started = time.perf_counter()
+    if recipe.after:
+        recipe.after(model, data, steps, progress)
+    entry["minutes"] = round((run.seconds + time.perf_counter() - started) / 60, 2)
+    # measured on what is shipped: weights that went through 16 bits
+    for tensor in model.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.copy_(tensor.half().float())
+    entry["numbers"] = evaluate(model, recipe)
+    saved = checkpoints.save(name, model, entry, folder=folder)
+    state.unlink(missing_ok=True)
+    return saved
+
+
+def evaluate(model: nn.Module, recipe: Recipe, seed: int = 0) -> dict:
+    """The recipe's numbers on its test split, rounded to what is stable."""
+    training.seed_everything(seed)
+    device = next(model.parameters()).device
+    numbers = recipe.measure(model.eval(), datasets.load(recipe.data, "test").to(device))
+    return tidy(numbers)
+
+
+def tidy(value):
+    """Floats with four significant digits, inside lists and dicts too, so that records read well."""
+    if isinstance(value, list):
+        return [tidy(v) for v in value]
+    if isinstance(value, dict):
+        return {k: tidy(v) for k, v in value.items()}
+    if isinstance(value, float) and value and math.isfinite(value):
+        return round(value, max(0, 3 - math.floor(math.log10(abs(value)))))
+    return value

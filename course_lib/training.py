@@ -1,0 +1,348 @@
+"""The one training loop of the course.
+
+`fit` runs any model with a `loss`, on a CPU, a GPU or several, and any game with its own step and optimisers.
+"""
+
+import copy
+import math
+import os
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState, PartialState
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+
+class TrainingDiverged(FloatingPointError):
+    """The loss became NaN or infinite; the message says what to look at."""
+
+
+def pick_device() -> torch.device:
+    """The best device here: CUDA, then Apple's MPS, then the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def device_called(name: str) -> torch.device:
+    """The device of that name; ValueError when there is no such device, or not here."""
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    kind = name.split(":")[0]
+    if kind not in available:
+        raise ValueError(f"unknown device {name!r}; choose cpu, cuda or mps")
+    if not available[kind]:
+        raise ValueError(f"this machine has no {kind} device; there is: {', '.join(k for k, here in available.items() if here)}")
+    return torch.device(name)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and PyTorch (every device)."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 (libraries below us use the global generator)
+    torch.manual_seed(seed)
+
+
+def parameter_count(model: nn.Module) -> int:
+    """How many numbers training may change."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+class EMA:
+    """An exponential moving average of a model's weights: ema ← decay·ema + (1 − decay)·weights.
+
+    `ema.model` is a copy to evaluate and sample with. Buffers (batch-norm statistics) are copied, not averaged: they are averages already.
+    The decay is warmed up as (1 + n)/(10 + n), so that a short run does not remember its random start.
+    """
+
+    def __init__(self, model: nn.Module, decay: float = 0.999):
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay must lie in [0, 1), got {decay}")
+        self.decay, self.updates = decay, 0
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self._pair(model)
+
+    def _pair(self, model: nn.Module) -> None:
+        # lists made once: walking the module tree at every step costs more than the arithmetic
+        self.source = model
+        self.averaged, self.weights = list(self.model.parameters()), [p.detach() for p in model.parameters()]
+        self.buffers = list(zip(self.model.buffers(), model.buffers(), strict=True))
+
+    @torch.no_grad()
+    def update(self) -> None:
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        torch._foreach_lerp_(self.averaged, self.weights, 1 - decay)  # one fused call instead of one a tensor
+        for ours, theirs in self.buffers:
+            ours.copy_(theirs)
+
+
+def learning_rate(step: int, steps: int, schedule: str = "cosine", warmup: int = 0) -> float:
+    """The factor on the base learning rate at `step` of `steps`.
+
+    schedule: "constant", "linear" (polynomial of degree 1), "cosine" or "exponential" (to 1 %). `warmup` steps rise linearly from 0 first.
+    """
+    if step < warmup:
+        return (step + 1) / warmup
+    t = (step - warmup) / max(1, steps - warmup)
+    factors = {"constant": 1.0, "linear": 1 - t, "cosine": 0.5 * (1 + math.cos(math.pi * t)), "exponential": 0.01**t}
+    if schedule not in factors:
+        raise ValueError(f"unknown schedule {schedule!r}; choose one of {', '.join(factors)}")
+    return factors[schedule]
+
+
+class Run:
+    """What `fit` gives back, and what a step function works with.
+
+    Attributes:
+        model: the trained model;  ema: the averaged copy, or None
+        history: one dict of floats every `log_every` steps, with "step" and "seconds"
+        step, steps: where training is, and where it ends;  progress: step / steps in [0, 1)
+        seconds: time spent in the loop;  interrupted: stopped by Ctrl-C or the stop button
+    """
+
+    def __init__(self, model: nn.Module, optimisers: dict, accelerator: Accelerator, steps: int, clip: float | None, ema: float | None):
+        self.model, self.optimisers, self.accelerator, self.steps, self.clip = model, optimisers, accelerator, steps, clip
+        self.base_lr = {name: [g["lr"] for g in o.param_groups] for name, o in optimisers.items()}
+        self.average = EMA(model, ema) if ema else None
+        self.step, self.seconds, self.interrupted, self.history = 0, 0.0, False, []
+
+    @property
+    def ema(self) -> nn.Module | None:
+        return self.average.model if self.average else None
+
+    @property
+    def progress(self) -> float:
+        return self.step / self.steps
+
+    def update(self, loss: Tensor, name: str = "model") -> None:
+        """Backward, clip and step the optimiser called `name`. Gradients of its own parameters only are used and cleared."""
+        if loss.ndim:
+            raise ValueError(f"a loss must be one number, got shape {tuple(loss.shape)}; average it over the batch")
+        if not loss.is_cuda and not torch.isfinite(loss):  # on a GPU this look would stall every step: `fit` looks at each log instead
+            raise TrainingDiverged(self._diagnosis({name: loss.item()}))
+        optimiser = self.optimisers[name]
+        self.accelerator.backward(loss)
+        if self.accelerator.sync_gradients:
+            parameters = [p for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
+            average_gradients(parameters, self.accelerator.num_processes)
+            if self.clip:
+                self.accelerator.clip_grad_norm_(parameters, self.clip)
+        optimiser.step()
+        # every optimiser is cleared: a generator's loss leaves gradients in the discriminator too
+        for each in self.optimisers.values():
+            each.zero_grad()
+
+    def _diagnosis(self, values: dict[str, float]) -> str:
+        shown = ", ".join(f"{k} = {v}" for k, v in values.items())
+        last = f" The last finite record: {self.history[-1]}." if self.history else ""
+        return (
+            f"training stopped at step {self.step}: {shown}.{last} Look at, in this order: the range of the input, the learning rate "
+            f"(now {max(g['lr'] for o in self.optimisers.values() for g in o.param_groups):.1e}), a log or division of zero in the loss, "
+            f"and clip= (now {self.clip})."
+        )
+
+    def state_dict(self) -> dict:
+        return {
+            "model": self.model.state_dict(),
+            "ema": {"weights": self.ema.state_dict(), "updates": self.average.updates} if self.average else None,
+            "optimisers": {name: o.state_dict() for name, o in self.optimisers.items()},
+            "step": self.step,
+            "seconds": self.seconds,
+            "history": self.history,
+            "config": dict(getattr(self.model, "config", {})),
+            "rng": {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []},
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        if state["config"] != dict(getattr(self.model, "config", {})):
+            raise ValueError(f"the checkpoint holds a model with config {state['config']}, this one has {self.model.config}")
+        self.model.load_state_dict(state["model"])
+        if self.average and state["ema"]:
+            self.ema.load_state_dict(state["ema"]["weights"])
+            self.average.updates = state["ema"]["updates"]
+        for name, optimiser in self.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+        self.step, self.seconds, self.history = state["step"], state["seconds"], state["history"]
+        torch.set_rng_state(state["rng"]["cpu"])
+        if torch.cuda.is_available() and len(state["rng"]["cuda"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(state["rng"]["cuda"])
+
+
+def average_gradients(parameters: list[nn.Parameter], processes: int) -> None:
+    """Mean of the gradients over all processes, in one message."""
+    # by hand rather than by DistributedDataParallel: that hooks `forward`, and our models are trained through `loss`
+    if processes == 1 or not parameters:
+        return
+    flat = torch.cat([p.grad.flatten() for p in parameters])
+    dist.all_reduce(flat)
+    for p, mean in zip(parameters, flat.div_(processes).split([p.numel() for p in parameters]), strict=True):
+        p.grad.copy_(mean.view_as(p.grad))
+
+
+def minimise_loss(run: Run, batch) -> dict[str, Tensor]:
+    """The default step: minimise `model.loss(batch)`."""
+    loss = run.model.loss(*batch) if isinstance(batch, tuple) else run.model.loss(batch)
+    run.update(loss)
+    return {"loss": loss}
+
+
+def fit(
+    model: nn.Module,
+    data: Tensor | tuple[Tensor, ...],
+    *,
+    steps: int,
+    batch_size: int = 128,
+    lr: float = 1e-3,
+    step: Callable[[Run, Tensor], dict] = minimise_loss,
+    prepare: Callable | None = None,
+    optimisers: dict[str, torch.optim.Optimizer] | None = None,
+    schedule: str = "cosine",
+    warmup: int = 0,
+    weight_decay: float = 0.0,
+    clip: float | None = None,
+    accumulate: int = 1,
+    ema: float | None = None,
+    precision: str = "no",
+    seed: int = 0,
+    device: torch.device | str | None = None,
+    checkpoint: str | Path | None = None,
+    checkpoint_every: int = 500,
+    log_every: int = 25,
+    watch: Callable[[Run], None] | None = None,
+    progress: bool = True,
+) -> Run:
+    """Train `model` on `data` for `steps` optimiser steps.
+
+    Args:
+        data: one tensor, or a tuple of tensors of equal length; kept whole on the device and indexed there
+        step: `step(run, batch)` calls `run.update(loss)` and returns a dict of scalars to log; by default `model.loss` is minimised
+        prepare: `prepare(batch)`, run on the device before the step: scaling, binarisation, noise
+        optimisers: name → optimiser; AdamW on all parameters, called "model", when left out. A GAN gives two, and calls
+            `run.update(loss, name)`
+        schedule, warmup: see `learning_rate`
+        clip: the largest gradient norm;  accumulate: batches for one step
+        ema: decay of the averaged weights, `run.ema`
+        precision: "no", "bf16" or "fp16"
+        checkpoint: a file written atomically every `checkpoint_every` steps and at the end; when it exists, training goes on from it
+        watch: called with the run at every log, for example `plotting.LossPlot()`
+
+    Ctrl-C or the stop button ends training and keeps what was learned. Several processes (`accelerate launch`, `notebook_launcher`)
+    each take their own share of every batch; `batch_size` is the size of the whole batch.
+
+    Raises:
+        TrainingDiverged: a loss became NaN or infinite
+        ValueError: an argument is out of range, or the checkpoint is of another model
+    """
+    tensors = data if isinstance(data, tuple) else (data,)
+    if steps < 1 or batch_size < 1:
+        raise ValueError(f"steps and batch_size must be at least 1, got {steps} and {batch_size}")
+    if len({len(t) for t in tensors}) != 1 or len(tensors[0]) == 0:
+        raise ValueError(f"data must be non-empty tensors of one length, got lengths {[len(t) for t in tensors]}")
+    # accelerate keeps the precision of the first run for the whole process: without this a notebook could not try two
+    AcceleratorState._reset_state(reset_partial_state=PartialState().num_processes == 1)
+    accelerator = Accelerator(mixed_precision=precision, gradient_accumulation_steps=accumulate, cpu=str(device) == "cpu")
+    # a device that was asked for by name wins over accelerate's choice, except that each of several processes has its own
+    place = accelerator.device if device is None or accelerator.num_processes > 1 else torch.device(device)
+    workers, rank = accelerator.num_processes, accelerator.process_index
+    if batch_size % workers:
+        raise ValueError(f"batch_size {batch_size} must be a multiple of the {workers} processes")
+    if batch_size > len(tensors[0]):
+        batch_size = len(tensors[0]) // workers * workers
+    seed_everything(seed)
+    model.to(place).train()
+    tensors = tuple(t.to(place) for t in tensors)
+    if workers > 1:  # the same start everywhere, then different noise in each process
+        for p in model.state_dict().values():
+            dist.broadcast(p, 0)
+        torch.manual_seed(seed + 1000 * rank)
+    if optimisers is None:
+        optimisers = {"model": torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=place.type == "cuda")}
+    optimisers = {name: accelerator.prepare(o) for name, o in optimisers.items()}
+    run = Run(model, optimisers, accelerator, steps, clip, ema)
+    if checkpoint and Path(checkpoint).exists():
+        run.load_state_dict(load_state(checkpoint))
+    batches = epochs(tensors, batch_size, seed, skip=run.step * accumulate)
+    bar = tqdm(total=steps, initial=run.step, unit="step", disable=not progress or not accelerator.is_main_process, mininterval=0.5)
+    started = time.perf_counter() - run.seconds
+    try:
+        while run.step < steps:
+            for name, optimiser in optimisers.items():
+                for group, base in zip(optimiser.param_groups, run.base_lr[name], strict=True):
+                    group["lr"] = base * learning_rate(run.step, steps, schedule, warmup)
+            for _ in range(accumulate):
+                batch = tuple(t[rank::workers] for t in next(batches))
+                batch = batch if isinstance(data, tuple) else batch[0]
+                with accelerator.accumulate(model), accelerator.autocast():
+                    logged = step(run, prepare(batch) if prepare else batch)
+            if run.average:
+                run.average.update()
+            run.step += 1
+            run.seconds = time.perf_counter() - started
+            if run.step % log_every == 0 or run.step == steps:
+                values = {k: v.item() if isinstance(v, Tensor) else float(v) for k, v in logged.items()}
+                if not all(map(math.isfinite, values.values())):
+                    raise TrainingDiverged(run._diagnosis(values))
+                run.history.append({"step": run.step, "seconds": round(run.seconds, 3), **values})
+                bar.set_postfix({k: f"{v:.4g}" for k, v in values.items()}, refresh=False)
+                if watch and accelerator.is_main_process:
+                    watch(run)
+            bar.update()
+            if checkpoint and accelerator.is_main_process and (run.step % checkpoint_every == 0 or run.step == steps):
+                save_state(checkpoint, run.state_dict())
+    except KeyboardInterrupt:
+        run.interrupted = True
+        if checkpoint and accelerator.is_main_process:
+            save_state(checkpoint, run.state_dict())
+        bar.write(f"stopped at step {run.step} of {steps}; the model keeps what it has learned")
+    finally:
+        bar.close()
+    model.eval()
+    return run
+
+
+def epochs(tensors: tuple[Tensor, ...], batch_size: int, seed: int, skip: int = 0):
+    """Endless full batches. The order of an epoch depends on the seed and its number only: a resumed run sees what it would have seen."""
+    n = len(tensors[0])
+    each = n // batch_size
+    epoch, first = divmod(skip, each)
+    while True:
+        order = torch.randperm(n, generator=torch.Generator().manual_seed(seed + 7919 * epoch)).to(tensors[0].device)
+        for i in range(first, each):
+            index = order[i * batch_size : (i + 1) * batch_size]
+            yield tuple(t.index_select(0, index) for t in tensors)
+        epoch, first = epoch + 1, 0
+
+
+def save_state(path: str | Path, state: dict) -> None:
+    """Write a training state so that the file is always whole: the old one, or the new one."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        torch.save(state, partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_state(path: str | Path) -> dict:
+    """Read what `save_state` wrote.
+
+    Raises:
+        ValueError: the file is damaged, or not a training state
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        state["model"], state["step"]
+    except Exception as error:
+        raise ValueError(
+            f"{path} is not a whole training checkpoint ({type(error).__name__}); delete it to start again from step 0"
+        ) from None
+    return state

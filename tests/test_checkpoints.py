@@ -1,0 +1,120 @@
+"""Shipped weights: whole, described, reproducible, and refused when damaged."""
+
+import json
+
+import pytest
+import torch
+
+from course_lib import checkpoints, recipes
+from course_lib.autoencoders import VAE
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "WEIGHTS", tmp_path)
+    for beta in (0.5, 4):
+        checkpoints.save(f"toy_vae_b{beta}", VAE(shape=(1, 4, 4), latents=2, hidden=(8,), beta=beta), {"command": "python -m …"})
+    checkpoints.save("film", {"kl": torch.arange(3)}, {"command": "python -m …"})
+    return tmp_path
+
+
+def test_a_saved_model_comes_back_the_same(folder):
+    torch.manual_seed(0)
+    model, z = VAE(shape=(1, 4, 4), latents=2, hidden=(8,), prior="mixture", components=3), torch.randn(5, 2)
+    checkpoints.save("exact", model, {"command": ""}, half=False)
+    checkpoints.save("half", model, {"command": ""})
+    exact, half = checkpoints.load("exact"), checkpoints.load("half")
+    assert torch.equal(exact.decode(z), model.decode(z)) and torch.equal(exact.prior.mean, model.prior.mean)
+    assert torch.allclose(half.decode(z), model.decode(z), atol=2e-3)
+    assert half.prior.mean.dtype == torch.float32 and not half.training and not any(p.requires_grad for p in half.parameters())
+    assert exact.record["parameters"] == sum(p.numel() for p in model.parameters())
+    assert exact.config == model.config
+
+
+def test_families_come_in_the_order_of_their_number(folder):
+    family = checkpoints.load_family("toy_vae")
+    assert list(family) == [0.5, 4.0] and family[4.0].beta == 4
+    with pytest.raises(KeyError, match="no family 'toy'; there are: toy_vae"):
+        checkpoints.load_family("toy")
+
+
+def test_unknown_names_list_the_valid_ones(folder):
+    with pytest.raises(KeyError, match="did you mean .*toy_vae_b4"):
+        checkpoints.load("toy_vae_b5")
+    with pytest.raises(KeyError, match=r"There are: film, toy_vae_b0\.5, toy_vae_b4"):
+        checkpoints.record("zzz")
+
+
+def test_a_recording_is_not_a_model(folder):
+    assert torch.equal(checkpoints.tensors("film")["kl"], torch.arange(3))
+    with pytest.raises(ValueError, match="film is a recording"):
+        checkpoints.load("film")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda b: b[:-7], r"has \d+ of \d+ bytes; fetch it again"),
+        (lambda b: b[:-1] + bytes([b[-1] ^ 1]), "has been altered"),
+        (lambda b: b"", "has 0 of"),
+    ],
+)
+def test_a_damaged_file_is_named_and_refused(folder, damage, message):
+    path = folder / "toy_vae_b4.safetensors"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ValueError, match=r"toy_vae_b4.safetensors " + message):
+        checkpoints.load("toy_vae_b4")
+
+
+def test_a_missing_file_is_named(folder):
+    (folder / "toy_vae_b4.safetensors").unlink()
+    with pytest.raises(ValueError, match="toy_vae_b4.safetensors has 0 of"):
+        checkpoints.load("toy_vae_b4")
+
+
+def test_a_record_cannot_import_what_it_likes(folder):
+    path = folder / "toy_vae_b4.json"
+    path.write_text(path.read_text().replace("course_lib.autoencoders.VAE", "subprocess.Popen"))
+    with pytest.raises(ValueError, match="models of course_lib only, not subprocess.Popen"):
+        checkpoints.load("toy_vae_b4")
+
+
+def test_a_failed_write_leaves_the_old_file(folder, monkeypatch):
+    old = (folder / "toy_vae_b4.safetensors").read_bytes()
+
+    def full_disk(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(checkpoints.os, "replace", full_disk)
+    with pytest.raises(OSError):
+        checkpoints.save("toy_vae_b4", {"x": torch.zeros(9)}, {})
+    assert (folder / "toy_vae_b4.safetensors").read_bytes() == old
+    assert not list(folder.glob("*.partial"))
+
+
+# --- what is shipped
+
+SHIPPED = checkpoints.names()
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_checkpoint_is_whole_small_and_described(name):
+    entry = checkpoints.record(name)
+    assert checkpoints.tensors(name)
+    assert entry["bytes"] <= 4 * 2**20
+    assert entry["minutes"] > 0 and entry["numbers"] and entry["seed"] is not None and entry["device"] and entry["data"]
+    assert entry["command"].startswith(f"python -m course_lib train {name} --preset {entry['preset']}")
+    assert entry["name"] == name in recipes.recipes()
+    if entry["model"]:
+        model = checkpoints.load(name)
+        assert entry["parameters"] == sum(p.numel() for p in model.parameters())
+        # the recipe of today still builds what is shipped
+        assert json.loads(json.dumps(recipes.find(name).build().config)) == entry["config"]
+
+
+def test_all_shipped_weights_together_stay_small():
+    assert sum(checkpoints.record(name)["bytes"] for name in SHIPPED) <= 40 * 2**20
+
+
+def test_every_recipe_is_shipped():
+    assert set(recipes.recipes()) == set(SHIPPED)

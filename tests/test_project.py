@@ -1,0 +1,201 @@
+"""The project as a whole: what it asks for, how it is laid out, and whether its notebooks are in step."""
+
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from IPython.core.interactiveshell import InteractiveShell
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from course_lib import authoring
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+REPOSITORY = PROJECT["urls"]["Repository"]
+NOTEBOOKS = sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("solutions/*/*.ipynb"), *ROOT.glob("exercises/*/*.ipynb")])
+TOP_LEVEL = {
+    *("notebooks", "course_lib", "exercises", "solutions", "tests", "benchmarks", "docs", ".ci", ".github"),
+    *("README.md", "LICENSE", "Makefile", "pyproject.toml", "constraints.txt", "environment.yml", "jupytext.toml", "nbgrader_config.py"),
+    *(".gitignore", ".gitattributes"),
+}
+
+
+def bounds(lines) -> dict[str, str]:
+    """{"numpy": ">=2.0"} of requirement lines."""
+    requirements = [Requirement(line) for line in lines]
+    return {canonicalize_name(requirement.name): str(requirement.specifier) for requirement in requirements}
+
+
+def pins(path: Path) -> dict[str, Version]:
+    lines = (line.split("#")[0].strip() for line in path.read_text().splitlines())
+    return {canonicalize_name(line.split("==")[0]): Version(line.split("==")[1]) for line in lines if line}
+
+
+def setup_cell(notebook) -> str:
+    cells = nbformat.read(notebook, as_version=4).cells
+    return next(cell.source for cell in cells if "setup" in cell.metadata.get("tags", []))
+
+
+def test_conda_asks_for_what_pip_asks_for():
+    dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    (pip,) = (item["pip"] for item in dependencies if isinstance(item, dict))
+    conda = [item for item in dependencies if isinstance(item, str) and item != "pip"]
+    asked = bounds([*conda, *(line for line in pip if line != "-e .")])
+    asked["torch"] = asked.pop("pytorch")  # conda-forge's name for it
+
+    extras = PROJECT["optional-dependencies"]
+    assert asked.pop("python") == PROJECT["requires-python"]
+    assert asked == bounds([*PROJECT["dependencies"], *extras["lab"], *extras["test"]])
+
+
+def test_colab_satisfies_every_bound():
+    colab = pins(ROOT / "tests/colab-constraints.txt") | {"torch": Version("2.6")}  # the oldest runtime that we name
+    for line in PROJECT["dependencies"]:
+        requirement = Requirement(line)
+        assert requirement.specifier.contains(colab[canonicalize_name(requirement.name)]), line
+
+
+def test_constraints_pin_everything_that_is_asked_for():
+    pinned = pins(ROOT / "constraints.txt")
+    assert pinned["torch"] == Version("2.13.0")
+    for line in [*PROJECT["dependencies"], *(line for extra in PROJECT["optional-dependencies"].values() for line in extra)]:
+        requirement = Requirement(line)
+        assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)]), line
+
+
+def test_importing_the_course_imports_no_topic():
+    heavy = ("course_lib", "torch", "numpy", "matplotlib")
+    code = f"import sys, course_lib; print(*(name for name in sys.modules if name.split('.')[0] in {heavy}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["course_lib"]
+
+
+def test_top_level_holds_nothing_else():
+    if not (ROOT / ".git").exists() or not shutil.which("git"):
+        pytest.skip("not a git checkout")
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert {path.split("/")[0] for path in tracked} <= TOP_LEVEL
+
+
+def test_notebooks_are_in_step():
+    assert [problem for source in authoring.sources() for problem in authoring.problems_in(source)] == []
+
+
+def test_every_badge_opens_a_file_that_exists():
+    name = REPOSITORY.removeprefix("https://github.com/")
+    places = (f"https://colab.research.google.com/github/{name}/blob/main/", f"https://mybinder.org/v2/gh/{name}/main?urlpath=lab/tree/")
+    for page in [*NOTEBOOKS, ROOT / "README.md"]:
+        links = re.findall(r"https://(?:colab\.research\.google\.com/github|mybinder\.org/v2)/[^)\s\"]+", page.read_text(encoding="utf-8"))
+        assert len(links) >= 2, f"{page} has no badges"
+        for link in links:
+            assert link.startswith(places), f"{page}: {link} leads to another repository"
+            assert (ROOT / link.removeprefix(places[0]).removeprefix(places[1])).exists(), f"{page}: {link}"
+
+
+def test_every_notebook_has_the_same_setup():
+    assert {setup_cell(notebook) for notebook in NOTEBOOKS} <= {authoring.SETUP.format(repository=REPOSITORY)}
+
+
+@pytest.mark.parametrize("wheels, source", [(["/content/a-1.whl", "/content/a-2.whl"], "/content/a-2.whl"), ([], f"git+{REPOSITORY}")])
+def test_setup_on_colab_installs_the_course_and_nothing_else(monkeypatch, capsys, wheels, source):
+    commands = []
+    monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab")
+    monkeypatch.setattr("glob.glob", lambda pattern: wheels)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    shell = InteractiveShell.instance()
+    monkeypatch.setattr(shell, "system", lambda command: commands.append(shell.var_expand(command, depth=1)))
+    shell.run_cell(authoring.SETUP.format(repository=REPOSITORY)).raise_error()
+    assert commands == [f"pip install --quiet --no-deps {source}"]
+    assert capsys.readouterr().out.count("\n") == 1  # the line about the missing GPU
+
+
+def test_setup_elsewhere_does_nothing(monkeypatch, capsys):
+    monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
+    shell = InteractiveShell.instance()
+    monkeypatch.setattr(shell, "system", lambda command: pytest.fail(command))
+    shell.run_cell(authoring.SETUP.format(repository=REPOSITORY)).raise_error()
+    assert capsys.readouterr().out == ""
+
+
+@pytest.fixture
+def pair(tmp_path, monkeypatch):
+    """A small course in a folder of its own, with one lecture."""
+    (tmp_path / "notebooks").mkdir()
+    for name in ("pyproject.toml", "jupytext.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    monkeypatch.setattr(authoring, "ROOT", tmp_path)
+    monkeypatch.setattr(authoring, "SETUP", "import os  # {repository}")
+    source = tmp_path / "notebooks/01_small.py"
+    source.write_text(
+        '# %% [markdown] slideshow={"slide_type": "slide"}\n# # Small\n# A lecture.\n\n# %%\nimport ipywidgets as w\nx=1\nx+1\n'
+    )
+    return source
+
+
+def test_notebooks_makes_a_pair_that_check_accepts(pair, capsys):
+    assert authoring.problems_in(pair) == ["notebooks/01_small.py has no .ipynb."]
+    authoring.notebooks()
+    assert authoring.problems_in(pair) == []
+    assert "x = 1\nx + 1" in pair.read_text()  # formatted
+    nb = nbformat.read(pair.with_suffix(".ipynb"), as_version=4)
+    assert nb.cells[0].metadata.slideshow.slide_type == "slide"
+    assert nb.cells[0].source.startswith("# Small\n\n[![Open in Colab](") and nb.cells[0].source.endswith("\n\nA lecture.")
+    assert nb.cells[-1].outputs[0].data["text/plain"] == "2"
+    assert "Slowest cells" in capsys.readouterr().out
+
+    first = pair.with_suffix(".ipynb").read_text()
+    authoring.notebooks()
+    assert pair.with_suffix(".ipynb").read_text() == first  # the same source gives the same file
+
+
+def test_check_names_what_is_out_of_step(pair):
+    authoring.notebooks()
+    pair.write_text(pair.read_text().replace("x + 1", "x + 2").replace("Open in Binder", "Open"))
+    found = "\n".join(authoring.problems_in(pair))
+    assert "old badges" in found and "differ" in found
+
+    authoring.notebooks()
+    target = pair.with_suffix(".ipynb")
+    nb = nbformat.read(target, as_version=4)
+    nb.metadata.widgets = {}
+    nb.cells[-1].execution_count = None
+    nbformat.write(nb, target)
+    found = "\n".join(authoring.problems_in(pair))
+    assert "widget state" in found and "never run" in found
+
+
+def test_clean_keeps_pictures_and_drops_widgets_and_progress():
+    view = {authoring.WIDGET_VIEW: {"model_id": "1"}, "text/plain": "Explorer()"}
+    outputs = [
+        nbformat.v4.new_output("display_data", data=view | {"image/png": "iVBORw0KGgo="}),
+        nbformat.v4.new_output("display_data", data=view),
+        nbformat.v4.new_output("stream", name="stderr", text="\r 50%|#####     | 5/10"),
+        nbformat.v4.new_output("stream", name="stdout", text="loss 1.0"),
+    ]
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=outputs)], metadata={"widgets": {}})
+    authoring.clean(nb)
+    assert [output.get("text") or set(output.data) for output in nb.cells[0].outputs] == [{"image/png", "text/plain"}, "loss 1.0"]
+    assert "widgets" not in nb.metadata
+
+
+def test_a_notebook_that_is_too_big_is_refused(pair):
+    pair.write_text(pair.read_text() + '\n# %%\nprint(("0123456789" * 10 + "\\n") * 15_000)\n')
+    with pytest.raises(SystemExit, match=r"1\.\d\d MB .* 1\.5 is the most"):
+        authoring.notebooks()
+    assert not pair.with_suffix(".ipynb").exists()
+
+
+def test_tests_cannot_reach_the_network():
+    with pytest.raises(pytest.fail.Exception, match="looked up"):
+        socket.create_connection(("example.org", 80))
+    with pytest.raises(pytest.fail.Exception, match="connected to"):
+        socket.socket().connect(("192.0.2.1", 80))

@@ -1,0 +1,261 @@
+"""The training loop: resume, interruption, divergence, averages, schedules, several processes."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+import torch
+from torch import nn
+
+from course_lib import training
+
+
+class Line(nn.Module):
+    """y = w·x, trained on pairs; small enough to know every number."""
+
+    def __init__(self, dims=3):
+        super().__init__()
+        self.config = {"dims": dims}
+        self.w = nn.Parameter(torch.zeros(dims))
+
+    def loss(self, x, y):
+        return 0.5 * (x @ self.w - y).square().mean()
+
+
+def pairs(n=64, dims=3):
+    x = torch.linspace(-1, 1, n * dims).view(n, dims).sin() + torch.eye(dims).repeat(n // dims + 1, 1)[:n]
+    return x, x @ torch.arange(1.0, dims + 1)
+
+
+QUIET = {"progress": False, "device": "cpu", "log_every": 10}
+
+
+def test_finds_the_least_squares_solution():
+    run = training.fit(Line(), pairs(), steps=600, batch_size=16, lr=0.1, **QUIET)
+    assert torch.allclose(run.model.w, torch.tensor([1.0, 2.0, 3.0]), atol=1e-3)
+    assert [h["step"] for h in run.history] == list(range(10, 601, 10))
+    assert run.history[-1]["loss"] < 1e-4 < run.history[0]["loss"]
+
+
+def test_one_seed_one_result():
+    a, b, c = (training.fit(Line(), pairs(), steps=20, batch_size=8, seed=s, **QUIET).model.w.detach() for s in (1, 1, 2))
+    assert torch.equal(a, b) and not torch.equal(a, c)
+
+
+def test_resuming_gives_what_an_unbroken_run_gives(tmp_path):
+    class Stop(Exception):
+        pass
+
+    def stop_at_40(run):
+        if run.step == 40:
+            raise Stop
+
+    options = {"steps": 80, "batch_size": 8, "ema": 0.9, **QUIET}
+    whole = training.fit(Line(), pairs(), **options)
+    with pytest.raises(Stop):
+        training.fit(Line(), pairs(), checkpoint=tmp_path / "a.state", checkpoint_every=15, watch=stop_at_40, **options)
+    assert training.load_state(tmp_path / "a.state")["step"] == 30  # at most the steps since the last checkpoint are lost
+    broken = training.fit(Line(), pairs(), checkpoint=tmp_path / "a.state", checkpoint_every=15, **options)
+    assert torch.equal(whole.model.w, broken.model.w)
+    assert torch.equal(whole.ema.w, broken.ema.w)
+    assert [h["step"] for h in broken.history] == [h["step"] for h in whole.history]
+    assert [p.name for p in tmp_path.iterdir()] == ["a.state"]
+
+
+def test_ctrl_c_keeps_what_was_learned(tmp_path):
+    def press_stop(run):
+        if run.step == 30:
+            signal.raise_signal(signal.SIGINT)
+
+    run = training.fit(Line(), pairs(), steps=1000, batch_size=8, watch=press_stop, checkpoint=tmp_path / "a.state", **QUIET)
+    assert run.interrupted and 30 <= run.step < 1000
+    assert run.model.w.abs().sum() > 0 and not run.model.training
+    assert training.load_state(tmp_path / "a.state")["step"] == run.step
+
+
+def test_kill_9_leaves_a_whole_checkpoint(tmp_path):
+    state = tmp_path / "a.state"
+    program = textwrap.dedent(f"""
+        import sys; sys.path.insert(0, {os.path.dirname(__file__)!r})
+        from test_training import *
+        training.fit(Line(200), pairs(400, 200), steps=10**7, batch_size=8, checkpoint={str(state)!r}, checkpoint_every=2, **QUIET)
+    """)
+    process = subprocess.Popen([sys.executable, "-c", program])
+    try:
+        deadline = time.monotonic() + 60
+        while not state.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.3)  # now it is writing every few milliseconds
+    finally:
+        process.kill()
+        process.wait()
+    assert training.load_state(state)["step"] % 2 == 0
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    path = tmp_path / "a.state"
+    training.fit(Line(), pairs(), steps=4, batch_size=8, checkpoint=path, **QUIET)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ValueError, match="a.state is not a whole training checkpoint.*delete it"):
+        training.fit(Line(), pairs(), steps=8, batch_size=8, checkpoint=path, **QUIET)
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path):
+    training.fit(Line(3), pairs(), steps=4, batch_size=8, checkpoint=tmp_path / "a.state", **QUIET)
+    with pytest.raises(ValueError, match=r"config \{'dims': 3\}"):
+        training.fit(Line(4), pairs(64, 4), steps=8, batch_size=8, checkpoint=tmp_path / "a.state", **QUIET)
+
+
+def test_nan_stops_training_with_the_weights_still_finite():
+    class Explodes(Line):
+        def loss(self, x, y):
+            return super().loss(x, y) * (math.nan if self.calls() > 12 else 1.0)
+
+        def calls(self):
+            self.n = getattr(self, "n", 0) + 1
+            return self.n
+
+    model = Explodes()
+    with pytest.raises(training.TrainingDiverged, match="step 12: model = nan.*learning rate"):
+        training.fit(model, pairs(), steps=50, batch_size=8, **QUIET)
+    assert torch.isfinite(model.w).all()
+
+
+def test_clipping_bounds_the_step():
+    # plain gradient descent with lr 1 moves by the gradient: after clipping, by at most 0.01 a step
+    model = Line()
+    sgd = {"model": torch.optim.SGD(model.parameters(), lr=1.0)}
+    training.fit(model, pairs(), steps=5, batch_size=64, optimisers=sgd, clip=0.01, schedule="constant", **QUIET)
+    assert model.w.norm().item() == pytest.approx(0.05, rel=1e-3)
+
+
+def test_accumulation_equals_the_larger_batch():
+    x, y = pairs(64)
+    results = []
+    for accumulate, size in ((1, 64), (4, 16)):
+        model = Line()
+        sgd = {"model": torch.optim.SGD(model.parameters(), lr=0.1)}
+        training.fit(model, (x, y), steps=5, batch_size=size, accumulate=accumulate, optimisers=sgd, schedule="constant", **QUIET)
+        results.append(model.w.detach())
+    assert torch.allclose(*results, atol=1e-6)
+
+
+def test_two_optimisers_touch_their_own_parameters_only():
+    class Game(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Parameter(torch.tensor(1.0)), nn.Parameter(torch.tensor(1.0))
+
+    model = Game()
+
+    def step(run, x):
+        run.update(model.a * model.b, "a")  # ∂/∂b is not zero, yet b must not move, now or in its own step
+        before = model.b.item()
+        run.update(model.b**2 * 0, "b")
+        assert model.b.item() == before
+        return {"a": model.a}
+
+    optimisers = {"a": torch.optim.SGD([model.a], lr=0.1), "b": torch.optim.SGD([model.b], lr=0.1)}
+    training.fit(model, torch.zeros(4, 1), steps=3, batch_size=4, step=step, optimisers=optimisers, schedule="constant", **QUIET)
+    assert model.a.item() == pytest.approx(0.7) and model.b.item() == 1.0
+
+
+def test_ema_follows_its_formula_and_its_buffers():
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    ema = training.EMA(model, 0.9)
+    expected = model[0].weight.detach().clone()
+    for n in range(1, 30):
+        with torch.no_grad():
+            model[0].weight.add_(0.1)
+        model(torch.randn(8, 2))
+        ema.update()
+        decay = min(0.9, (1 + n) / (10 + n))
+        expected = decay * expected + (1 - decay) * model[0].weight.detach()
+    assert torch.allclose(ema.model[0].weight, expected, atol=1e-6)
+    assert torch.equal(ema.model[1].running_mean, model[1].running_mean) and model[1].running_mean.abs().sum() > 0
+    assert ema.model[1].num_batches_tracked == 29
+    assert not any(p.requires_grad for p in ema.model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("schedule", "at"),
+    [
+        ("constant", {0: 0.1, 9: 1.0, 10: 1.0, 109: 1.0}),
+        ("linear", {9: 1.0, 10: 1.0, 60: 0.5}),
+        ("cosine", {10: 1.0, 60: 0.5, 110: 0.0}),
+        ("exponential", {10: 1.0, 60: 0.1, 110: 0.01}),
+    ],
+)
+def test_schedules_at_known_points(schedule, at):
+    for step, factor in at.items():
+        assert training.learning_rate(step, 110, schedule, warmup=10) == pytest.approx(factor, abs=1e-9)
+
+
+def test_batches_cover_every_epoch_once():
+    seen = training.epochs((torch.arange(12),), 4, seed=3)
+    first, second = (torch.cat([next(seen)[0] for _ in range(3)]) for _ in range(2))
+    assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(12))
+    assert not torch.equal(first, second)
+    resumed = training.epochs((torch.arange(12),), 4, seed=3, skip=4)
+    assert torch.equal(next(resumed)[0], second[4:8])
+
+
+def test_bf16_trains_too():
+    run = training.fit(Line(), pairs(), steps=300, batch_size=16, lr=0.1, precision="bf16", **QUIET)
+    assert run.model.w.dtype == torch.float32
+    assert torch.allclose(run.model.w, torch.tensor([1.0, 2.0, 3.0]), atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": 0}, "steps and batch_size must be at least 1"),
+        ({"data": (torch.zeros(3, 3), torch.zeros(4))}, r"one length, got lengths \[3, 4\]"),
+        ({"data": torch.zeros(0, 3)}, "non-empty"),
+        ({"schedule": "cosin"}, "unknown schedule 'cosin'; choose one of constant, linear, cosine, exponential"),
+        ({"step": lambda run, batch: run.update(run.model.w * 1)}, "a loss must be one number, got shape"),
+        ({"ema": 1.5}, r"decay must lie in \[0, 1\), got 1.5"),
+    ],
+)
+def test_bad_input_gets_one_sentence(change, message):
+    options = {"data": pairs(), "steps": 3, "batch_size": 2, **QUIET} | change
+    with pytest.raises(ValueError, match=message):
+        training.fit(Line(), options.pop("data"), **options)
+
+
+def two_processes(path):
+    x, y = pairs(64)
+    model = Line()
+    sgd = {"model": torch.optim.SGD(model.parameters(), lr=0.1)}
+    run = training.fit(model, (x, y), steps=6, batch_size=16, optimisers=sgd, progress=False, log_every=2, schedule="constant")
+    torch.save(run.model.w.detach(), f"{path}/{run.accelerator.process_index}.pt")
+
+
+def test_two_processes_give_what_one_gives(tmp_path):
+    # each takes half of every batch; the mean of the two gradients is the gradient of the batch
+    program = (
+        "import sys; from accelerate import debug_launcher; from test_training import two_processes; "
+        "debug_launcher(two_processes, (sys.argv[1],), 2)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], check=True, cwd=os.path.dirname(__file__), timeout=120, capture_output=True
+    )
+    a, b = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    (tmp_path / "one").mkdir()
+    two_processes(tmp_path / "one")
+    assert torch.equal(a, b)
+    assert torch.allclose(a, torch.load(tmp_path / "one" / "0.pt", weights_only=True), atol=1e-6)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("precision", ["no", "bf16", "fp16"])
+def test_trains_on_a_gpu(precision):
+    run = training.fit(Line(), pairs(), steps=300, batch_size=16, lr=0.1, precision=precision, progress=False)
+    assert run.model.w.is_cuda
+    assert torch.allclose(run.model.w.cpu(), torch.tensor([1.0, 2.0, 3.0]), atol=0.1)
