@@ -60,6 +60,16 @@ def tensors(name: str) -> dict[str, Tensor]:
         raise ValueError(f"{path.name} is not a safetensors file ({error})") from None
 
 
+def recordings(name: str) -> dict[str, dict[str, Tensor]]:
+    """The parts of a recording: tensors stored as `PART/key`, beside those that all parts share."""
+    stored = tensors(name)
+    shared = {key: t for key, t in stored.items() if "/" not in key}
+    return {
+        part: shared | {key.removeprefix(f"{part}/"): t for key, t in stored.items() if key.startswith(f"{part}/")}
+        for part in record(name)["numbers"]
+    }
+
+
 def build(entry: dict) -> nn.Module:
     """The untrained model that a record describes."""
     module, cls = entry["model"].rsplit(".", 1)

@@ -8,7 +8,7 @@ import math
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -31,6 +31,10 @@ class Budget:
     weight_decay: float = 0.0
     ema: float | None = 0.999
     precision: str = "no"
+
+    def options(self) -> dict:
+        """Keyword arguments for `training.fit`."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,11 @@ def recipes() -> dict[str, Recipe]:
     return {name: recipe for topic in TOPICS for name, recipe in importlib.import_module(f"course_lib.{topic}").RECIPES.items()}
 
 
+def preset_for(device: torch.device | None = None) -> str:
+    """ "cpu" or "gpu", by the device that training would use."""
+    return "cpu" if (device or training.pick_device()).type == "cpu" else "gpu"
+
+
 def find(name: str) -> Recipe:
     """The recipe called `name`; KeyError with the valid names otherwise."""
     known = recipes()
@@ -87,7 +96,7 @@ def train(
     """
     recipe = find(name)
     place = training.pick_device() if device is None else training.device_called(device)
-    preset = ("cpu" if place.type == "cpu" else "gpu") if preset == "auto" else preset
+    preset = preset_for(place) if preset == "auto" else preset
     if preset not in recipe.budgets:
         raise ValueError(f"unknown preset {preset!r}; choose one of {', '.join(recipe.budgets)}")
     budget = recipe.budgets[preset]
@@ -121,14 +130,7 @@ def train(
     run = training.fit(
         model,
         recipe.tensors(data),
-        steps=steps,
-        batch_size=budget.batch_size,
-        lr=budget.lr,
-        warmup=min(budget.warmup, steps // 2),
-        clip=budget.clip,
-        weight_decay=budget.weight_decay,
-        ema=budget.ema,
-        precision=budget.precision,
+        **replace(budget, steps=steps, warmup=min(budget.warmup, steps // 2)).options(),
         seed=seed,
         device=place,
         checkpoint=state,

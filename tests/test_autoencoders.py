@@ -352,6 +352,20 @@ def test_resampling_weights_lift_what_is_rare():
         resampling_weights(codes, alpha=0)
 
 
+def test_resampling_weights_follow_the_formula():
+    z = torch.tensor([[0.0], [0.1], [0.2], [0.9]])  # two bins of [0, 0.9]: three examples and one
+    common, rare = 1 / (0.75 + 0.25), 1 / (0.25 + 0.25)
+    truth = torch.tensor([common] * 3 + [rare], dtype=torch.float64) / (3 * common + rare)
+    assert torch.allclose(resampling_weights(z, alpha=0.25, bins=2), truth)
+
+
+def test_resampling_weights_of_latents_multiply():
+    torch.manual_seed(1)
+    z = torch.randn(200, 3)
+    product = torch.stack([resampling_weights(z[:, j : j + 1], 0.1) for j in range(3)]).prod(0)
+    assert torch.allclose(resampling_weights(z, 0.1), product / product.sum())
+
+
 def test_beta_schedules():
     assert [beta_schedule(s, 10, "linear", 0.5) for s in (0, 2, 5, 9)] == [0, 0.4, 1, 1]
     assert [beta_schedule(s, 40, "cyclical", 0.5, cycles=4) for s in (0, 5, 9, 10, 15)] == [0, 1, 1, 0, 1]

@@ -77,7 +77,7 @@ def minimise_nll(run, symbols: Tensor) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def averages(model, data: Dataset, values, prepare, batch_size: int = 500) -> list[float]:
-    """Mean over the whole split of each tensor (batch,) or (batch, m) that `values(x, y)` returns; a smaller last batch counts by its size."""
+    """Mean over the whole split of each tensor (batch,) or (batch, m) that `values(x, y)` returns. A smaller batch counts by its size."""
     sums, seen = None, 0
     for x, y in batches((data.x, data.y), batch_size, shuffle=False):
         each = [v.double().sum(0) for v in values(prepare(x), y)]
@@ -212,6 +212,12 @@ def budgets(steps: int, batch_size: int = 128, lr: float = 1e-3, **more) -> dict
         "gpu": Budget(2 * steps, 2 * batch_size, 1.4 * lr, **more),  # lr ∝ √batch, as usual for Adam
     }
 
+
+# what a lecture trains while you watch
+LIVE = {
+    "cpu": Budget(700, 100, 2e-3, warmup=50, ema=0.99),
+    "gpu": Budget(3_000, 200, 2e-3, warmup=50, ema=0.99),
+}
 
 RECIPES = {
     "vae": Recipe(

@@ -1,0 +1,203 @@
+"""Interactive explorers: sliders, and pictures that follow them.
+
+This module has what they share. The explorers of a topic live in the module of its name, for example `course_lib.widgets.autoencoders`.
+Only core `ipywidgets` are used, so that they work on 8.x and on Colab's 7.7.1.
+"""
+
+import base64
+import html
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import ipywidgets as widgets
+import torch
+from torch import Tensor, nn
+
+from ..plotting.panels import PAPER, Chart, Note, Pixels, Strips, figure_png
+
+GAP = 14  # pixels between two panels
+PAGE = 960  # pixels: as wide as a static figure may be, so that GitHub need not shrink it much
+
+Panel = Chart | Note | Strips
+
+
+class Explorer(widgets.VBox):
+    """Controls, and a view that is drawn again when one of them moves.
+
+    A subclass makes its controls, hands them to `super().__init__`, and says in `panels` what to show for their present values.
+
+    Attributes:
+        controls: the widgets that a reader moves
+        view: one HTML widget with everything that is drawn
+        milliseconds: how long the last drawing took in the kernel
+    """
+
+    # ipywidgets 7 displays through this method, 8 through the mime bundle; without it both take the bundle, which holds a picture too
+    _ipython_display_ = None
+
+    def __init__(self, controls: Sequence[widgets.Widget]):
+        self.controls = list(controls)
+        self.view = widgets.HTML()
+        self.milliseconds = 0.0
+        self._held = False
+        for control in self.controls:
+            if control.has_trait("value"):
+                control.observe(self.draw, "value")
+        if len(self.controls) > 3:
+            column = widgets.VBox(self.controls, layout=widgets.Layout(width="330px", flex="0 0 auto"))
+            super().__init__([widgets.HBox([column, self.view], layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start"))])
+        else:
+            super().__init__([widgets.HBox(self.controls, layout=widgets.Layout(flex_flow="row wrap")), self.view])
+        self._show()  # an error here is the cell's: only a callback has nobody else to tell
+
+    def panels(self) -> list[list[Panel]]:
+        """Rows of panels for the present values of the controls."""
+        raise NotImplementedError(f"{type(self).__name__} must say what to show: define panels()")
+
+    def draw(self, _change=None) -> None:
+        """Draw the present values. An error becomes one sentence in the view."""
+        if self._held:
+            return
+        try:
+            self._show()
+        except Exception as error:
+            self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        """Say in the view, in one sentence, what went wrong in a callback: nobody would see its traceback."""
+        reason = " ".join(str(error).split()).rstrip(".") or "no reason given"
+        sentence = f"{type(self).__name__} could not draw this: {reason} ({type(error).__name__})."
+        self.view.value = f'<div role="alert" style="{PAPER};border-color:#bd1f01;padding:8px 12px">{html.escape(sentence)}</div>'
+
+    def _show(self) -> None:
+        started = time.perf_counter()
+        rows = "".join(
+            f'<div style="display:flex;flex-wrap:wrap;gap:{GAP}px;align-items:flex-start">{"".join(panel.html() for panel in row)}</div>'
+            for row in self.panels()
+        )
+        # white paper on any theme: pictures and charts are made for it
+        self.view.value = (
+            f'<div style="{PAPER};padding:10px 12px;line-height:1.3;display:flex;flex-direction:column;gap:{GAP}px;width:fit-content;'
+            f'max-width:100%;box-sizing:border-box">{rows}</div>'
+        )
+        self.milliseconds = 1000 * (time.perf_counter() - started)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Move several controls, draw once."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+        self.draw()
+
+    def settings(self) -> str:
+        """The controls in words, for example "β = 4, traverse image = 1"."""
+        named = [c for c in self.controls if c.has_trait("value") and getattr(c, "description", "")]
+        shown = [(c.description, getattr(c, "label", None) or c.value) for c in named]
+        return ", ".join(f"{name} = {value:.4g}" if isinstance(value, float) else f"{name} = {value}" for name, value in shown)
+
+    def static(self) -> bytes:
+        """What is shown now as a PNG, for readers without a kernel."""
+        rows = [[Note(f"{type(self).__name__}: {self.settings()}. Run the notebook to move the controls.", 700)], *self.panels()]
+        placed, y, width = [], GAP, 0
+        for row in rows:
+            x, tall = GAP, 0
+            for panel in row:
+                w, h = panel.size
+                if x > GAP and x + w > PAGE:  # the browser wraps a row that is too long, and so do we
+                    x, y, tall = GAP, y + tall + GAP, 0
+                placed.append((panel, x, y))
+                x, tall, width = x + w + GAP, max(tall, h), max(width, x + w + GAP)
+            y += tall + GAP
+
+        def draw(page: Pixels) -> None:
+            for panel, x, y in placed:
+                panel.draw(Pixels(page.axes, x, y))
+
+        return figure_png((width, y), draw)
+
+    def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
+        alt = f"{type(self).__name__}: {self.settings()}"
+        # GitHub drops pictures inside HTML, but shows image/png
+        data = {"text/plain": alt, "image/png": base64.b64encode(self.static()).decode()}
+        if self.comm is not None:  # None once closed
+            data["application/vnd.jupyter.widget-view+json"] = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        return data, {"image/png": {"alt": alt}}
+
+
+def slider(description: str, value: float, low: float, high: float, step: float, digits: int = 1, **kwargs: Any) -> widgets.FloatSlider:
+    """A float slider with its name and its value beside it."""
+    return widgets.FloatSlider(
+        value, min=low, max=high, step=step, description=description, readout=True, readout_format=f".{digits}f", **wide(), **kwargs
+    )
+
+
+def int_slider(description: str, value: int, low: int, high: int, **kwargs: Any) -> widgets.IntSlider:
+    """The same for whole numbers."""
+    return widgets.IntSlider(value, min=low, max=high, description=description, readout=True, **wide(), **kwargs)
+
+
+def choice_slider(description: str, options: Sequence, value: Any) -> widgets.SelectionSlider:
+    """A slider over a list of values."""
+    return widgets.SelectionSlider(options=options, value=value, description=description, readout=True, **wide())
+
+
+def menu(description: str, options: Sequence, value: Any = None) -> widgets.Dropdown:
+    """A drop-down list; `value` is the first option when left out."""
+    first = options[0][1] if isinstance(options[0], tuple) else options[0]
+    return widgets.Dropdown(options=options, value=first if value is None else value, description=description, **wide())
+
+
+def wide() -> dict:
+    """Room for the description of a control; without it long ones are cut off."""
+    return {"style": {"description_width": "90px"}, "layout": widgets.Layout(width="320px")}
+
+
+def as_images(images: Any, name: str = "images") -> Tensor:
+    """(n, c, h, w) uint8 or float → float in [0, 1]."""
+    images = torch.as_tensor(images)
+    if images.ndim != 4 or len(images) == 0:
+        raise ValueError(f"{name} must be (n, channels, height, width) with n above 0, got shape {tuple(images.shape)}")
+    return images.float() / 255 if images.dtype == torch.uint8 else images
+
+
+def call(model: nn.Module, method: str, x: Tensor) -> Any:
+    """`model.method(x)` on the model's device, in evaluation mode, without gradients. A tensor comes back on the CPU."""
+    training, place = model.training, next((p.device for p in model.parameters()), x.device)
+    if training:
+        model.eval()
+    try:
+        with torch.inference_mode():
+            result = getattr(model, method)(x.to(place))
+    finally:
+        if training:
+            model.train()
+    return result.cpu() if isinstance(result, Tensor) else result
+
+
+def decode(model: nn.Module, z: Tensor) -> Tensor:
+    """(n, latents) → (n, c, h, w) in [0, 1].
+
+    Raises:
+        ValueError: the model returns another shape
+    """
+    images = call(model, "decode", z)
+    if images.ndim != 4 or len(images) != len(z):
+        raise ValueError(
+            f"decode must turn z {tuple(z.shape)} into images ({len(z)}, channels, height, width), but gave {tuple(images.shape)}"
+        )
+    return images
+
+
+def reconstruct(model: nn.Module, x: Tensor) -> Tensor:
+    """Encode and decode: (n, c, h, w) → (n, c, h, w)."""
+    return decode(model, call(model, "encode", x))
+
+
+def numbers(model: nn.Module) -> dict:
+    """The measured numbers of a shipped checkpoint, or {} for any other model."""
+    return getattr(model, "record", {}).get("numbers", {})

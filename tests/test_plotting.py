@@ -1,0 +1,350 @@
+"""Pictures, charts and shown source: right pixels, nothing cut off, nothing lost on the way to HTML."""
+
+import base64
+import html
+import inspect
+import io
+import re
+import xml.etree.ElementTree as ET
+from itertools import combinations, pairwise
+from types import SimpleNamespace
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+
+from course_lib import distributions, plotting
+from course_lib.plotting import LossPlot, curves, picture, show_images, source_html, tile, use_style
+from course_lib.plotting.panels import CYCLE, Bars, Chart, Line, Mark, Note, Strips, figure_png, ticks
+
+
+def pixels(img: str) -> np.ndarray:
+    """The picture inside an `<img>`."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(re.search(r"base64,([^\"]+)", img)[1]))))
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+# --- pictures
+
+
+@pytest.mark.parametrize(
+    "image, expected",
+    [
+        (np.array([[0.0, 1.0], [0.5, 0.25]]), [[0, 255], [128, 64]]),
+        (torch.tensor([[[0.0, 1.0], [0.5, 0.25]]]), [[0, 255], [128, 64]]),
+        (np.array([[0, 255], [3, 4]], dtype=np.uint8), [[0, 255], [3, 4]]),
+        (np.array([[True, False]]), [[255, 0]]),
+        (torch.tensor([255, 7, 0], dtype=torch.uint8)[:, None, None].expand(3, 2, 2), [[[255, 7, 0]] * 2] * 2),
+        (np.zeros((2, 5, 3), np.uint8), np.zeros((2, 5, 3))),
+    ],
+)
+def test_picture_holds_exactly_the_pixels(image, expected):
+    assert np.array_equal(pixels(picture(image, "x")), expected)
+
+
+def test_picture_escapes_its_alt_and_keeps_its_proportions():
+    img = picture(np.zeros((10, 20)), 'a "digit" <b>', width=100)
+    assert html.unescape(re.search(r'alt="([^"]*)"', img)[1]) == 'a "digit" <b>'
+    assert "<b>" not in img
+    assert 'width="100" height="50"' in img
+    assert "pixelated" in img
+    assert "pixelated" not in picture(np.zeros((10, 20)), "shrunk", width=10)
+
+
+@pytest.mark.parametrize("image", [np.full((2, 2), 255.0), np.full((2, 2), -1.0), np.array([[0.0, np.nan]])])
+def test_picture_refuses_values_outside_0_to_1(image):
+    with pytest.raises(ValueError, match=r"floats in \[0, 1\] or uint8"):
+        picture(image, "x")
+
+
+def test_picture_refuses_a_batch():
+    with pytest.raises(ValueError, match=r"one picture must be .* got shape \(2, 1, 4, 4\)"):
+        picture(np.zeros((2, 1, 4, 4)), "x")
+
+
+def test_tile_places_each_image_and_leaves_white_between():
+    images = torch.arange(3, dtype=torch.uint8)[:, None, None, None].expand(3, 1, 2, 3)
+    expected = np.full((5, 7), 255)
+    expected[:2, :3], expected[:2, 4:], expected[3:, :3] = 0, 1, 2
+    assert np.array_equal(tile(images, columns=2), expected)
+    assert tile(torch.rand(5, 3, 4, 4), columns=5, pad=0).shape == (4, 20, 3)
+    assert np.array_equal(tile(images[:, 0], columns=2), expected), "(n, h, w) is the same"
+
+
+def test_tile_refuses_what_is_not_a_batch():
+    with pytest.raises(ValueError, match="n above 0, got shape"):
+        tile(torch.zeros(0, 1, 4, 4))
+
+
+# --- figures
+
+
+def text_boxes():
+    figure = plt.gcf()
+    renderer = figure.canvas.get_renderer()
+    return figure.bbox, [t.get_window_extent(renderer) for axes in figure.axes for t in axes.texts]
+
+
+def test_titles_and_row_labels_never_overlap_or_leave_the_figure():
+    titles = ["reconstruction at β = 16", "1", "a rather long title that needs lines", "", "two words", "x"]
+    show_images(
+        torch.rand(6, 1, 28, 28), columns=3, titles=titles, row_labels=["noisy, σ = 0.4", "denoised by the model"], heading="heading"
+    )
+    page, boxes = text_boxes()
+    boxes = [b for b in boxes if b.width > 0]
+    assert len(boxes) == 5 + 2 + 1
+    assert not [pair for pair in combinations(boxes, 2) if pair[0].overlaps(pair[1])]
+    assert all(page.x0 <= b.x0 and b.x1 <= page.x1 and page.y0 <= b.y0 and b.y1 <= page.y1 for b in boxes)
+    pictures = [image.get_window_extent() for image in plt.gca().images]
+    assert len(pictures) == 6
+    assert not [1 for b in boxes for p in pictures if b.overlaps(p.padded(-2))]
+
+
+@pytest.mark.parametrize("name", ["titles", "row_labels"])
+def test_show_images_counts_its_labels(name):
+    with pytest.raises(ValueError, match=f"{name} has 1 entries"):
+        show_images(torch.rand(4, 1, 4, 4), columns=2, **{name: ["one"]})
+
+
+def test_curves_draws_labelled_lines_with_the_legend_beside_them():
+    curves({"train": ([1, 10, 100], [3, 2, 1]), "test": ([1, 10, 100], [3.0, 2.5, 2.0])}, "steps", "nats", log_x=True)
+    figure, axes = plt.gcf(), plt.gca()
+    figure.canvas.draw()
+    assert [line.get_label() for line in axes.lines] == ["train", "test"]
+    assert list(axes.lines[1].get_ydata()) == [3.0, 2.5, 2.0]
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_xscale()) == ("steps", "nats", "log")
+    assert not figure.legends[0].get_window_extent().overlaps(axes.get_window_extent())
+
+
+def test_the_style_gives_ten_different_colours_and_an_opaque_page():
+    with plt.rc_context():
+        use_style()
+        assert len(set(plt.rcParams["axes.prop_cycle"].by_key()["color"])) == 10
+        assert plt.rcParams["figure.facecolor"] == "white"
+
+
+# --- charts
+
+
+@given(st.floats(-1e4, 1e4), st.floats(1e-3, 1e4))
+def test_ticks_are_few_round_and_inside(low, width):
+    found = ticks(low, low + width)
+    slack = 1e-5 * (abs(low) + width)
+    assert 2 <= len(found) <= 8
+    assert all(low - slack <= v <= low + width + slack for v in found)
+    steps = [b - a for a, b in pairwise(found)]
+    assert max(steps) - min(steps) <= slack
+
+
+@given(st.floats(-6, 3), st.floats(0.4, 8))
+def test_logarithmic_ticks_are_inside(low, decades):
+    found = ticks(10**low, 10 ** (low + decades), log=True)
+    assert found
+    assert all(0.999 * 10**low <= v <= 1.001 * 10 ** (low + decades) for v in found)
+
+
+def chart(**changes) -> Chart:
+    return Chart(**{"title": "t", "x_label": "rate (nats)", "y_label": "distortion (nats)", "alt": "alt & more", **changes})
+
+
+def svg(c: Chart) -> ET.Element:
+    return ET.fromstring(c.html())
+
+
+def test_a_chart_says_its_alt_and_its_labels():
+    root = svg(chart(lines=[Line([0, 1], [2, 3], "a < b")]))
+    assert root.get("aria-label") == "alt & more"
+    assert root.get("role") == "img"
+    assert {"t", "rate (nats)", "distortion (nats)", "a < b"} <= {t.text for t in root.iter("text")}
+
+
+@pytest.mark.parametrize("x, y", [(0, 0), (5, 25), (10, 100)])
+def test_the_mark_lies_where_the_axes_say(x, y):
+    root = svg(chart(marks=[Mark(x, y)], x_range=(0, 10), y_range=(0, 100)))
+    ends = [[tuple(map(float, p.split(","))) for p in line.get("points").split()] for line in root.iter("polyline")]
+    across = [a[1] for a, b in ends if a[1] == b[1]]  # grid lines at y = 0 … 100
+    ticked = [a[0] for a, b in ends if a[0] == b[0]]  # ticks at x = 0 … 10
+    circle = root.find("circle")
+    assert float(circle.get("cx")) == pytest.approx(min(ticked) + (max(ticked) - min(ticked)) * x / 10, abs=0.2)
+    assert float(circle.get("cy")) == pytest.approx(max(across) + (min(across) - max(across)) * y / 100, abs=0.2)
+
+
+def test_bars_are_as_high_as_their_numbers():
+    root = svg(chart(bars=[Bars([0, 1, 2], [1, 2, 3], [1.0, 0.5, 0.0])]))
+    heights = [float(r.get("height")) for r in root.iter("rect")]
+    assert heights[1] / heights[0] == pytest.approx(0.5, abs=0.01)
+    assert heights[2] == 0
+
+
+def test_logarithmic_bars_stand_on_the_floor():
+    root = svg(chart(bars=[Bars([0, 1, 2], [1, 2, 3], [1.0, 0.1, 0.001])], log_y=True, y_range=(0.01, 1)))
+    heights = [float(r.get("height")) for r in root.iter("rect")]
+    assert heights[1] / heights[0] == pytest.approx(0.5, abs=0.01)
+    assert heights[2] == 0
+
+
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [
+        ({"lines": [Line([0, 1], [1, float("nan")])]}, "NaN or infinity on its y axis"),
+        ({"lines": [Line([0, 1], [1, 2])], "log_x": True}, "logarithmic x axis, but its smallest value is 0"),
+    ],
+)
+def test_a_chart_refuses_what_it_cannot_draw(changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        chart(**changes).html()
+
+
+NAMES = ["upright threes", "thin eights", "ones with a flag", "everything else"]
+
+
+@pytest.mark.parametrize(
+    "c",
+    [
+        chart(lines=[Line(range(30), np.linspace(-123456, 3, 30), f"denoiser trained at σ = {i}") for i in range(5)]),
+        chart(bars=[Bars(np.arange(4) - 0.4, np.arange(4) + 0.4, [1, 2, 3, 4])], x_ticks=dict(enumerate(NAMES)), x_range=(-0.6, 3.6)),
+        chart(lines=[Line([0.5, 500], [80, 200])], marks=[Mark(500, 200, "β = 0.25")], log_x=True),
+    ],
+)
+def test_nothing_in_a_chart_is_cut_off(c):
+    page = figure_png(c.size, c.draw)
+    assert Image.open(io.BytesIO(page)).size == (round(1.25 * c.width), round(1.25 * c.height))
+    # drawn with matplotlib, where text has a size that can be measured
+    figure = plt.figure(figsize=(c.width / 100, c.height / 100), dpi=100, layout="none")
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, c.width), ylim=(c.height, 0))
+    c.draw(plotting.panels.Pixels(axes))
+    renderer = figure.canvas.get_renderer()
+    boxes = [t.get_window_extent(renderer) for t in axes.texts]
+    assert all(b.x0 >= -1 and b.x1 <= c.width + 1 and b.y0 >= -1 and b.y1 <= c.height + 1 for b in boxes)
+
+
+def test_strips_hold_their_rows_and_say_when_one_is_empty():
+    images = torch.rand(4, 1, 28, 28)
+    strips = Strips("rows", [("clean", images, "clean digits"), ("missed", images[:0], "missed digits")], columns=["1", "2", "3", "4"])
+    assert np.array_equal(pixels(strips.html()), tile(images, 4))
+    assert 'alt="clean digits"' in strips.html()
+    assert ">none<" in strips.html()
+    width, height = strips.size
+    assert width >= 4 * 57
+    assert height >= 2 * 56
+
+
+def test_a_long_note_wraps():
+    note = Note("word " * 100, width=300)
+    assert len(note.lines) > 5
+    assert note.size[1] > 17 * 5
+    assert Image.open(io.BytesIO(figure_png(note.size, note.draw))).size[1] == pytest.approx(1.25 * note.size[1], abs=1)
+
+
+# --- the library's own source
+
+
+def shown_code(page: str) -> str:
+    return html.unescape(re.sub(r"<[^>]+>", "", re.search(r"<pre.*</pre>", page, re.S)[0]))
+
+
+@pytest.mark.parametrize(
+    "obj", [distributions.gaussian_kl, distributions.DiagonalGaussian, distributions.DiagonalGaussian.sample, distributions]
+)
+def test_shown_source_is_the_source_that_runs(obj):
+    assert inspect.cleandoc(shown_code(source_html(obj))) == inspect.cleandoc(inspect.getsource(obj))
+
+
+def test_source_is_folded_on_request_and_names_its_lines():
+    lines, first = inspect.getsourcelines(distributions.gaussian_kl)
+    page = source_html(distributions.gaussian_kl, open=False)
+    assert page.startswith("<details><summary>")
+    assert source_html(distributions.gaussian_kl).startswith("<details open>")
+    assert "course_lib.distributions.gaussian_kl" in page
+    assert f"course_lib/distributions.py, lines {first}–{first + len(lines) - 1}" in page
+    assert "class=" not in page, "colours must be inline: style sheets are dropped by GitHub"
+
+
+def test_source_links_to_the_repository(monkeypatch):
+    monkeypatch.setattr(plotting, "repository_url", lambda: "https://example.org/course")
+    first = inspect.getsourcelines(distributions.gaussian_kl)[1]
+    assert f'href="https://example.org/course/blob/main/course_lib/distributions.py#L{first}-L' in source_html(distributions.gaussian_kl)
+    assert "blob/main/course_lib/plotting/__init__.py#" in source_html(plotting.show_images)
+
+
+def test_show_source_has_a_plain_form(monkeypatch):
+    shown = []
+    monkeypatch.setattr(plotting, "display", lambda data, **kwargs: shown.append((data, kwargs)))
+    plotting.show_source(distributions.gaussian_kl)
+    data, kwargs = shown[0]
+    assert kwargs == {"raw": True}
+    assert data["text/plain"] == inspect.getsource(distributions.gaussian_kl)
+    assert data["text/html"] == source_html(distributions.gaussian_kl)
+
+
+# --- the loss plot
+
+
+class FakeHandle:
+    def __init__(self, shown):
+        self.shown = shown
+
+    def update(self, data, **kwargs):
+        self.shown.append(data)
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    """A notebook and a clock: the list of what was shown, and how to move the time on."""
+    shown, clock = [], SimpleNamespace(now=0.0)
+
+    def display(data, **kwargs):
+        assert kwargs["display_id"] is True
+        shown.append(data)
+        return FakeHandle(shown)
+
+    monkeypatch.setattr(plotting, "display", display)
+    monkeypatch.setattr(plotting, "get_ipython", lambda: object())
+    monkeypatch.setattr(plotting.time, "monotonic", lambda: clock.now)
+    return shown, clock
+
+
+def fake_run(step, steps=100):
+    return SimpleNamespace(step=step, steps=steps, history=[{"step": s, "seconds": 0.1 * s, "loss": 200 - s} for s in range(1, step + 1)])
+
+
+def test_the_loss_plot_draws_once_a_second_and_at_the_end(notebook):
+    shown, clock = notebook
+    watch = LossPlot()
+    for step in range(1, 101):
+        clock.now = 0.05 * step
+        watch(fake_run(step))
+    assert len(shown) == 1 + 4 + 1  # at once, after each of the four whole seconds that followed, and the last step
+    assert "step 100, loss 100" in shown[-1]["text/plain"]
+    assert Image.open(io.BytesIO(shown[-1]["image/png"])).format == "PNG"
+
+
+def test_the_loss_plot_is_silent_outside_a_notebook(monkeypatch):
+    monkeypatch.setattr(plotting, "get_ipython", lambda: None)
+    monkeypatch.setattr(plotting, "display", lambda *a, **k: pytest.fail("displayed"))
+    LossPlot()(fake_run(5))
+
+
+def test_the_loss_plot_thins_a_long_history_but_keeps_its_end():
+    line = LossPlot().chart(fake_run(5000).history).lines[0]
+    assert len(line.x) < 500
+    assert (line.x[0], line.x[-1]) == (1, 5000)
+    assert line.color == CYCLE[0]
+
+
+def test_the_loss_plot_names_a_missing_entry():
+    with pytest.raises(ValueError, match="logs step, seconds, loss, but LossPlot was asked for kl"):
+        LossPlot(keys=["kl"]).chart(fake_run(3).history)
