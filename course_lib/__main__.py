@@ -109,7 +109,7 @@ def main() -> None:
     """Run the command line; a known mistake ends in one sentence instead of a traceback."""
     try:
         app()
-    except (KeyError, ValueError, FileNotFoundError, FloatingPointError) as error:
+    except (KeyError, ValueError, ConnectionError, FileNotFoundError, FloatingPointError) as error:
         raise SystemExit(f"course_lib: {error.args[0] if error.args else error}") from None
     except KeyboardInterrupt as stop:
         raise SystemExit(f"course_lib: {stop}") from None

@@ -5,8 +5,11 @@ python -m course_lib.authoring exercises            generate exercises/ from sol
 python -m course_lib.authoring check                say what is out of step, and exit 1 if anything is
 """
 
+import base64
 import hashlib
+import io
 import os
+import re
 import subprocess
 import sys
 import time
@@ -22,6 +25,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 MAX_MEGABYTES = 1.5
@@ -85,9 +89,20 @@ def badge_target(source: Path) -> str:
     return path.replace("solutions/", "exercises/", 1)
 
 
+def badges_for(path: str) -> str:
+    """The Colab and Binder badges that open the notebook at `path`."""
+    return BADGES.format(name=repository().removeprefix("https://github.com/"), path=path)
+
+
+def stamped_readme(text: str) -> str:
+    """The README with the current badges in the last column of every row that links to a lecture."""
+    row = re.compile(r"^(\|.*\]\((notebooks/\w+\.ipynb)\).*\|)[^|]*\|$", re.MULTILINE)
+    return row.sub(lambda match: f"{match[1]} {badges_for(match[2])} |", text)
+
+
 def stamp(nb: NotebookNode, source: Path) -> NotebookNode:
     """Put the current set-up cell, badges and metadata into a notebook; give its cells ids that depend on their text alone."""
-    badges = BADGES.format(name=repository().removeprefix("https://github.com/"), path=badge_target(source))
+    badges = badges_for(badge_target(source))
     title, *rest = nb.cells[0].source.split("\n")
     body = "\n".join(line for line in rest if not line.startswith("[![Open in Colab]")).strip("\n")
     nb.cells[0].source = "\n\n".join(part for part in (title, badges, body) if part)
@@ -153,6 +168,14 @@ def execute(nb: NotebookNode, folder: Path) -> dict[int, float]:
     return seconds
 
 
+def smaller_png(encoded: str) -> str:
+    """The picture with a palette of 256 colours where that is shorter: figures have few colours, and git keeps every version."""
+    picture = Image.open(io.BytesIO(base64.b64decode(encoded)))
+    out = io.BytesIO()
+    picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(out, format="PNG", optimize=True)
+    return min(encoded, base64.b64encode(out.getvalue()).decode(), key=len)
+
+
 def clean(nb: NotebookNode) -> None:
     """Drop what must not be committed, in place: widget views and state, progress bars, the kernel's own metadata."""
     for cell in nb.cells:
@@ -165,6 +188,8 @@ def clean(nb: NotebookNode) -> None:
             data = output.get("data", {})
             if data.pop(WIDGET_VIEW, None) and not data.keys() - {"text/plain"}:
                 continue  # a live widget with no static picture: its text is only a Python repr
+            if "image/png" in data:
+                data["image/png"] = smaller_png(data["image/png"])
             kept.append(output)
         cell.outputs = kept
     nb.metadata.pop("widgets", None)
@@ -214,7 +239,9 @@ def generate_exercises(into: Path | None = None) -> None:
 
 @app.command()
 def notebooks(slugs: Annotated[list[str] | None, typer.Argument(help="such as 02 or 02_autoencoders; all without one")] = None) -> None:
-    """Stamp, format, pair, execute and clean lectures and solutions."""
+    """Stamp, format, pair, execute and clean lectures and solutions; stamp the README's badges."""
+    readme = ROOT / "README.md"
+    readme.write_text(stamped_readme(readme.read_text(encoding="utf-8")), encoding="utf-8")
     for source in sources(slugs):
         nb = stamp(formatted(read_source(source)), source)
         text = source_text(nb, source)
@@ -247,6 +274,9 @@ def exercises() -> None:
 def check() -> None:
     """Say what is out of step, and exit 1 if anything is."""
     problems = [problem for source in sources() for problem in problems_in(source)]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    if stamped_readme(readme) != readme:
+        problems.append("README.md has old badges: make notebooks.")
     print("\n".join(problems) or f"{len(sources())} notebooks are in step.")
     if problems:
         raise SystemExit(1)

@@ -1,5 +1,22 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,slideshow,nbgrader,-all
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # # 02 · Autoencoders and variational autoencoders
+#
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/deep-generative-course/deep-generative-models/blob/main/notebooks/02_autoencoders.ipynb) [![Open in Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/deep-generative-course/deep-generative-models/main?urlpath=lab/tree/notebooks/02_autoencoders.ipynb)
 #
 # **You will be able to**
 # - build an autoencoder, and say why its latent space is no place to sample from,
@@ -12,6 +29,22 @@
 # **You need** linear algebra, basic PyTorch, and the Gaussian distribution.
 
 # %% tags=["setup"]
+# The set-up of every notebook. On Colab it adds the course and changes nothing else; elsewhere the course is there already.
+import os
+from glob import glob
+
+import torch
+
+if "COLAB_RELEASE_TAG" in os.environ:
+    wheels = glob("/content/deep_generative_course-*.whl")
+    source = max(wheels, default="git+https://github.com/deep-generative-course/deep-generative-models")
+    # !pip install --quiet --no-deps {source}
+    if not torch.cuda.is_available():
+        print("This runtime has no GPU, so training is slow. Runtime → Change runtime type → T4 GPU gives you one.")
+
+from course_lib import plotting
+
+plotting.use_style()
 
 # %% slideshow={"slide_type": "slide"}
 import torch
@@ -54,8 +87,6 @@ widgets.LatentExplorer(checkpoints.load("beta_vae_mnist_b1"), images=x_test[::10
 
 # %%
 show_source(Autoencoder)
-
-# %%
 autoencoder = Autoencoder(latents=16, hidden=(128, 128))
 run = training.fit(autoencoder, x, **live, watch=LossPlot(title="autoencoder"))
 
@@ -91,17 +122,20 @@ show_images(
 # **Predict first.** Where does the non-linear model help most: with few latents or with many?
 
 # %%
-singular = torch.linalg.svdvals(x.flatten(1) - x.flatten(1).mean(0)).square()
 sizes = [1, 2, 4, 8, 16, 32, 64]
-pca = {k: (singular[k:].sum() / singular.sum() * x.flatten(1).var(0, correction=0).mean()).item() for k in sizes}
+centre = x.flatten(1).mean(0)
+directions = torch.linalg.svd(x.flatten(1) - centre, full_matrices=False).Vh  # rows: principal directions, most important first
+centred = x_test.flatten(1) - centre
+pca = {k: (centred - centred @ directions[:k].T @ directions[:k]).square().mean().item() for k in sizes}
+
 bottlenecks = checkpoints.load_family("ae_mnist")
-widgets.BottleneckExplorer(bottlenecks, x_test[5::100], pca=pca)
+errors = {k: model.record["numbers"]["mse"] for k, model in bottlenecks.items()}
+widgets.BottleneckExplorer(bottlenecks, x_test[5::100], errors=errors, pca=pca)
 
 # %% [markdown]
-# > **What to notice.** With two latents the digits already have the right class more often than not; PCA needs about ten for that error.
-# > From 32 on, little is gained: this is how many numbers a digit needs, roughly, for a network of this size.
-
-# %% [markdown]
+# > **What to notice.** The bend helps most where numbers are few: two latents of the network are worth eight of PCA. At 64 the two meet.
+# > With two latents most digits already come back as the right class. From 16 on, little is gained.
+#
 # **Squared error or cross-entropy?** Both are minus a log-likelihood: of a Gaussian with fixed variance, and of a Bernoulli.
 # They agree on the best prediction (the mean), and differ in how they punish a confident mistake.
 
@@ -149,8 +183,6 @@ widgets.NoiseExplorer(denoisers, x_test[3::50])
 from course_lib.distributions import DiagonalGaussian, gaussian_kl, reparameterise
 
 show_source(reparameterise)
-
-# %%
 # test it: for f(z) = z², the gradient of E[f] is known: ∂/∂μ (μ² + σ²) = 2μ and ∂/∂log σ² = σ²
 mean, log_var = torch.tensor([[1.5]], requires_grad=True), torch.tensor([[-1.0]], requires_grad=True)
 reparameterise(mean.expand(400_000, 1), log_var.expand(400_000, 1)).square().mean().backward()
@@ -210,8 +242,6 @@ print(f"log p(x) {exact:.4f}   ELBO at the true posterior {elbo(best_mean[None],
 
 # %%
 show_source(gaussian_kl)
-
-# %%
 # test it: the closed form against 100,000 samples
 cloud = DiagonalGaussian(torch.tensor([[0.5, -1.0, 0.0]]), torch.tensor([[0.3, -2.0, 0.0]]))
 samples = cloud.sample(100_000)
@@ -247,8 +277,6 @@ widgets.LatentMap(flat, flat.encode(x_test), unseen.y)
 # %%
 show_source(VAE.loss)
 show_source(VAE.terms, open=False)
-
-# %%
 training.seed_everything(0)
 vae = VAE(latents=16, hidden=(128, 128))
 run = training.fit(vae, x, **live, watch=LossPlot(title="VAE"))
@@ -286,8 +314,6 @@ show_images(best.sample(40), columns=10)
 
 # %%
 show_source(VAE.iwae_bound)
-
-# %%
 torch.manual_seed(0)
 binary = datasets.binarise(x_test[::5])
 ks = [1, 2, 5, 10, 20, 50, 100, 200]
@@ -317,8 +343,7 @@ widgets.BetaExplorer(betas, x_test[2::100])
 # %% [markdown]
 # > **What to notice.** At $\beta=0$ reconstructions are sharp and samples are garbage: the codes are nowhere near the prior. Around $\beta=1$ both are good.
 # > At $\beta=16$ nearly every bar is at zero, and all samples look like one average digit. The point slides along one curve: **rate–distortion**. You buy detail with nats.
-
-# %% [markdown]
+#
 # Digits do not come with their causes. **Sprites** do: each image has a known shape, scale, orientation, x and y. So we can ask whether a latent means one thing.
 
 # %%
@@ -337,7 +362,7 @@ widgets.BetaExplorer(sprite_betas, sprites.images()[::700])
 # | FactorVAE | which latent stops varying when one factor is held fixed | Kim & Mnih 2018 |
 
 # %%
-from IPython.display import Markdown
+from IPython.display import Markdown, display
 
 
 def table(rows):
@@ -355,20 +380,20 @@ def row(beta, n):
 table([row(beta, model.record["numbers"]) for beta, model in sprite_betas.items()])
 
 # %% [markdown]
-# > **What to notice.** No score rises with β for ever. Some rent separates position from size. Too much, and the model drops the factors that change few pixels, orientation first.
-# > The four scores do not agree on a winner. They measure different things, and none of them can be computed without labels.
-
-# %% [markdown]
+# > **What to notice.** From β = 0.5 to 8, MIG, DCI and SAP rise: position and size move to latents of their own. At 16 they fall back a little.
+# > The price is in the columns before them: at β = 8 three latents are left, and shape and orientation, which change few pixels, are lost.
+# > FactorVAE hardly moves, and likes β = 0 best. The scores measure different things, and none of them can be computed without labels.
+#
 # ### Perturb one latent at a time
 #
-# Choose the model that the table favours and move its sliders. Name each latent by what it moves. Can you find one that moves a single factor?
+# Move the sliders of the model with β = 8. Name each latent by what it moves. Which causes of the picture have no slider at all?
 
 # %%
-widgets.LatentExplorer(sprite_betas[1], images=sprites.images()[::700])
+widgets.LatentExplorer(sprite_betas[8], images=sprites.images()[::700])
 
 # %%
 # the same by numbers: mutual information (nats) between each latent and each factor
-codes = sprite_betas[1].encode(sprites.images())
+codes = sprite_betas[8].encode(sprites.images())
 information = metrics.mutual_information_matrix(codes, sprites.y)
 table([{"latent": f"z{j + 1}", **dict(zip(sprites.factors, map(float, line.round(2)), strict=True))} for j, line in enumerate(information)])
 
@@ -393,8 +418,6 @@ widgets.AnnealingPlayback(checkpoints.recordings("kl_annealing"))
 from course_lib.autoencoders import active_latents, beta_schedule
 
 show_source(beta_schedule)
-
-# %%
 # do it yourself: the same small model with the rent 30 times too high (the slip of section 7), and the repair
 for beta in (30.0, 1.0):
     training.seed_everything(0)
@@ -442,7 +465,9 @@ torch.manual_seed(1)
 centres, _, _ = best.prior.components(best)
 shown = torch.randperm(len(centres))[:10]
 show_images(
-    torch.cat([best.prior.pseudo[shown].sigmoid(), best.decode(centres[shown]), best.sample(10), best.decode(torch.randn(10, best.latents))]),
+    torch.cat(
+        [best.prior.pseudo[shown].sigmoid(), best.decode(centres[shown]), best.sample(10), best.decode(torch.randn(10, best.latents))]
+    ),
     columns=10,
     row_labels=["pseudo-images", "their codes, decoded", "z from the VampPrior", "z from N(0, I)"],
 )
@@ -460,7 +485,10 @@ conditional = checkpoints.load("cvae")
 torch.manual_seed(3)
 styles = torch.randn(4, conditional.latents).repeat_interleave(10, 0)
 show_images(
-    conditional.decode(styles, torch.arange(10).repeat(4)), columns=10, row_labels=[f"style {i}" for i in range(1, 5)], heading="One z a row, one class a column"
+    conditional.decode(styles, torch.arange(10).repeat(4)),
+    columns=10,
+    row_labels=[f"style {i}" for i in range(1, 5)],
+    heading="One z a row, one class a column",
 )
 
 # %% [markdown]
@@ -486,14 +514,16 @@ show_images(torch.cat([damaged, torch.where(known, damaged, 0.5), repaired]), co
 # > **What to notice.** The lower halves fit the upper ones, though not always as it was: the top of a 4 can become a 9. The model gives *one* explanation. It does not say how sure it is.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 15 · Anomalies: two scores, one blind spot
+# ## 15 · Anomalies: two scores, and a blind spot
 #
 # A model of digits should be bad at what is not a digit. Two scores: the reconstruction error, and $-\mathrm{ELBO}$, which adds the rate.
 # Our anomalies are sprites, digits on their side, and two digits on top of each other.
 
 # %%
 torch.manual_seed(0)
-others = torch.cat([sprites.images()[::61, :, 2:30, 2:30], x_test[::10].rot90(1, (2, 3)), torch.maximum(x_test[::10], x_test.flip(0)[5::10])])
+others = torch.cat(
+    [sprites.images()[::61, :, 2:30, 2:30], x_test[::10].rot90(1, (2, 3)), torch.maximum(x_test[::10], x_test.flip(0)[5::10])]
+)
 kinds = torch.arange(3).repeat_interleave(100)
 normal = x_test[1::3][:300]
 
@@ -520,8 +550,9 @@ print(f"a blank image: error {bottlenecks[32].error(blank).item():.0f} (digits: 
 print(f"−ELBO {minus_elbo(blank).item():.0f} (digits: {scores['−ELBO'][0].mean():.0f})")
 
 # %% [markdown]
-# > **What to notice.** Both scores rank most anomalies above most digits. But a *blank* image, a broken camera, gets a better score than any real digit.
-# > Low cost means "easy to describe", not "one of ours". Lecture 04 meets the same failure with exact likelihoods.
+# > **What to notice.** Both scores rank most anomalies above most digits. Now the *blank* image, a broken camera: by reconstruction error it is more normal than the average digit.
+# > Low error means "easy to draw", not "one of ours". The ELBO catches it, because its code lies where no digit's code does, and the rate says so.
+# > Do not trust that for ever: lecture 04 meets anomalies that even an exact likelihood calls normal.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 16 · Features for another task
@@ -539,7 +570,10 @@ rows = []
 for name, encode in encoders.items():
     train_codes, test_codes = encode(x).detach(), encode(x_test).detach()
     chosen = {n: torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:n] for n in (50, 200, 1000)}
-    rows.append({"features": name} | {f"{n} labels": metrics.linear_probe(train_codes[i], digits.y[i], test_codes, unseen.y) for n, i in chosen.items()})
+    rows.append(
+        {"features": name}
+        | {f"{n} labels": metrics.linear_probe(train_codes[i], digits.y[i], test_codes, unseen.y) for n, i in chosen.items()}
+    )
 table(rows)
 
 # %% [markdown]
@@ -559,8 +593,6 @@ table(rows)
 from course_lib.autoencoders import resampling_weights
 
 show_source(resampling_weights)
-
-# %%
 everything = datasets.load("sprites", "train")
 side = torch.where(everything.y[:, 3] <= 4, 0, torch.where(everything.y[:, 3] >= 10, 1, 2))  # left, right, and a middle we leave out
 order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(0))
@@ -604,8 +636,6 @@ widgets.DebiasingExplorer(observer.encode(pictures).detach(), groups, ["left", "
 from course_lib.autoencoders import VectorQuantiser
 
 show_source(VectorQuantiser.forward)
-
-# %%
 vq = checkpoints.load("vqvae")
 torch.manual_seed(0)
 symbols = vq.encode(x_test[4::100])
@@ -643,7 +673,7 @@ for name, v in draws.items():
 
 # %%
 n = best.record["numbers"]
-ours = f"{best.record['minutes']:.0f} min on {best.record['device']}"
+ours = f"{best.record['steps']:,} steps, {best.record['device']}"
 table(
     [
         {"model": "ours, VampPrior, 40 latents", "nats": n["elbo"], "kind": "ELBO", "binarisation": "dynamic", "budget, source": ours},
@@ -651,7 +681,13 @@ table(
         {"model": "VAE", "nats": -86.77, "kind": "bound", "binarisation": "dynamic", "budget, source": "pytorch-generative"},
         {"model": "VAE", "nats": -97.10, "kind": "bound", "binarisation": "static", "budget, source": "65k steps, altosaar"},
         {"model": "VAE + IAF", "nats": -95.33, "kind": "bound", "binarisation": "static", "budget, source": "150k steps, altosaar"},
-        {"model": "PixelCNN (lecture 05)", "nats": -81.45, "kind": "exact", "binarisation": "dynamic", "budget, source": "457 epochs, pytorch-generative"},
+        {
+            "model": "PixelCNN (lecture 05)",
+            "nats": -81.45,
+            "kind": "exact",
+            "binarisation": "dynamic",
+            "budget, source": "457 epochs, pytorch-generative",
+        },
     ]
 )
 

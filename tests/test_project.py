@@ -90,6 +90,12 @@ def test_notebooks_are_in_step():
     assert [problem for source in authoring.sources() for problem in authoring.problems_in(source)] == []
 
 
+def test_the_readme_has_the_current_badges():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert authoring.stamped_readme(text) == text
+    assert authoring.badges_for("notebooks/02_autoencoders.ipynb") in authoring.stamped_readme(text.replace("Open in Colab", "old"))
+
+
 def test_every_badge_opens_a_file_that_exists():
     name = REPOSITORY.removeprefix("https://github.com/")
     places = (f"https://colab.research.google.com/github/{name}/blob/main/", f"https://mybinder.org/v2/gh/{name}/main?urlpath=lab/tree/")

@@ -1,0 +1,67 @@
+"""The shared library against what a user would otherwise pick: batching, weight averaging, and how long an import takes."""
+
+import subprocess
+import sys
+
+import torch
+from ema_pytorch import EMA as PeerEMA
+from timing import Report
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from course_lib.datasets import batches
+from course_lib.training import EMA
+
+
+def batching(report: Report) -> None:
+    """One shuffled epoch of (images, labels) as stored, uint8; nothing is converted and no model runs."""
+    x, y = torch.randint(256, (60_000, 1, 28, 28), dtype=torch.uint8), torch.randint(10, (60_000,))
+    loader = DataLoader(TensorDataset(x, y), batch_size=128, shuffle=True)
+
+    def ours():
+        return sum(len(image) for image, _ in batches((x, y), 128))
+
+    def peer():
+        return sum(len(image) for image, _ in loader)
+
+    assert ours() == peer() == len(x)
+    report.compare("one epoch of 60,000 images in batches of 128 (peer: DataLoader)", ours, peer, at_least=6, rounds=7)
+
+
+def averaging(report: Report) -> None:
+    """One update of the averaged weights of 4.4 M parameters in 120 tensors, what a U-Net has."""
+
+    def block(width=128):
+        return nn.Sequential(
+            nn.GroupNorm(8, width), nn.Conv2d(width, width, 3, padding=1), nn.GroupNorm(8, width), nn.Conv2d(width, width, 3, padding=1)
+        )
+
+    model = nn.Sequential(*[block() for _ in range(15)])
+    # ema-pytorch averages at every tenth call, after a hundred, unless told otherwise: here both average at every call
+    every_call = {"beta": 0.999, "update_every": 1, "update_after_step": 0}
+    ours, peer, foreach = EMA(model, 0.999), PeerEMA(model, **every_call), PeerEMA(model, **every_call, use_foreach=True)
+    for average in (ours, peer, foreach):  # past the warm-up of both, from which on the arithmetic is the same
+        for _ in range(3):
+            average.update()
+    count = sum(p.numel() for p in model.parameters())
+    what = f"EMA update, {count / 1e6:.1f} M parameters"
+    report.compare(f"{what} (peer: ema-pytorch)", ours.update, peer.update, at_least=3, rounds=25, calls=10)
+    report.compare(f"{what} (peer: ema-pytorch, use_foreach=True)", ours.update, foreach.update, rounds=25, calls=10)
+
+
+def importing(report: Report) -> None:
+    """A new interpreter each time: what an import costs once torch is there."""
+
+    def after_torch(statement: str) -> float:
+        program = f"import time, torch; started = time.perf_counter(); {statement}; print(time.perf_counter() - started)"
+        return float(subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout)
+
+    report.limit("import course_lib, after import torch", [after_torch("import course_lib") for _ in range(5)], at_most=0.3)
+
+
+if __name__ == "__main__":
+    report = Report()
+    batching(report)
+    averaging(report)
+    importing(report)
+    report.finish()

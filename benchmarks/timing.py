@@ -1,0 +1,67 @@
+"""Timing two ways of doing the same work in turns, so that whatever slows the machine down slows both."""
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from statistics import median
+
+import torch
+
+
+class Report:
+    """A table on the terminal, one row a comparison, and the exit status of a benchmark.
+
+    A goal is "6×", at least so many times faster than the peer, or "15 ms", at most so long.
+    """
+
+    def __init__(self):
+        self.missed = []
+        print(
+            f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; "
+            f"Python {platform.python_version()}, torch {torch.__version__}, {torch.get_num_threads()} threads\n"
+        )
+        self._print("what", "ours", "peer", "ratio", "goal")
+
+    def compare(self, what: str, ours: Callable, peer: Callable, at_least: float | None = None, rounds: int = 9, calls: int = 1) -> None:
+        """One row: the median of `rounds` timings of `ours` and `peer`, taken in turns; each timing is the mean of `calls` calls."""
+        mine, theirs = [], []
+        seconds(ours), seconds(peer)  # the first call warms caches up
+        for _ in range(rounds):
+            mine.append(seconds(ours, calls))
+            theirs.append(seconds(peer, calls))
+        ratio = median(theirs) / median(mine)
+        met = at_least is None or ratio >= at_least
+        goal = "" if at_least is None else f"≥ {at_least:g}×"
+        self._row(what, readable(median(mine)), readable(median(theirs)), f"{ratio:.2f}×", goal, met)
+
+    def limit(self, what: str, timings: list[float], at_most: float) -> None:
+        """One row without a peer: the median of `timings` in seconds, against a limit in seconds."""
+        self._row(what, readable(median(timings)), "", "", f"≤ {readable(at_most)}", median(timings) <= at_most)
+
+    def finish(self) -> None:
+        """End the program, with status 1 and their names when goals were missed."""
+        sys.exit(f"\nmissed: {'; '.join(self.missed)}" if self.missed else 0)
+
+    def _row(self, what: str, ours: str, peer: str, ratio: str, goal: str, met: bool) -> None:
+        if not met:
+            self.missed.append(what)
+        self._print(what, ours, peer, ratio, goal if met else f"{goal} missed")
+
+    @staticmethod
+    def _print(what: str, ours: str, peer: str, ratio: str, goal: str) -> None:
+        print(f"{what:<68} | {ours:>8} | {peer:>8} | {ratio:>7} | {goal}", flush=True)
+
+
+def seconds(work: Callable, calls: int = 1) -> float:
+    """Wall-clock time of one call, the mean of `calls` calls."""
+    started = time.perf_counter()
+    for _ in range(calls):
+        work()
+    return (time.perf_counter() - started) / calls
+
+
+def readable(time_s: float) -> str:
+    """Three digits, in ms or s."""
+    return f"{time_s:.3g} s" if time_s >= 1 else f"{1000 * time_s:.3g} ms"

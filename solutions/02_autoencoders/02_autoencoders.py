@@ -1,0 +1,573 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,slideshow,nbgrader,-all
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Exercise 2 · Build a VAE, and keep its latents awake
+#
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/deep-generative-course/deep-generative-models/blob/main/exercises/02_autoencoders/02_autoencoders.ipynb) [![Open in Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/deep-generative-course/deep-generative-models/main?urlpath=lab/tree/exercises/02_autoencoders/02_autoencoders.ipynb)
+#
+# You write the five formulas of a variational autoencoder, train one on 8×8 digits in seconds, save it from posterior collapse, and use it to
+# find strange images. The lecture is `notebooks/02_autoencoders.ipynb`.
+#
+# | task | what you do | points | minutes | difficulty |
+# |---|---|---|---|---|
+# | 1 | reparameterisation | 2 | 5 | ★☆☆ |
+# | 2 | the Gaussian KL | 3 | 10 | ★☆☆ |
+# | 3 | the ELBO | 3 | 15 | ★★☆ |
+# | 4 | the importance-weighted bound | 3 | 15 | ★★☆ |
+# | 5 | β and annealing, an experiment | 4 | 20 | ★★★ |
+# | 6 | anomaly detection | 3 | 15 | ★★☆ |
+# | 7 | a written answer | 2 | 10 | ★★☆ |
+# | – | more, if you like: free bits and fair sampling | 0 | 15 | ★★☆ |
+#
+# **How it works.** Replace each `raise NotImplementedError()` with your code and run the check below it. A check prints `✓`, or one line that says
+# what is wrong. Grading runs the same checks again with other inputs. Write the answers with PyTorch and your own functions: a check notices
+# when an answer runs code from `course_lib`. Add cells as you like, but do not copy, delete or change the type of the cells that are here.
+#
+# **Notation.** x data, z latent, θ decoder, φ encoder, ε noise. Logarithms are natural, so all numbers are in nats.
+
+# %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["setup"]
+# The set-up of every notebook. On Colab it adds the course and changes nothing else; elsewhere the course is there already.
+import os
+from glob import glob
+
+import torch
+
+if "COLAB_RELEASE_TAG" in os.environ:
+    wheels = glob("/content/deep_generative_course-*.whl")
+    source = max(wheels, default="git+https://github.com/deep-generative-course/deep-generative-models")
+    # !pip install --quiet --no-deps {source}
+    if not torch.cuda.is_available():
+        print("This runtime has no GPU, so training is slow. Runtime → Change runtime type → T4 GPU gives you one.")
+
+from course_lib import plotting
+
+plotting.use_style()
+
+# %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
+from torch import nn
+from torch.nn import functional as F
+
+from course_lib import datasets
+from course_lib.grading.autoencoders import (
+    AUROC,
+    DETECT,
+    ELBO,
+    EXPERIMENT,
+    FREE_BITS,
+    GAUSSIAN_KL,
+    IWAE_BOUND,
+    KL_WEIGHT,
+    REPARAMETERISE,
+    RESAMPLING,
+    measure,
+)
+from course_lib.plotting import show_images
+
+torch.set_num_threads(1)  # networks this small are fastest on one core
+
+# %% [markdown]
+# The data: 8×8 digits, each pixel ink (1) or paper (0).
+
+# %% nbgrader={"grade": false, "grade_id": "data", "locked": true, "schema_version": 3, "solution": false, "task": false}
+x_train, x_test = ((datasets.load("digits8", split).x >= 128).float() for split in ("train", "test"))
+x_valid, x_test = x_test[::2], x_test[1::2]  # to tune on, and to judge by at the end
+show_images(x_train[:16], columns=16, size=0.5)
+print(f"{len(x_train)} to train on, {len(x_valid)} to tune on, each {tuple(x_train[0].shape)}")
+
+
+# %% [markdown]
+# ## Task 1 · Reparameterisation
+#
+# **2 points · 5 minutes · ★☆☆**
+#
+# The encoder answers an image with a cloud, $q_\phi(z\mid x)=\mathcal N(\mu,\operatorname{diag}\sigma^2)$. Training needs a sample from it, and a
+# gradient with respect to μ and σ. No gradient passes through a draw. So the draw moves out of the way: take noise ε from $\mathcal N(0, I)$, which
+# depends on nothing, then shift and stretch it:
+#
+# $$z=\mu+\sigma\odot\varepsilon .$$
+#
+# The network puts out $\log\sigma^2$, since that may be any real number.
+
+# %% nbgrader={"grade": false, "grade_id": "reparameterise", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def reparameterise(mean, log_var, noise):
+    """A sample of N(mean, diag(exp(log_var))) made from noise.
+
+    mean, log_var, noise: (batch, latents); log_var is log σ², noise is a sample of N(0, I)
+    Returns: (batch, latents)
+    """
+    ### BEGIN SOLUTION
+    return mean + (0.5 * log_var).exp() * noise
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "check_reparameterise", "locked": true, "schema_version": 3, "solution": false, "task": false}
+REPARAMETERISE.check(reparameterise)
+
+# %% nbgrader={"grade": true, "grade_id": "grade_reparameterise", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Grading runs your function on other inputs here.
+### BEGIN HIDDEN TESTS
+from course_lib.grading.autoencoders import REPARAMETERISE
+
+REPARAMETERISE.check(reparameterise, hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 2 · The Gaussian KL
+#
+# **3 points · 10 minutes · ★☆☆**
+#
+# Each cloud pays rent for being unlike the prior $\mathcal N(0,I)$. Between two Gaussians the rent has a closed form, with no sampling in it:
+#
+# $$\mathrm{KL}\!\left(q_\phi(z\mid x)\,\|\,\mathcal N(0,I)\right)=\tfrac12\sum_j\left(\mu_j^2+\sigma_j^2-1-\log\sigma_j^2\right).$$
+#
+# Before you write it: for which μ and σ is it zero?
+
+# %% nbgrader={"grade": false, "grade_id": "gaussian_kl", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def gaussian_kl(mean, log_var):
+    """KL(N(mean, diag(exp(log_var))) ‖ N(0, I)) of each example, in nats.
+
+    mean, log_var: (batch, latents); log_var is log σ²
+    Returns: (batch,)
+    """
+    ### BEGIN SOLUTION
+    return 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum(-1)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "check_gaussian_kl", "locked": true, "schema_version": 3, "solution": false, "task": false}
+GAUSSIAN_KL.check(gaussian_kl)
+
+# %% nbgrader={"grade": true, "grade_id": "grade_gaussian_kl", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# Grading runs your function on other inputs here.
+### BEGIN HIDDEN TESTS
+from course_lib.grading.autoencoders import GAUSSIAN_KL
+
+GAUSSIAN_KL.check(gaussian_kl, hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 3 · The ELBO
+#
+# **3 points · 15 minutes · ★★☆**
+#
+# The likelihood of an image is an integral over every z that could have made it: out of reach. Jensen's inequality gives a bound from below that
+# needs a single z from the cloud:
+#
+# $$\log p_\theta(x)\;\ge\;\mathrm{ELBO}(x)=\log p_\theta(x\mid z)-\mathrm{KL}\!\left(q_\phi(z\mid x)\,\|\,\mathcal N(0,I)\right).$$
+#
+# The decoder puts out one logit $a_d$ for each pixel. With $s(a)=1/(1+e^{-a})$ the pixels are independent Bernoulli variables:
+#
+# $$\log p_\theta(x\mid z)=\sum_d x_d\log s(a_d)+(1-x_d)\log\left(1-s(a_d)\right).$$
+#
+# A trained decoder is sure of itself: logits of ±200 happen, and the answer must stay finite there.
+
+# %% nbgrader={"grade": false, "grade_id": "elbo", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def elbo(x, logits, kl):
+    """The ELBO of each image, from one sample of z, in nats.
+
+    x, logits: (batch, channels, height, width); x in [0, 1], logits from the decoder
+    kl: (batch,), the KL of each image
+    Returns: (batch,)
+    """
+    ### BEGIN SOLUTION
+    log_likelihood = -F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)
+    return log_likelihood - kl
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "check_elbo", "locked": true, "schema_version": 3, "solution": false, "task": false}
+ELBO.check(elbo)
+
+# %% nbgrader={"grade": true, "grade_id": "grade_elbo", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# Grading runs your function on other inputs here.
+### BEGIN HIDDEN TESTS
+from course_lib.grading.autoencoders import ELBO
+
+ELBO.check(elbo, hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 4 · The importance-weighted bound
+#
+# **3 points · 15 minutes · ★★☆**
+#
+# One sample gives a loose bound. With k samples $z_1,\dots,z_k$ from the cloud there is a tighter one, which reaches $\log p_\theta(x)$ as k grows:
+#
+# $$\mathcal L_k(x)=\log\frac1k\sum_{i=1}^k w_i,\qquad w_i=\frac{p_\theta(x\mid z_i)\,p(z_i)}{q_\phi(z_i\mid x)} .$$
+#
+# The three densities come as logarithms, and $\log w_i$ near −1000 is ordinary for images. $e^{-1000}$ is 0 on a computer, and its log is −∞.
+
+# %% nbgrader={"grade": false, "grade_id": "iwae_bound", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def iwae_bound(log_likelihood, log_prior, log_posterior):
+    """The importance-weighted bound of each image, in nats.
+
+    log_likelihood, log_prior, log_posterior: (k, batch), log p(x|z), log p(z) and log q(z|x) of each sample
+    Returns: (batch,)
+    """
+    ### BEGIN SOLUTION
+    log_weights = log_likelihood + log_prior - log_posterior
+    largest = log_weights.amax(0)
+    return largest + (log_weights - largest).exp().mean(0).log()
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "check_iwae_bound", "locked": true, "schema_version": 3, "solution": false, "task": false}
+IWAE_BOUND.check(iwae_bound)
+
+# %% nbgrader={"grade": true, "grade_id": "grade_iwae_bound", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# Grading runs your function on other inputs here.
+### BEGIN HIDDEN TESTS
+from course_lib.grading.autoencoders import IWAE_BOUND
+
+IWAE_BOUND.check(iwae_bound, hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 5 · β and annealing
+#
+# **4 points · 20 minutes · ★★★**
+#
+# Now the parts become a VAE. It maximises $\log p_\theta(x\mid z)-w\,\mathrm{KL}$, with a weight w that may change while it trains.
+#
+# At the start the decoder is noise, so a latent has nothing to say and its rent is due all the same. The cheapest thing is to switch it off. Once it is
+# off, the decoder never learns to use it: **posterior collapse**. The cure is to let the rent rise slowly. After `warm_up` steps w has grown evenly
+# from 0 to β, and stays there. With `cycle`, time starts again from 0 every `cycle` steps:
+#
+# $$w(t)=\beta\,\min\!\left(1,\frac{t}{\texttt{warm\_up}}\right),\qquad t=\texttt{step}\ \text{ or }\ t=\texttt{step}\bmod\texttt{cycle}.$$
+#
+# With `warm_up = 0` the weight is β from the first step.
+#
+# ### 5a · The weight (2 points)
+
+# %% nbgrader={"grade": false, "grade_id": "kl_weight", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def kl_weight(step, warm_up, beta, cycle=None):
+    """The weight of the KL at a training step.
+
+    step: 0, 1, 2, …
+    warm_up: steps until the weight reaches beta, or 0
+    beta: the weight after the warm-up
+    cycle: steps after which the warm-up begins again, or None
+    Returns: a float
+    """
+    ### BEGIN SOLUTION
+    if cycle is not None:
+        step = step % cycle
+    if warm_up == 0:
+        return beta
+    return beta * min(1.0, step / warm_up)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "check_kl_weight", "locked": true, "schema_version": 3, "solution": false, "task": false}
+KL_WEIGHT.check(kl_weight)
+
+# %% nbgrader={"grade": true, "grade_id": "grade_kl_weight", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Grading runs your function on other inputs here.
+### BEGIN HIDDEN TESTS
+from course_lib.grading.autoencoders import KL_WEIGHT
+
+KL_WEIGHT.check(kl_weight, hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 5b · The experiment (2 points)
+#
+# Here is a small VAE with eight latents and a training loop made of your functions. Training takes a few seconds. Where one of your functions does not pass
+# its check yet, ours stands in, so you can go on.
+
+# %% nbgrader={"grade": false, "grade_id": "train", "locked": true, "schema_version": 3, "solution": false, "task": false}
+sample, rent, bound, weight = (task.yours_or_ours(globals()) for task in (REPARAMETERISE, GAUSSIAN_KL, ELBO, KL_WEIGHT))
+
+
+class TinyVAE(nn.Module):
+    def __init__(self, latents=8, width=64):
+        super().__init__()
+        self.latents = latents
+        self.encoder = nn.Sequential(
+            *(nn.Flatten(), nn.Linear(64, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 2 * latents))
+        )
+        self.decoder = nn.Sequential(
+            *(nn.Linear(latents, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 64), nn.Unflatten(1, (1, 8, 8)))
+        )
+
+
+def train(beta, warm_up=0, cycle=None, latents=8, steps=800, seed=1):
+    """A TinyVAE trained for `steps` steps, with the given weight on the KL."""
+    torch.manual_seed(seed)
+    vae = TinyVAE(latents)
+    optimiser = torch.optim.Adam(vae.parameters())
+    for step in range(steps):
+        optimiser.param_groups[0]["lr"] = 0.03 * min(1, 2 - 2 * step / steps)  # high, then down to 0 in the second half
+        x = x_train[torch.randint(len(x_train), (100,))]
+        mean, log_var = vae.encoder(x).chunk(2, 1)
+        z = sample(mean, log_var, torch.randn_like(mean))
+        loss = -bound(x, vae.decoder(z), weight(step, warm_up, beta, cycle) * rent(mean, log_var)).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return vae
+
+
+def show(vae, x, label="x"):
+    """Images above, what the decoder makes of the middle of their clouds below."""
+    with torch.no_grad():
+        seen = vae.decoder(vae.encoder(x).chunk(2, 1)[0]).sigmoid()
+    show_images(torch.cat([x, seen]), columns=len(x), size=0.6, row_labels=[label, "decoded"])
+
+
+# %% [markdown]
+# The first try has β = 4 from the first step. Look at what comes back.
+
+# %% tags=["nbval-ignore-output"]
+collapsed = train(beta=4)
+show(collapsed, x_valid[:12])
+print({name: round(value, 1) for name, value in measure(collapsed, x_valid).items()})
+
+
+# %% [markdown]
+# Every image decodes to the same ghost, the average of all digits. No latent carries anything.
+#
+# **Your turn.** Find settings for which, on images not trained on,
+#
+# * the ELBO (the true one, β = 1) is **at least −19.6 nats**, and
+# * **at least 4 of the 8 latents** are in use: each carries more than 0.1 nats.
+#
+# Try by hand in a cell of your own, or loop over a few values. Predict before you run: what does a larger β do to the ELBO and to the latents? What
+# does the warm-up change when the final β is the same?
+
+# %% nbgrader={"grade": false, "grade_id": "settings", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def settings():
+    """Your choice for train: a dict with beta and warm_up, and cycle if you like."""
+    ### BEGIN SOLUTION
+    return {"beta": 1.0, "warm_up": 700}
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "check_experiment", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["nbval-ignore-output"]
+vae = train(**settings())
+EXPERIMENT.check(measure(vae, x_valid))
+
+# %% nbgrader={"grade": true, "grade_id": "grade_experiment", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false} tags=["nbval-ignore-output"]
+# Grading measures your VAE on other images here.
+### BEGIN HIDDEN TESTS
+from course_lib.grading.autoencoders import EXPERIMENT, measure
+
+EXPERIMENT.check(measure(vae, x_valid))
+EXPERIMENT.check(measure(vae, x_test), hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Your VAE at work: digits and what it makes of them, then digits that nobody wrote, decoded from noise.
+
+# %% tags=["nbval-ignore-output"]
+show(vae, x_valid[:12])
+torch.manual_seed(1)
+with torch.no_grad():
+    show_images(vae.decoder(torch.randn(24, vae.latents)).sigmoid(), columns=12, size=0.6)
+
+
+# %% [markdown]
+# ## Task 6 · Anomaly detection
+#
+# **3 points · 15 minutes · ★★☆**
+#
+# A scanner damages some of the images: it flips pixels. Your VAE has seen only sound digits, so a damaged one has a low likelihood. Let the score be the
+# negative bound of task 4: **high means strange**.
+#
+# ### 6a · The alarm (2 points)
+#
+# Where should the alarm go off? You have scores of images known to be sound. Choose the threshold so that a share `rate` of them would raise a
+# false alarm: the quantile of the sound scores at level $1-\texttt{rate}$ (`torch.quantile`, its default interpolation). Then flag every new score above it.
+
+# %% nbgrader={"grade": false, "grade_id": "detect", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def detect(normal_scores, scores, rate):
+    """An alarm with a given rate of false alarms.
+
+    normal_scores: (n,), scores of sound images
+    scores: (m,), scores of new images
+    rate: share of sound images that may be flagged, between 0 and 1
+    Returns: (threshold, flags), threshold () and flags (m,) boolean
+    """
+    ### BEGIN SOLUTION
+    threshold = torch.quantile(normal_scores, 1 - rate)
+    return threshold, scores > threshold
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "check_detect", "locked": true, "schema_version": 3, "solution": false, "task": false}
+DETECT.check(detect)
+
+# %% nbgrader={"grade": true, "grade_id": "grade_detect", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Grading runs your function on other inputs here.
+### BEGIN HIDDEN TESTS
+from course_lib.grading.autoencoders import DETECT
+
+DETECT.check(detect, hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### 6b · A number without a threshold (1 point)
+#
+# The area under the ROC curve judges the score at all thresholds at once. It is the share of pairs, one sound and one strange image, in which the strange one has
+# the higher score:
+#
+# $$\mathrm{AUROC}=\frac{1}{nm}\sum_{i=1}^{n}\sum_{j=1}^{m}\Big(\mathbb 1[s_j>s_i]+\tfrac12\,\mathbb 1[s_j=s_i]\Big).$$
+
+# %% nbgrader={"grade": false, "grade_id": "auroc", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def auroc(normal_scores, anomalous_scores):
+    """The area under the ROC curve, by comparing pairs.
+
+    normal_scores: (n,), scores of sound images
+    anomalous_scores: (m,), scores of strange images
+    Returns: a number between 0 and 1, as a tensor without axes
+    """
+    ### BEGIN SOLUTION
+    difference = anomalous_scores[:, None] - normal_scores
+    return ((difference > 0).float() + 0.5 * (difference == 0)).mean()
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "check_auroc", "locked": true, "schema_version": 3, "solution": false, "task": false}
+AUROC.check(auroc)
+
+# %% nbgrader={"grade": true, "grade_id": "grade_auroc", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Grading runs your function on other inputs here.
+### BEGIN HIDDEN TESTS
+from course_lib.grading.autoencoders import AUROC
+
+AUROC.check(auroc, hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Your detector on four strengths of damage, then damaged digits and what your VAE makes of them. It has never been trained to denoise. At which
+# strength does it stop helping?
+
+# %% tags=["nbval-ignore-output"]
+likelihood, importance, alarm, area = (task.yours_or_ours(globals()) for task in (ELBO, IWAE_BOUND, DETECT, AUROC))
+
+
+def scores(x, k=64):
+    """Minus the importance-weighted bound of each image: high means strange."""
+    mean, log_var = vae.encoder(x).chunk(2, 1)
+    cloud, prior = torch.distributions.Normal(mean, (0.5 * log_var).exp()), torch.distributions.Normal(0.0, 1.0)
+    z = cloud.sample((k,))
+    # the ELBO with a KL of 0 is the likelihood
+    log_likelihood = torch.stack([likelihood(x, vae.decoder(each), torch.zeros(len(x))) for each in z])
+    return -importance(log_likelihood, prior.log_prob(z).sum(-1), cloud.log_prob(z).sum(-1))
+
+
+torch.manual_seed(2)
+with torch.no_grad():
+    sound, new = scores(x_valid), scores(x_test)
+    print(f"sound      {alarm(sound, new, 0.05)[1].float().mean():4.0%} flagged")
+    for share in (0.02, 0.05, 0.1, 0.2):
+        damaged = (x_test - (torch.rand_like(x_test) < share).float()).abs()
+        strange = scores(damaged)
+        flagged = alarm(sound, strange, 0.05)[1].float().mean()
+        print(f"{share:4.0%} flipped  {flagged:4.0%} flagged   AUROC {area(new, strange):.2f}")
+        show(vae, damaged[:12], f"{share:.0%} flipped")
+
+
+# %% [markdown] nbgrader={"grade": false, "grade_id": "written_question", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# ## Task 7 · In your own words
+#
+# **2 points · 10 minutes · ★★☆** · graded by hand
+#
+# About 120 words in all. Use what you measured in task 5.
+#
+# 1. Take a latent that is switched off. Which μ and σ does the encoder give for it, whatever the image, and what does its KL come to? Why does nothing in the
+#    training ever bring it back?
+# 2. Your warm-up ended at the same β as a run without one. Why is the result different?
+# 3. A colleague wants each latent to stand for one thing, such as slant or width, and asks for β = 4. What is gained, what is lost, and which of your two numbers
+#    shows the loss?
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "written_answer", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# 1. μ = 0 and σ = 1, so its cloud is the prior and its KL is 0. The decoder ignores it, so moving μ or σ away would cost KL and gain no likelihood. The
+#    decoder in turn has no reason to look at pure noise. Neither side can gain by moving alone.
+# 2. Early on the decoder is bad, so a latent brings little likelihood and its KL is not worth paying. With a small weight at the start the latent costs nothing,
+#    encoder and decoder come to agree on what it means, and by the time β is reached it earns more than it costs. It is a matter of the path and of local
+#    optima, not of the final objective, which is the same.
+# 3. A large β pushes the clouds towards the factorised prior, so the latents that remain tend to be independent of each other and to stand for single things. It
+#    lowers the information about x: reconstructions blur and more latents switch off. The true ELBO falls, and so does the number of latents in use.
+#
+# **Marking guide (2 points).** One half point each for: (a) μ = 0, σ = 1, KL = 0; (b) no gain for either side, since the decoder ignores noise; (c) the
+# warm-up changes the path: the latent is cheap while the decoder learns to use it; (d) the trade of question 3, with the ELBO or the latents in use named. Accept
+# any wording. Give no credit for "β makes the model better", and none for "annealing lowers β".
+
+# %% [markdown]
+# ## More, if you like
+#
+# **no points · 15 minutes · ★★☆**
+#
+# **Free bits** are another cure for collapse: the first λ nats of each latent cost nothing, so there is no gain in switching it off. The KL of a latent is averaged
+# over the batch first, then raised to the floor:
+#
+# $$\sum_j\max\!\left(\lambda,\;\frac1n\sum_{i}\mathrm{KL}_{ij}\right).$$
+
+# %% nbgrader={"grade": false, "grade_id": "free_bits", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def free_bits(kl, floor):
+    """The KL term with free bits.
+
+    kl: (batch, latents), nats
+    floor: λ, nats for each latent
+    Returns: a tensor without axes
+    """
+    ### BEGIN SOLUTION
+    return kl.mean(0).clamp(min=floor).sum()
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "check_free_bits", "locked": true, "schema_version": 3, "solution": false, "task": false}
+FREE_BITS.check(free_bits)
+
+
+# %% [markdown]
+# **Fair sampling.** A data set with few slanted digits gives a model that is bad at them. The latents know what is rare. Let $\hat q_j(z_{ij})$ be the estimated
+# density of latent j at image i. Drawing images with probability
+#
+# $$p_i\;\propto\;\prod_j\frac{1}{\hat q_j(z_{ij})+\alpha}$$
+#
+# shows the rare ones more often. The constant α > 0 keeps a single odd image from taking over.
+
+# %% nbgrader={"grade": false, "grade_id": "resampling_weights", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def resampling_weights(density, alpha):
+    """The probability with which each image is drawn.
+
+    density: (n, latents), estimated density of each latent at each image
+    alpha: a number above 0
+    Returns: (n,), adds up to 1
+    """
+    ### BEGIN SOLUTION
+    weights = 1 / (density + alpha).prod(1)
+    return weights / weights.sum()
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "check_resampling_weights", "locked": true, "schema_version": 3, "solution": false, "task": false}
+RESAMPLING.check(resampling_weights)
+
+# %% [markdown]
+# Does it work? Below are the most ordinary digits by your weights, and the rarest.
+
+# %% tags=["nbval-ignore-output"]
+with torch.no_grad():
+    z = vae.encoder(x_train).chunk(2, 1)[0]
+density = torch.empty_like(z)
+for j in range(vae.latents):
+    counts, edges = torch.histogram(z[:, j].contiguous(), bins=20, density=True)
+    density[:, j] = counts[torch.bucketize(z[:, j].contiguous(), edges[1:-1])]
+order = resampling_weights(density, alpha=0.05).argsort()
+show_images(x_train[torch.cat([order[:12], order[-12:]])], columns=12, size=0.6, row_labels=["ordinary", "rare"])
