@@ -1,0 +1,326 @@
+"""Checks for the graded exercises.
+
+A `Task` is a reference, inputs, and known mistakes: wrong versions that students really write. `task.check(answer)` prints one
+`✓` line, or raises `CheckFailed`, whose message names what is wrong and hints at the fix without giving it. A `Goal` does the same
+for an experiment that is tuned until measured numbers are met.
+
+How a borrowed answer is noticed: while the answer runs, `sys.setprofile` sees every Python function that is entered. Any that lies
+in a file of `course_lib` refuses the answer, however it was imported, renamed or wrapped, and wherever in the answer it is called.
+"""
+
+import contextlib
+import inspect
+import io
+import linecache
+import math
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor
+
+LIBRARY = str(Path(__file__).parents[1])
+
+
+class CheckFailed(AssertionError):
+    """A wrong answer. Its message ends in `[task/kind]`, which `pipeline` counts; kind m3 is the task's third known mistake."""
+
+    def __init__(self, task: str, kind: str, message: str):
+        super().__init__(f"✗ {task}: {message} [{task}/{kind}]")
+        self.task, self.kind = task, kind
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]  # what a notebook shows: the message, none of our stack
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong version with its hint. `wrong` takes the task's inputs; for a `Goal` it tells from the numbers whether it happened."""
+
+    label: str
+    wrong: Callable
+    hint: str
+
+
+def grid(*shape: int, low: float = -2.0, high: float = 1.5) -> Tensor:
+    """Evenly spaced numbers in a shape: the same on every platform, since no random generator is asked."""
+    return torch.linspace(low, high, math.prod(shape)).reshape(shape)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a function returned, as a tuple, and the gradient of its sum with respect to each floating input, 0 where none arrives."""
+
+    values: tuple[Any, ...]
+    gradients: tuple[Tensor, ...] = ()
+
+
+@dataclass(frozen=True)
+class Task:
+    """One function to write.
+
+    reference: the truth, from a source other than course_lib; it gets the inputs in float64 and may return a tensor, a number or a tuple
+    cases, hidden_cases: inputs, one tuple a case; the hidden ones are for grading
+    results: a name for each entry of a returned tuple
+    gradient: compare the gradients of the inputs too
+    tolerance: allowed error, absolute and relative
+    """
+
+    name: str
+    reference: Callable
+    cases: Sequence[tuple]
+    mistakes: Sequence[Mistake]
+    hidden_cases: Sequence[tuple] = ()
+    results: tuple[str, ...] = ()
+    gradient: bool = False
+    tolerance: float = 1e-5
+
+    def check(self, answer: Callable, hidden: bool = False) -> None:
+        """Print `✓ name: n of n cases`, or raise.
+
+        Raises:
+            CheckFailed: the answer is wrong; its message is the hint of the mistake that it equals in every case, if there is one
+        """
+        if not callable(answer):
+            self._fail("type", f"a function is asked for, got {_describe(answer)}.")
+        cases = self.hidden_cases if hidden else self.cases
+        truths = [self._expected(self.reference, case) for case in cases]
+        answers = [self._answered(answer, case, f"{'hidden ' * hidden}case {i}") for i, case in enumerate(cases, 1)]
+        right = [self._equal(a, truth) for a, truth in zip(answers, truths)]
+        if not all(right):
+            self._match_mistakes(answers, cases)
+            first = right.index(False)
+            again = self._answered(answer, cases[first], "")
+            if not self._equal(again, answers[first]):
+                self._fail("random", "two calls with the same inputs gave two answers. Use what you are given; draw nothing yourself.")
+            self._explain(answers[first], truths[first], f"{'hidden ' * hidden}case {first + 1} ({self._inputs(cases[first])})")
+        print(f"✓ {self.name}: {len(cases)} of {len(cases)} {'hidden ' * hidden}cases")
+
+    def yours_or_ours(self, namespace: dict[str, Any]) -> Callable:
+        """The student's function, found by its name, if it passes; else the reference, so that one wrong task does not stop a later one."""
+        answer = namespace.get(self.name)
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                self.check(answer)
+        except CheckFailed:
+            print(f"{self.name}: yours does not pass its check yet, so ours stands in for it here.")
+            return self._stand_in
+        return answer
+
+    def _stand_in(self, *inputs: Any) -> Any:
+        """The reference in float64, its result in the precision of the first input."""
+        result = self.reference(*(value.double() if isinstance(value, Tensor) else value for value in inputs))
+        return result.to(inputs[0].dtype) if isinstance(result, Tensor) else result
+
+    def _expected(self, function: Callable, case: tuple) -> Outcome:
+        inputs = [_copy(value, double=True, gradient=self.gradient) for value in case]
+        return self._outcome(function(*inputs), inputs)
+
+    def _answered(self, answer: Callable, case: tuple, where: str) -> Outcome:
+        inputs = [_copy(value, gradient=self.gradient) for value in case]
+        error, borrowed = None, []
+        try:
+            with _watched(borrowed), warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+                warnings.simplefilter("ignore")  # nbgrader takes anything on stderr for a failed test
+                result = answer(*inputs)
+        except (Exception, SystemExit) as problem:
+            error = problem
+        if borrowed:
+            self._fail("library", f"your function runs {borrowed[0]}. Write the answer yourself, without course_lib.")
+        if isinstance(error, NotImplementedError):
+            self._fail("blank", "not answered yet.")
+        if error is not None:
+            self._fail("error", f"{_where(error, answer)} {where} ({self._inputs(case)}).")
+        for name, value, given in zip(self._names(), inputs, case):
+            if isinstance(given, Tensor) and not (value.shape == given.shape and torch.equal(value.detach(), given)):
+                self._fail("in place", f"your function changes its input {name} in place. Make a new tensor instead.")
+        if result is None:
+            self._fail("none", "your function returned None: is there a `return`?")
+        return self._outcome(result, inputs)
+
+    def _outcome(self, result: Any, inputs: list) -> Outcome:
+        values = tuple(result) if isinstance(result, tuple | list) else (result,)
+        if not self.gradient:
+            return Outcome(values)
+        total = sum(v.sum() for v in values if isinstance(v, Tensor) and v.requires_grad)
+        leaves = [value for value in inputs if isinstance(value, Tensor) and value.requires_grad]
+        if not isinstance(total, Tensor):
+            return Outcome(values, tuple(map(torch.zeros_like, leaves)))
+        return Outcome(values, torch.autograd.grad(total, leaves, allow_unused=True, materialize_grads=True))
+
+    def _equal(self, a: Outcome, b: Outcome) -> bool:
+        parts = [*a.values, *a.gradients], [*b.values, *b.gradients]
+        return len(a.values) == len(b.values) and all(self._same(x, y) for x, y in zip(*parts))
+
+    def _same(self, x: Any, y: Any) -> bool:
+        x, y = _number(x), _number(y)
+        if not (isinstance(x, Tensor) and isinstance(y, Tensor)):
+            return type(x) is type(y)  # neither can be the truth, which is a tensor
+        if x.shape != y.shape or _kind(x) != _kind(y):
+            return False
+        return torch.allclose(x.double(), y.double(), rtol=self.tolerance, atol=self.tolerance, equal_nan=True)
+
+    def _match_mistakes(self, answers: list[Outcome], cases: Sequence[tuple]) -> None:
+        for i, mistake in enumerate(self.mistakes, 1):
+            if all(self._equal(a, self._expected(mistake.wrong, case)) for a, case in zip(answers, cases)):
+                self._fail(f"m{i}", mistake.hint)
+
+    def _explain(self, answer: Outcome, truth: Outcome, where: str) -> NoReturn:
+        wanted = len(truth.values)
+        if len(answer.values) != wanted:
+            names = f" ({', '.join(self.results)})" if self.results else ""
+            self._fail("type", f"{wanted} result{'s' * (wanted > 1)}{names} asked for, yours returns {len(answer.values)}, in {where}.")
+        for i, (given, asked) in enumerate(zip(answer.values, truth.values)):
+            if self._same(given, asked):
+                continue
+            what = self.results[i] if self.results else "the result"
+            x, y = _number(given), _number(asked)
+            if not isinstance(x, Tensor):
+                self._fail("type", f"{what} should be {_describe(asked)}, yours is {_describe(given)}, in {where}.")
+            if x.shape != y.shape:
+                self._fail("shape", f"{what} should have shape {tuple(y.shape)}, yours has {tuple(x.shape)}, in {where}.")
+            if _kind(x) != _kind(y):
+                self._fail("dtype", f"{what} should be {_kind(y)}, yours is {_kind(x)} ({x.dtype}), in {where}.")
+            if not x.double().isfinite().all():
+                bad = "NaN" if x.isnan().any() else "infinite"
+                hunt = "Look for a log of 0, a log or root of a negative number, a division by 0 or an exp that overflows."
+                self._fail("nan", f"{what} is {bad} in {where}. {hunt}")
+            error = (x.double() - y.double()).abs()
+            place = f" at {[int(i) for i in torch.unravel_index(error.argmax(), error.shape)]}" if error.ndim else ""
+            self._fail("value", f"{what} is off by up to {error.max():.3g}{place}, in {where}.")
+        lost = [name for name, g, t in zip(self._float_names(truth), answer.gradients, truth.gradients) if t.any() and not g.any()]
+        if lost:
+            self._fail("gradient", f"right values, but no gradient reaches {' or '.join(lost)}: nothing could be learned through them.")
+        self._fail("gradient", f"right values, but wrong gradients, in {where}. Is part of the formula detached or rounded?")
+
+    def _fail(self, kind: str, message: str) -> NoReturn:
+        raise CheckFailed(self.name, kind, message) from None
+
+    def _names(self) -> list[str]:
+        return list(inspect.signature(self.reference).parameters)
+
+    def _float_names(self, truth: Outcome) -> list[str]:
+        floats = [name for name, value in zip(self._names(), self.cases[0]) if isinstance(value, Tensor) and value.is_floating_point()]
+        return floats[: len(truth.gradients)]
+
+    def _inputs(self, case: tuple) -> str:
+        parts = zip(self._names(), case)
+        return ", ".join(f"{name} {tuple(value.shape)}" if isinstance(value, Tensor) else f"{name} = {value}" for name, value in parts)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """An experiment that is tuned until its measured numbers are met.
+
+    at_least: for each measured number, its name as shown → the threshold
+    slack: how much less is enough in the hidden test, which measures on other data: a goal that is met stays met
+    mistakes: regions of the numbers, the likeliest cause first; `wrong(measured)` says whether the numbers lie there
+    settings: names of what may be tuned, the first of them needed
+    """
+
+    name: str
+    at_least: dict[str, float]
+    mistakes: Sequence[Mistake]
+    slack: dict[str, float]
+    settings: tuple[str, ...] = ()
+
+    def chosen(self, answer: Callable) -> dict[str, Any]:
+        """The settings that a student's function returns.
+
+        Raises:
+            CheckFailed: it is blank, or returns no dict, or one without the needed setting or with another than those to tune
+        """
+        try:
+            given = answer()
+        except NotImplementedError:
+            raise CheckFailed(self.name, "blank", "not answered yet.") from None
+        allowed = f"a dict with {self.settings[0]} and, if you like, {' or '.join(self.settings[1:])}"
+        if not isinstance(given, dict):
+            kind = "none" if given is None else "type"
+            raise CheckFailed(self.name, kind, f"settings should return {allowed}; yours returns {_describe(given)}.")
+        if self.settings[0] not in given or given.keys() - set(self.settings):
+            raise CheckFailed(self.name, "type", f"settings should return {allowed}; yours has {', '.join(map(str, given)) or 'nothing'}.")
+        return given
+
+    def check(self, measured: dict[str, float], hidden: bool = False) -> None:
+        """Print `✓` with the numbers reached, or raise with the numbers and the hint of the region that they lie in.
+
+        Raises:
+            CheckFailed: a number is missing, not finite or below its threshold
+        """
+        if not isinstance(measured, dict) or (missing := self.at_least.keys() - measured.keys()):
+            what = f"{', '.join(sorted(missing))} missing" if isinstance(measured, dict) else f"got {_describe(measured)}"
+            raise CheckFailed(self.name, "type", f"measured numbers are asked for, {what}.")
+        goals = {key: least - hidden * self.slack[key] for key, least in self.at_least.items()}
+        numbers = ", ".join(f"{key} {measured[key]:.4g} (goal: at least {least:.4g})" for key, least in goals.items())
+        if not all(math.isfinite(measured[key]) for key in goals):
+            raise CheckFailed(self.name, "nan", f"{numbers}. Training diverged: is a weight negative or far too large?")
+        if all(measured[key] >= least for key, least in goals.items()):
+            print(f"✓ {self.name}: {numbers}")
+            return
+        for i, region in enumerate(self.mistakes, 1):
+            if region.wrong(measured):
+                raise CheckFailed(self.name, f"m{i}", f"{numbers}. {region.hint}")
+        raise CheckFailed(self.name, "value", f"{numbers}. Close: keep tuning.")
+
+
+@contextlib.contextmanager
+def _watched(borrowed: list[str]) -> Iterator[None]:
+    """Collect in `borrowed` the course_lib functions that are entered meanwhile."""
+
+    def note(frame, event, _argument):
+        if event == "call" and frame.f_code.co_filename.startswith(LIBRARY) and frame.f_code.co_filename != __file__:
+            name = frame.f_code.co_name
+            borrowed.append(frame.f_globals.get("__name__", "course_lib") + ("" if name == "<module>" else f".{name}"))
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        yield
+    finally:
+        if sys.getprofile() is not note:
+            borrowed.append("sys.setprofile")
+        sys.setprofile(before)
+
+
+def _copy(value: Any, double: bool = False, gradient: bool = False) -> Any:
+    """A fresh copy of one input. It is no leaf of the graph, so that an in-place change reaches us instead of raising inside torch."""
+    if not isinstance(value, Tensor):
+        return value
+    copy = value.detach().clone()
+    if not copy.is_floating_point():
+        return copy
+    copy = copy.double() if double else copy
+    return copy.requires_grad_().clone() if gradient else copy
+
+
+def _number(value: Any) -> Any:
+    """A Python number as a tensor without axes, so that 0.5 and tensor(0.5) are one answer."""
+    return torch.tensor(value) if isinstance(value, bool | int | float) else value
+
+
+def _kind(x: Tensor) -> str:
+    return "boolean" if x.dtype == torch.bool else "floating point" if x.is_floating_point() else "whole numbers"
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    module = type(value).__module__
+    return f"a {type(value).__name__}" if module == "builtins" else f"a {module}.{type(value).__name__}"
+
+
+def _where(error: Exception, answer: Callable) -> str:
+    """The error with the line of the student's own code that it came from."""
+    code = getattr(inspect.unwrap(answer), "__code__", None)
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if code and frame.filename == code.co_filename]
+    message = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
+    if not own:
+        return f"{message}, in"
+    line = linecache.getline(own[-1].filename, own[-1].lineno).strip()
+    return f"{message}, in line {own[-1].lineno} of your cell{f': `{line}`' if line else ''}, in"

@@ -1,0 +1,615 @@
+"""Tasks of exercise 02. Truths come from torch.distributions, SciPy and scikit-learn in float64, never from the course's own models."""
+
+import numpy as np
+import torch
+from scipy.special import logsumexp, softmax
+from torch import Tensor, nn
+from torch.distributions import AffineTransform, Bernoulli, Normal, kl_divergence
+
+from course_lib.grading import Goal, Mistake, Task, grid
+
+# --------------------------------------------------------------------------------------------------------------------
+# 1 · Reparameterisation
+
+
+def _reparameterise(mean, log_var, noise):
+    return AffineTransform(mean, (0.5 * log_var).exp())(noise)
+
+
+REPARAMETERISE = Task(
+    "reparameterise",
+    _reparameterise,
+    cases=[(grid(4, 3), grid(4, 3).flip(0), grid(4, 3).sin()), (grid(1, 5), grid(1, 5) / 2, grid(1, 5).flip(1))],
+    hidden_cases=[(grid(6, 2).cos(), grid(6, 2), grid(6, 2).flip(0)), (grid(2, 7) * 3, -(grid(2, 7) ** 2), grid(2, 7))],
+    gradient=True,
+    mistakes=[
+        Mistake("log σ² used as σ", lambda m, v, e: m + v * e, "right if the second argument were σ. It is log σ², which may be negative."),
+        Mistake(
+            "σ² for σ",
+            lambda m, v, e: m + v.exp() * e,
+            "the noise is scaled by the variance. Which power of it is the standard deviation?",
+        ),
+        Mistake(
+            "root of log σ²",
+            lambda m, v, e: m + v.sqrt() * e,
+            "NaN where log σ² is negative: the root of a negative number. Which number has to be under the root?",
+        ),
+        Mistake(
+            "half σ² for σ",
+            lambda m, v, e: m + 0.5 * v.exp() * e,
+            "the noise is scaled by half the variance. Where must the ½ stand to turn σ² into σ?",
+        ),
+        Mistake("noise not scaled", lambda m, v, e: m + e, "every cloud has width 1 here: the second argument has no effect."),
+        Mistake("noise left out", lambda m, v, e: m, "this is the mean itself: nothing random is left in it."),
+        Mistake("mean left out", lambda m, v, e: (0.5 * v).exp() * e, "every cloud sits at 0: where is the mean?"),
+        Mistake("mean scaled too", lambda m, v, e: (m + e) * (0.5 * v).exp(), "σ multiplies the mean too. Only the noise is stretched."),
+        Mistake(
+            "gradient cut at σ",
+            lambda m, v, e: m + (0.5 * v).exp().detach() * e,
+            "right values, but no gradient reaches log_var, so the width could never be learned. What cuts the graph?",
+        ),
+    ],
+)
+
+# --------------------------------------------------------------------------------------------------------------------
+# 2 · The Gaussian KL
+
+
+def _kl(mean, log_var):
+    return kl_divergence(Normal(mean, (0.5 * log_var).exp()), Normal(torch.zeros_like(mean), torch.ones_like(mean))).sum(-1)
+
+
+GAUSSIAN_KL = Task(
+    "gaussian_kl",
+    _kl,
+    cases=[(grid(4, 3), grid(4, 3).flip(0)), (grid(1, 5), grid(1, 5) ** 2)],
+    hidden_cases=[(grid(6, 2).sin(), grid(6, 2) * 2), (torch.zeros(2, 8), grid(2, 8)), (torch.zeros(1, 3), torch.zeros(1, 3))],
+    mistakes=[
+        Mistake("lost half", lambda m, v: 2 * _kl(m, v), "exactly twice too large. Which factor stands in front of the closed form?"),
+        Mistake(
+            "mean over latents",
+            lambda m, v: _kl(m, v) / m.shape[-1],
+            "independent dimensions add up. Look at how you reduce over the last axis.",
+        ),
+        Mistake("sign", lambda m, v: -_kl(m, v), "negative. A KL divergence never is: check the sign of the whole expression."),
+        Mistake("σ for log σ²", lambda m, v: _kl(m, 2 * v), "right if the second argument were log σ. It is log σ²."),
+        Mistake(
+            "σ for σ²",
+            lambda m, v: _kl(m, v) + 0.5 * ((0.5 * v).exp() - v.exp()).sum(-1),
+            "σ stands where σ² belongs. The second argument is log σ²: what undoes a log?",
+        ),
+        Mistake(
+            "log σ² squared",
+            lambda m, v: _kl(m, v) + 0.5 * (v.square() - v.exp()).sum(-1),
+            "log_var is squared where σ² belongs. It holds log σ²: what undoes a log?",
+        ),
+        Mistake("summed over the batch", lambda m, v: _kl(m, v).sum(), "one number for the whole batch; one per example is asked for."),
+        Mistake("averaged over the batch", lambda m, v: _kl(m, v).mean(), "the mean over the batch; one number per example is asked for."),
+        Mistake(
+            "lost −1",
+            lambda m, v: _kl(m, v) + 0.5 * m.shape[-1],
+            "too large by the same amount for every example. At μ = 0 and σ = 1 the KL must be 0: which constant is missing?",
+        ),
+        Mistake(
+            "sign of log σ²",
+            lambda m, v: _kl(m, v) + v.sum(-1),
+            "as if log σ² were added. Its sign decides whether narrow clouds cost something.",
+        ),
+        Mistake(
+            "directions swapped",
+            lambda m, v: kl_divergence(Normal(torch.zeros_like(m), torch.ones_like(m)), Normal(m, (0.5 * v).exp())).sum(-1),
+            "this is the KL from the prior to the posterior. The posterior comes first.",
+        ),
+    ],
+)
+
+# --------------------------------------------------------------------------------------------------------------------
+# 3 · The ELBO
+
+
+def _log_likelihood(x, logits):
+    return Bernoulli(logits=logits, validate_args=False).log_prob(x).flatten(1).sum(1)  # grey values between 0 and 1 are allowed
+
+
+def _elbo(x, logits, kl):
+    return _log_likelihood(x, logits) - kl
+
+
+def _sigmoid_then_log(x, logits, kl):
+    x, p = x.float(), logits.float().sigmoid()  # float32 like the student's own: float64 would round later
+    return (x * p.log() + (1 - x) * (1 - p).log()).flatten(1).sum(1) - kl
+
+
+def _clamped(x, logits, kl):
+    return -nn.functional.binary_cross_entropy(logits.float().sigmoid(), x.float(), reduction="none").flatten(1).sum(1) - kl
+
+
+_STRIPES = torch.tensor([0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.25, 0.75])
+_SURE = torch.tensor([200.0, 150.0, -3.0, 1.0])  # sigmoid(200) is 1 in floating point, and log(1 − 1) is −∞
+
+ELBO = Task(
+    "elbo",
+    _elbo,
+    cases=[
+        (_STRIPES.repeat(6).reshape(3, 1, 4, 4), grid(3, 1, 4, 4), grid(3, low=0.5, high=4)),
+        (torch.tensor([0.0, 1.0, 1.0, 0.0]).reshape(1, 1, 2, 2), _SURE.reshape(1, 1, 2, 2), torch.tensor([1.5])),
+    ],
+    hidden_cases=[
+        (_STRIPES.repeat(6).reshape(2, 3, 4, 2).flip(2), grid(2, 3, 4, 2) * 2, grid(2, low=3, high=5)),
+        (torch.tensor([0.0, 1.0, 1.0, 0.0]).reshape(2, 1, 1, 2), -_SURE.flip(0).reshape(2, 1, 1, 2), torch.tensor([0.0, 2.0])),
+    ],
+    tolerance=2e-5,
+    mistakes=[
+        Mistake(
+            "the loss",
+            lambda x, a, kl: kl - _log_likelihood(x, a),
+            "this is the loss. The ELBO, its negative, is what we maximise.",
+        ),
+        Mistake(
+            "−log p for log p",
+            lambda x, a, kl: -_log_likelihood(x, a) - kl,
+            "the likelihood has the wrong sign, the KL the right one. A cross-entropy is −log p: it is small where the fit is good.",
+        ),
+        Mistake(
+            "averaged over everything",
+            lambda x, a, kl: _log_likelihood(x, a).mean() / x[0].numel() - kl,
+            "the likelihood is averaged over pixels and images. PyTorch does so unless `reduction` says otherwise. Sum each image's pixels.",
+        ),
+        Mistake(
+            "summed over everything",
+            lambda x, a, kl: _log_likelihood(x, a).sum() - kl,
+            "the likelihood is summed over the images too, so each image gets the likelihood of the whole batch. Sum over its pixels alone.",
+        ),
+        Mistake("KL added", lambda x, a, kl: _log_likelihood(x, a) + kl, "the KL is a cost. Here a dear cloud makes the bound better."),
+        Mistake(
+            "KL left out",
+            lambda x, a, kl: _log_likelihood(x, a),
+            "the reconstruction term alone: what does the cloud cost?",
+        ),
+        Mistake(
+            "averaged over pixels",
+            lambda x, a, kl: _log_likelihood(x, a) / x[0].numel() - kl,
+            "the likelihood is averaged over pixels, the KL is summed over latents. Log-probabilities of pixels add up.",
+        ),
+        Mistake(
+            "averaged over the batch",
+            lambda x, a, kl: (_log_likelihood(x, a) - kl).mean(),
+            "one number for the whole batch; the ELBO of each example is asked for.",
+        ),
+        Mistake(
+            "sigmoid, then log",
+            _sigmoid_then_log,
+            "right for small logits, infinite or NaN for large ones: sigmoid rounds to 1, and log(1 − 1) is −∞. Work on logits.",
+        ),
+        Mistake(
+            "sigmoid, then clamped log",
+            _clamped,
+            "right for small logits, but PyTorch stops at −100 where sigmoid has rounded to 0 or 1. There is a version that takes logits.",
+        ),
+        Mistake(
+            "sigmoid twice",
+            lambda x, a, kl: _log_likelihood(x, a.sigmoid()) - kl,
+            "the sigmoid is applied twice: your function takes logits and gets probabilities.",
+        ),
+        Mistake(
+            "squared error",
+            lambda x, a, kl: -(x - a.sigmoid()).square().flatten(1).sum(1) - kl,
+            "this is a squared error. Which log-probability does a Bernoulli give to each pixel?",
+        ),
+        Mistake(
+            "dark pixels forgotten",
+            lambda x, a, kl: (x * nn.functional.logsigmoid(a)).flatten(1).sum(1) - kl,
+            "only the bright pixels count. A dark pixel that is predicted bright must cost something too.",
+        ),
+    ],
+)
+
+# --------------------------------------------------------------------------------------------------------------------
+# 4 · The importance-weighted bound
+
+
+def _log_mean_exp(log_weights):
+    return torch.from_numpy(np.asarray(logsumexp(log_weights.numpy(), axis=0, b=1 / len(log_weights))))
+
+
+def _iwae(log_likelihood, log_prior, log_posterior):
+    return _log_mean_exp(log_likelihood + log_prior - log_posterior)
+
+
+def _naive_iwae(a, p, q):
+    weights = (a + p - q).float().exp()  # float32: what the student's own naive version computes
+    return weights.mean(0).log()
+
+
+def _padded_iwae(a, p, q):
+    return ((a + p - q).float().exp().mean(0) + 1e-8).log()
+
+
+def _one_largest(a, p, q):
+    log_weights = a + p - q
+    return log_weights.max() + (log_weights - log_weights.max()).exp().mean(0).log()
+
+
+_FAR = torch.tensor([[-1000.0, -5.0], [-1001.0, -6.0]])  # two images, hundreds of nats apart
+
+IWAE_BOUND = Task(
+    "iwae_bound",
+    _iwae,
+    cases=[
+        (grid(5, 3), grid(5, 3).flip(0) - 1, grid(5, 3).sin()),
+        (grid(4, 2) * 3 - 1000, grid(4, 2).cos() - 9, grid(4, 2).flip(1)),
+        (_FAR, grid(2, 2), grid(2, 2).flip(0)),
+    ],
+    hidden_cases=[
+        (grid(3, 4).sin() * 4 - 1200, grid(3, 4) - 5, grid(3, 4).flip(0)),
+        (grid(7, 1).exp(), grid(7, 1), grid(7, 1).flip(0)),
+        (grid(1, 3), grid(1, 3).flip(1), grid(1, 3) ** 2),
+        (_FAR.flip(1) * 2 - 3, grid(2, 2).cos(), grid(2, 2)),
+    ],
+    mistakes=[
+        Mistake(
+            "mean of the logs",
+            lambda a, p, q: (a + p - q).mean(0),
+            "the mean of the logs is the ELBO again. Here the mean comes before the log.",
+        ),
+        Mistake(
+            "log k forgotten",
+            lambda a, p, q: torch.logsumexp(a + p - q, 0),
+            "too large by log k: the log of the sum of the weights. The bound takes their mean.",
+        ),
+        Mistake(
+            "divided by k after the log",
+            lambda a, p, q: torch.logsumexp(a + p - q, 0) / len(a),
+            "the division by k happens after the log. Inside the log it would be a mean: what is it outside?",
+        ),
+        Mistake(
+            "underflow",
+            _naive_iwae,
+            "right for moderate weights, but −∞ at log weights near −1000: exp underflows to 0. Keep the largest one out of the exp.",
+        ),
+        Mistake(
+            "a small number in the log",
+            _padded_iwae,
+            "the number added in the log hides the −∞, but then every unlikely image gets its log. Keep the largest log weight out of the exp.",
+        ),
+        Mistake(
+            "one largest for the batch",
+            _one_largest,
+            "right for images about as likely as each other, −∞ for one far less likely. The largest log weight is that of the whole batch.",
+        ),
+        Mistake("wrong axis", lambda a, p, q: _iwae(a.T, p.T, q.T), "reduced over the batch. The first axis holds the k samples."),
+        Mistake(
+            "posterior multiplied",
+            lambda a, p, q: _iwae(a, p, -q),
+            "q multiplies here. An importance weight divides by the proposal.",
+        ),
+        Mistake(
+            "posterior left out",
+            lambda a, p, q: _iwae(a, p, 0 * q),
+            "the weights lack q, from which the samples came.",
+        ),
+        Mistake("prior left out", lambda a, p, q: _iwae(a, 0 * p, q), "the weights lack p(z): the joint is likelihood times prior."),
+        Mistake("largest weight", lambda a, p, q: (a + p - q).amax(0), "this is the largest log weight alone. The others count too."),
+    ],
+)
+
+# --------------------------------------------------------------------------------------------------------------------
+# 5 · β and annealing
+
+
+def _kl_weight(step, warm_up, beta, cycle=None):
+    time = step if cycle is None else np.mod(step, cycle)
+    return float(np.interp(time, [0, warm_up], [0, beta])) if warm_up else float(beta)
+
+
+def _ramp(step, warm_up):
+    return step / warm_up if warm_up else 1.0
+
+
+def _time(step, cycle):
+    return step % cycle if cycle else step
+
+
+KL_WEIGHT = Task(
+    "kl_weight",
+    _kl_weight,
+    cases=[
+        *((0, 100, 1.0, None), (25, 100, 1.0, None), (50, 100, 4.0, None), (250, 100, 2.0, None), (30, 0, 1.5, None)),
+        *((130, 40, 2.0, 100), (190, 40, 2.0, 100)),
+    ],
+    hidden_cases=[
+        *((7, 10, 0.5, None), (10, 10, 3.0, None), (99, 10, 0.25, None), (0, 0, 4.0, None)),
+        *((405, 20, 6.0, 200), (200, 20, 6.0, 200)),
+    ],
+    mistakes=[
+        Mistake(
+            "no cap",
+            lambda s, w, b, c: b * _ramp(_time(s, c), w),
+            "the weight keeps growing after the warm-up. Where does it stop?",
+        ),
+        Mistake("β forgotten", lambda s, w, b, c: min(1.0, _ramp(_time(s, c), w)) if w else b, "the weight ends at 1 whatever β is."),
+        Mistake(
+            "capped at 1",
+            lambda s, w, b, c: min(1.0, b * _ramp(_time(s, c), w)) if w else b,
+            "the product is capped at 1. Cap the ramp first, then multiply.",
+        ),
+        Mistake(
+            "capped at β",
+            lambda s, w, b, c: min(b, _ramp(_time(s, c), w)) if w else b,
+            "the ramp rises to 1 at the end of the warm-up and is cut at β. It should pass through β / 2 half-way.",
+        ),
+        Mistake(
+            "0 without a warm-up",
+            lambda s, w, b, c: _kl_weight(s, w, b, c) if w else 0.0,
+            "right with a warm-up. Without one the weight is 0 for ever: which weight is asked for from the first step?",
+        ),
+        Mistake(
+            "a jump",
+            lambda s, w, b, c: b * float(_time(s, c) >= w),
+            "0 and then suddenly β. Half-way through the warm-up the weight is β / 2: is a division rounded down?",
+        ),
+        Mistake(
+            "falling",
+            lambda s, w, b, c: b * (1 - min(1.0, _ramp(_time(s, c), w))) if w else b,
+            "it falls from β to 0. The KL should start free.",
+        ),
+        Mistake(
+            "cycle ignored",
+            lambda s, w, b, c: _kl_weight(s, w, b),
+            "right without a cycle. With one, the ramp begins again.",
+        ),
+        Mistake(
+            "ramp over the whole cycle",
+            lambda s, w, b, c: b * min(1.0, _ramp(_time(s, c), c or w)),
+            "with a cycle, the ramp takes the whole of it. The warm-up takes `warm_up` steps in each cycle.",
+        ),
+        Mistake(
+            "one step early",
+            lambda s, w, b, c: b * min(1.0, _ramp(_time(s, c) + 1, w)),
+            "one step ahead: at step 0 the weight should be 0.",
+        ),
+    ],
+)
+
+
+@torch.no_grad()
+def measure(vae: nn.Module, x: Tensor, draws: int = 8) -> dict[str, float]:
+    """What a VAE of the exercise reaches on x: its ELBO (true β = 1, nats) and how many latents carry more than 0.1 nats.
+
+    vae: has `latents`, `encoder(x)` → (batch, 2 · latents), mean then log σ², and `decoder(z)` → logits shaped like x;
+        its `warmed_up`, if there is one, is the share of β that the weight reached in training
+    x: (batch, channels, height, width) in [0, 1]
+
+    The noise is a Sobol sequence through the normal's quantile function: the same on every platform, and closer than random draws.
+    """
+    mean, log_var = vae.encoder(x).double().chunk(2, 1)
+    sobol = torch.quasirandom.SobolEngine(vae.latents).fast_forward(1)  # its first point is 0, which has no quantile
+    noise = torch.special.ndtri(sobol.draw(draws * len(x), dtype=torch.float64)).reshape(draws, len(x), vae.latents)
+    z = (mean + (0.5 * log_var).exp() * noise).to(x.dtype)
+    likelihood = torch.stack([_log_likelihood(x, vae.decoder(each)).double() for each in z]).mean()
+    kl = kl_divergence(Normal(mean, (0.5 * log_var).exp()), Normal(torch.zeros_like(mean), torch.ones_like(mean))).mean(0)
+    return {
+        "ELBO": float(likelihood - kl.sum()),
+        "latents in use": int((kl > 0.1).sum()),
+        "KL": float(kl.sum()),
+        "warmed up": getattr(vae, "warmed_up", 1.0),
+    }
+
+
+EXPERIMENT = Goal(
+    "experiment",
+    {"ELBO": -19.6, "latents in use": 4},
+    slack={"ELBO": 0.3, "latents in use": 1},
+    settings=("beta", "warm_up", "cycle"),
+    mistakes=[
+        Mistake(
+            "collapsed",
+            lambda m: m["latents in use"] == 0,
+            "Every cloud has become the prior and the decoder gets no message: the KL costs too much, or too much too early.",
+        ),
+        Mistake(
+            "warm-up not over",
+            lambda m: m["ELBO"] < -19.6 and m["KL"] > 5.7 and m["warmed up"] < 0.99,
+            "The warm-up is longer than the training, so the weight never reached β and the KL stayed cheap. How many steps are there?",
+        ),
+        Mistake(
+            "KL too cheap",
+            lambda m: m["ELBO"] < -19.6 and m["KL"] > 5.7,
+            "Many nats pass through the latents, and the true bound pays for each of them: the KL was too cheap.",
+        ),
+        Mistake(
+            "KL too dear",
+            lambda m: m["KL"] < 2.5,
+            "Hardly a nat passes through the latents: the KL is too dear at the end. Which β does the true bound have?",
+        ),
+        Mistake(
+            "too dear too early",
+            lambda m: m["latents in use"] < 4,
+            "Some latents were switched off before the decoder could use them. Let the KL become dear later.",
+        ),
+    ],
+)
+
+# --------------------------------------------------------------------------------------------------------------------
+# 6 · Anomaly detection
+
+
+def _flag(scores, threshold):
+    return threshold, scores > threshold
+
+
+def _quantile(scores, level):
+    return torch.tensor(np.quantile(scores.numpy(), level))
+
+
+def _detect(normal_scores, scores, rate):
+    return _flag(scores, _quantile(normal_scores, 1 - rate))
+
+
+_NORMAL = grid(41, low=-1.2, high=1.7) ** 3 + 2.0
+_NEW = grid(9, low=-1.0, high=6.8)
+# At rate ¼ the quantile lies half-way between two scores, 49 and 64: 56.5 in every precision. One new score is just that.
+_SQUARES = torch.tensor([4.0, 81, 0, 36, 100, 9, 64, 1, 25, 49, 16])
+_AROUND = torch.tensor([40.0, 52, 56.5, 60, 70, 120, -3])
+
+
+def _no_interpolation(n, s, r):
+    return _flag(s, n.sort().values[int(len(n) * (1 - r))])
+
+
+def _at_least(n, s, r):
+    return _quantile(n, 1 - r), s >= _quantile(n, 1 - r)
+
+
+DETECT = Task(
+    "detect",
+    _detect,
+    cases=[(_NORMAL, _NEW, 0.1), (_NORMAL.flip(0) * 10, _NEW * 10 + 1, 0.25), (_SQUARES, _AROUND, 0.25)],
+    hidden_cases=[
+        *((grid(30).exp(), grid(12, low=0, high=5), 0.05), (-grid(25).square(), grid(6, low=-4, high=0.3), 0.4)),
+        (_SQUARES.flip(0) / 2 - 9, _AROUND.flip(0) / 2 - 9, 0.25),
+    ],
+    results=("threshold", "flags"),
+    tolerance=2e-5,
+    mistakes=[
+        Mistake(
+            "wrong tail",
+            lambda n, s, r: _flag(s, _quantile(n, r)),
+            "almost everything is flagged: this is the wrong tail.",
+        ),
+        Mistake(
+            "threshold from the new data",
+            lambda n, s, r: _flag(s, _quantile(s, 1 - r)),
+            "the threshold comes from the new scores. Then a fixed share is always flagged, anomalies or none.",
+        ),
+        Mistake(
+            "flags reversed",
+            lambda n, s, r: (_quantile(n, 1 - r), s < _quantile(n, 1 - r)),
+            "the threshold is right, but the familiar images are flagged. High scores are strange ones.",
+        ),
+        Mistake("percent", lambda n, s, r: _flag(s, _quantile(n, 1 - r / 100)), "the rate is a fraction already: 0.1 is 10 %."),
+        Mistake(
+            "mean plus two σ",
+            lambda n, s, r: _flag(s, n.mean() + 2 * n.std()),
+            "mean plus two standard deviations: the rate that is asked for has no effect, and scores are no Gaussian.",
+        ),
+        Mistake("the maximum", lambda n, s, r: _flag(s, n.max()), "the largest normal score: the rate would be 0 whatever is asked for."),
+        Mistake(
+            "the threshold flagged",
+            _at_least,
+            "a score that equals the threshold is flagged. Only scores above it should be.",
+        ),
+        Mistake(
+            "no interpolation",
+            _no_interpolation,
+            "your threshold is always one of the sound scores. The quantile may lie between two of them.",
+        ),
+        Mistake("two-sided", lambda n, s, r: _flag(s, _quantile(n, 1 - r / 2)), "half the rate: only one tail is strange here."),
+    ],
+)
+
+
+def _auroc(normal_scores, anomalous_scores):
+    from sklearn.metrics import roc_auc_score  # half a second that only this task needs
+
+    labels = np.r_[np.zeros(len(normal_scores)), np.ones(len(anomalous_scores))]
+    return torch.tensor(roc_auc_score(labels, np.r_[normal_scores.numpy(), anomalous_scores.numpy()]))
+
+
+def _wins(normal, anomalous):
+    return (anomalous[:, None] > normal).double()
+
+
+def _ties(normal, anomalous):
+    return (anomalous[:, None] == normal).double()
+
+
+def _best_accuracy(normal, anomalous):
+    levels = torch.cat([normal, anomalous])
+    right = (anomalous[:, None] >= levels).sum(0) + (normal[:, None] < levels).sum(0)
+    return right.max().double() / len(levels)
+
+
+AUROC = Task(
+    "auroc",
+    _auroc,
+    cases=[(grid(8).round(), grid(6, low=-1, high=2.5).round()), (grid(5), grid(3, low=-0.6, high=4))],
+    hidden_cases=[(grid(10).mul(2).round(), grid(7, high=3).mul(2).round()), (grid(4), grid(9) + 5), (torch.zeros(3), torch.zeros(4))],
+    mistakes=[
+        Mistake("reversed", lambda n, a: 1 - _auroc(n, a), "1 minus the right value: which scores should be the higher?"),
+        Mistake("ties lost", lambda n, a: _wins(n, a).mean(), "ties are lost. A tie is a coin toss: what is it worth?"),
+        Mistake("ties won", lambda n, a: (_wins(n, a) + _ties(n, a)).mean(), "ties are won. A tie is a coin toss: what is it worth?"),
+        Mistake("counted", lambda n, a: (_wins(n, a) + _ties(n, a) / 2).sum(), "the number of pairs won. What share of all pairs is that?"),
+        Mistake(
+            "divided by the images",
+            lambda n, a: (_wins(n, a) + _ties(n, a) / 2).sum() / (len(n) + len(a)),
+            "divided by the number of images. How many pairs are there?",
+        ),
+        Mistake(
+            "paired in order",
+            lambda n, a: (_wins(n, a) + _ties(n, a) / 2).diagonal().mean(),
+            "the scores are paired one by one. Every anomalous score meets every normal one.",
+        ),
+        Mistake("best accuracy", _best_accuracy, "the accuracy at the best threshold. The AUROC needs no threshold: it compares pairs."),
+    ],
+)
+
+# --------------------------------------------------------------------------------------------------------------------
+# More, without points: free bits and fair sampling
+
+
+def _free_bits(kl, floor):
+    return torch.tensor(np.maximum(kl.numpy().mean(0), floor).sum())
+
+
+FREE_BITS = Task(
+    "free_bits",
+    _free_bits,
+    cases=[(grid(4, 5, low=0, high=2) ** 2, 0.5), (grid(3, 2, low=0, high=1).flip(1), 0.6)],
+    hidden_cases=[(grid(6, 3, low=0, high=3) * torch.tensor([0.2, 2.0, 0.4]), 0.9)],
+    mistakes=[
+        Mistake(
+            "floor before the mean",
+            lambda kl, floor: kl.clamp(min=floor).mean(0).sum(),
+            "the floor is applied to each image. A latent may be quiet for one image if it speaks for others: average first.",
+        ),
+        Mistake(
+            "one floor for all latents",
+            lambda kl, floor: kl.sum(1).mean().clamp(min=floor),
+            "one floor for the sum. Then one busy latent pays for all, and the rest may switch off.",
+        ),
+        Mistake("capped", lambda kl, floor: kl.mean(0).clamp(max=floor).sum(), "the KL is cut from above. Which latents should be spared?"),
+        Mistake("floor added", lambda kl, floor: (kl.mean(0) + floor).sum(), "the floor is added: a constant, which changes no gradient."),
+        Mistake("mean over latents", lambda kl, floor: kl.mean(0).clamp(min=floor).mean(), "latents add up, and here they are averaged."),
+    ],
+)
+
+
+def _resampling(density, alpha):
+    return torch.from_numpy(softmax(-np.log(density.numpy() + alpha).sum(1)))
+
+
+RESAMPLING = Task(
+    "resampling_weights",
+    _resampling,
+    cases=[(grid(5, 3, low=0.05, high=1.4).sin(), 0.1), (grid(4, 2, low=0.2, high=2).flip(1) ** 2, 0.5)],
+    hidden_cases=[(grid(6, 2, low=0.04, high=3), 0.02)],
+    mistakes=[
+        Mistake("not normalised", lambda q, a: 1 / (q + a).prod(1), "these are not probabilities: they do not add up to 1."),
+        Mistake("common, not rare", lambda q, a: (q + a).prod(1) / (q + a).prod(1).sum(), "the ordinary images come most often here."),
+        Mistake(
+            "sum over latents", lambda q, a: (1 / (q + a)).sum(1) / (1 / (q + a)).sum(), "summed over the latents; the formula multiplies."
+        ),
+        Mistake("α left out", lambda q, a: (1 / q.prod(1)) / (1 / q.prod(1)).sum(), "α has no effect, so one odd image can take over."),
+        Mistake(
+            "α after the product",
+            lambda q, a: (1 / (q.prod(1) + a)) / (1 / (q.prod(1) + a)).sum(),
+            "α is added to the product. Each latent's density gets its own.",
+        ),
+    ],
+)
+
+TASKS: tuple[Task | Goal, ...] = (
+    *(REPARAMETERISE, GAUSSIAN_KL, ELBO, IWAE_BOUND, KL_WEIGHT, EXPERIMENT, DETECT, AUROC),
+    *(FREE_BITS, RESAMPLING),
+)
