@@ -2,8 +2,8 @@
 # Every target first sets up .venv where it is missing or older than pyproject.toml or constraints.txt.
 PYTHON ?= python3
 BIN := .venv/bin
-# Open in notebooks/, ask nobody for news, and start for root too (a container), which JupyterLab refuses unless told.
-LAB := --ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks --LabApp.news_url=None $(if $(filter 0,$(shell id -u)),--allow-root)
+# Open in notebooks/, and start for root too (a container), which JupyterLab refuses unless told.
+LAB := --ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: lab test test-colab notebooks exercises bench docs colab-bundle
 
@@ -14,7 +14,7 @@ test: .venv/ready  ## make test ARGS="-k widgets"
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/pytest --nbval tests solutions $(ARGS)
 
-test-colab: .venv-colab/ready colab-bundle  ## lecture and solution 02 on Colab's versions
+test-colab: .venv-colab/ready colab-bundle  ## lectures and solutions on Colab's versions
 	.venv-colab/bin/python tests/colab.py
 
 notebooks: .venv/ready  ## make notebooks ARGS=02_autoencoders
@@ -37,6 +37,7 @@ colab-bundle: .venv/ready  ## one wheel, weights inside, to put in Colab's /cont
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -c constraints.txt torch
 	$(BIN)/pip install -c constraints.txt -e '.[lab,test]'
+	$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements  # no pop-up that asks for news
 	@touch $@
 
 .venv/ready-%: .venv/ready

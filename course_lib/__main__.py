@@ -27,6 +27,8 @@ def train(
     from course_lib import recipes
 
     entry = recipes.train(name, preset, seed=seed, steps=steps, folder=out, device=device)
+    if not entry:
+        return
     print(f"{name}: {entry['parameters']:,} parameters, {entry['data']}, {entry['minutes']} min on {entry['device']}, in {out}/")
     for key, value in entry["numbers"].items():
         print(f"  {key:22} {value}")
@@ -40,6 +42,8 @@ def evaluate(name: Annotated[str, typer.Argument(help="a shipped checkpoint, suc
     entry = checkpoints.record(name)
     if entry["model"] is None:
         raise ValueError(f"{name} is a recording of training; `python -m course_lib train {name}` makes it again")
+    if not entry:
+        return
     print(f"{name}: {entry['parameters']:,} parameters, trained on {entry['data']}")
     for key, value in recipes.evaluate(checkpoints.load(name), recipes.find(name)).items():
         recorded = entry["numbers"].get(key)
@@ -49,7 +53,9 @@ def evaluate(name: Annotated[str, typer.Argument(help="a shipped checkpoint, suc
 @app.command()
 def grade(
     assignment: Annotated[str, typer.Argument(help="such as 02_autoencoders")],
-    submissions: Annotated[Path | None, typer.Option(help="a folder of notebooks, or of one folder a student, to collect first")] = None,
+    submissions: Annotated[
+        Path | None, typer.Option(help="a folder with STUDENT.ipynb, or STUDENT/ with a notebook, for each; grading/submitted by default")
+    ] = None,
 ):
     """Grade a class: points for each student and task, feedback pages, and what the class misunderstood."""
     from course_lib.grading import pipeline

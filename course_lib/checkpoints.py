@@ -11,7 +11,6 @@ import importlib
 import json
 import os
 import re
-from functools import lru_cache
 from pathlib import Path
 
 import safetensors
@@ -128,7 +127,7 @@ def save(name: str, model: nn.Module | dict[str, Tensor], entry: dict, *, half: 
     return entry
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
     """The old file or the new one, never half of one."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -136,9 +135,3 @@ def write_atomically(path: Path, content: bytes) -> None:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-@lru_cache(maxsize=8)
-def cached(name: str) -> nn.Module:
-    """`load` on the CPU, once: for widgets that come back to the same model."""
-    return load(name)

@@ -64,7 +64,13 @@ class Recipe:
 
 def recipes() -> dict[str, Recipe]:
     """Every recipe of every topic, by name."""
-    return {name: recipe for topic in TOPICS for name, recipe in importlib.import_module(f"course_lib.{topic}").RECIPES.items()}
+    found = {}
+    for topic in TOPICS:
+        new = importlib.import_module(f"course_lib.{topic}").RECIPES
+        if twice := found.keys() & new.keys():
+            raise ValueError(f"two topics have recipes of one name: {', '.join(sorted(twice))}")
+        found |= new
+    return found
 
 
 def preset_for(device: torch.device | None = None) -> str:
@@ -92,7 +98,7 @@ def train(
 ) -> dict:
     """Train the checkpoint `name`, measure it, and write it to `folder`; goes on from `folder/NAME.state` when that is there.
 
-    preset: "cpu", "gpu", or "auto" for what the machine has. Returns the record.
+    preset: "cpu", "gpu", or "auto" for what the machine has. Returns the record (empty in all processes but the first).
     """
     recipe = find(name)
     place = training.pick_device() if device is None else training.device_called(device)
@@ -107,7 +113,7 @@ def train(
         "preset": preset,
         "steps": steps,
         "minutes": 0.0,
-        "device": f"{place.type}, {torch.get_num_threads()} threads" if place.type == "cpu" else torch.cuda.get_device_name(),
+        "device": describe(place),
         "torch": torch.__version__.split("+")[0],
         "python": platform.python_version(),
         "command": f"python -m course_lib train {name} --preset {preset}"
@@ -139,6 +145,8 @@ def train(
     )
     if run.interrupted:
         raise KeyboardInterrupt(f"stopped at step {run.step}; the same command goes on from there")
+    if not run.accelerator.is_main_process:
+        return {}  # one of several processes measures and writes
     model = run.ema or run.model
     started = time.perf_counter()
     if recipe.after:
@@ -152,6 +160,13 @@ def train(
     saved = checkpoints.save(name, model, entry, folder=folder)
     state.unlink(missing_ok=True)
     return saved
+
+
+def describe(device: torch.device) -> str:
+    """The device in words, for a record."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name()
+    return f"cpu, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
 
 
 def evaluate(model: nn.Module, recipe: Recipe, seed: int = 0) -> dict:

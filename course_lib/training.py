@@ -4,8 +4,8 @@
 """
 
 import copy
+import io
 import math
-import os
 import random
 import time
 from collections.abc import Callable
@@ -18,6 +18,8 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
 from torch import Tensor, nn
 from tqdm.auto import tqdm
+
+from .checkpoints import write_atomically
 
 
 class TrainingDiverged(FloatingPointError):
@@ -47,11 +49,6 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 (libraries below us use the global generator)
     torch.manual_seed(seed)
-
-
-def parameter_count(model: nn.Module) -> int:
-    """How many numbers training may change."""
-    return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
 class EMA:
@@ -324,12 +321,9 @@ def save_state(path: str | Path, state: dict) -> None:
     """Write a training state so that the file is always whole: the old one, or the new one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        torch.save(state, partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    content = io.BytesIO()
+    torch.save(state, content)
+    write_atomically(path, content.getbuffer())
 
 
 def load_state(path: str | Path) -> dict:

@@ -1,8 +1,8 @@
-"""What `make test-colab` does in .venv-colab, which has Colab's versions of everything: install the course, run topic 02.
+"""What `make test-colab` does in .venv-colab, which has Colab's versions of everything: install the course, run it.
 
 1. Run the set-up cell as Colab does, with the built wheel standing in for the one in /content.
 2. Install the wheel once more, with its dependencies this time. Neither may change a version that was there.
-3. Run lecture and solution 02 far from the checkout, so that only what is in the wheel can help them.
+3. Run every lecture and solution far from the checkout, so that only what is in the wheel can help them.
 """
 
 import glob
@@ -19,7 +19,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = [ROOT / "notebooks/02_autoencoders.ipynb", ROOT / "solutions/02_autoencoders/02_autoencoders.ipynb"]
+NOTEBOOKS = sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("solutions/*/*.ipynb")])
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 
 

@@ -288,7 +288,7 @@ def test_samples_at_every_beta_decode_the_same_z():
 def test_latents_in_use_are_counted():
     explorer = beta()
     explorer.beta.value = 4.0
-    assert "KL of each latent at β = 4: 3 of 4 above 0.01 nats, the largest 3.00" in told(explorer)
+    assert "KL of each latent at β = 4: 2 of 4 above 0.05 nats, the largest 3.00" in told(explorer)
 
 
 def test_the_traversal_follows_the_image_slider_and_the_busiest_latent_leads():
@@ -472,7 +472,7 @@ def test_the_playback_shows_the_frame():
     for frame in (0, 2, 5):
         explorer.frame.value = frame
         active = 0 if frame == 0 else 2
-        assert f"annealed at step {100 * frame}: {active} of 3 latents above 0.01 nats, {3 * frame / 5:.1f} nats in all" in told(explorer)
+        assert f"annealed at step {100 * frame}: {active} of 3 latents above 0.05 nats, {3 * frame / 5:.1f} nats in all" in told(explorer)
         assert f"ELBO of annealed over training; at step {100 * frame} it is {-200 + 20 * frame:.1f} nats" in told(explorer)
         assert (pictures(explorer)[f"samples of annealed at step {100 * frame}"][0, 0]) == 40 * frame
 

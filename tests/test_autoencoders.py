@@ -316,7 +316,7 @@ def test_uneven_batches_give_the_full_batch_value():
     model = Autoencoder(**SMALL)
     whole = model.error(x.float() / 255).mean().item()
     for size in (5, 10, 37, 100):
-        (value,) = averages(model, data, lambda x, y: [model.error(x)], lambda x: x.float() / 255, size)
+        (value,) = averages(data, lambda x, y: [model.error(x)], lambda x: x.float() / 255, size)
         assert value == pytest.approx(whole, rel=1e-5)
 
 

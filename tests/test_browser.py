@@ -54,8 +54,9 @@ def lab(tmp_path_factory):
             time.sleep(0.2)
         yield f"http://127.0.0.1:{port}", found[1]
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(20)
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait(20)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def lecture(lab):
     address, token = lab
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES.split())
-        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page = browser.new_page(viewport={"width": 1280, "height": 1600})
         errors = []
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -77,6 +78,8 @@ def lecture(lab):
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_text("Run All Cells", exact=True).click()
         page.wait_for_selector(".jp-OutputArea .widget-slider", timeout=60_000)
+        # a kernel answers sliders after the cells that are already queued
+        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=240_000)
         yield page, errors
         browser.close()
 
@@ -154,6 +157,5 @@ def test_every_other_explorer_answers_the_keyboard(lecture, source, handle, name
 
 def test_the_whole_lecture_ran_without_an_error(lecture):
     page, errors = lecture
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=240_000)
     assert page.locator('.jp-RenderedText[data-mime-type="application/vnd.jupyter.error"]').count() == 0
     assert errors == []

@@ -1,6 +1,7 @@
 """Shipped weights: whole, described, reproducible, and refused when damaged."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -114,6 +115,13 @@ def test_every_shipped_checkpoint_is_whole_small_and_described(name):
 
 def test_all_shipped_weights_together_stay_small():
     assert sum(checkpoints.record(name)["bytes"] for name in SHIPPED) <= 40 * 2**20
+
+
+def test_a_family_is_trained_on_one_budget():
+    presets = {}
+    for name in SHIPPED:
+        presets.setdefault(re.sub(r"_[a-z]+[\d.]+$", "", name), set()).add(checkpoints.record(name)["preset"])
+    assert {family: kinds for family, kinds in presets.items() if len(kinds) > 1} == {}
 
 
 def test_every_recipe_is_shipped():

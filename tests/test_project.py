@@ -1,5 +1,7 @@
 """The project as a whole: what it asks for, how it is laid out, and whether its notebooks are in step."""
 
+import base64
+import io
 import re
 import shutil
 import socket
@@ -9,12 +11,14 @@ import tomllib
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 import yaml
 from IPython.core.interactiveshell import InteractiveShell
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+from PIL import Image
 
 from course_lib import authoring
 
@@ -90,6 +94,18 @@ def test_notebooks_are_in_step():
     assert [problem for source in authoring.sources() for problem in authoring.problems_in(source)] == []
 
 
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git checkout")
+def test_no_ignore_rule_hides_a_source():
+    command = ["git", "ls-files", "--others", "--ignored", "--exclude-standard", "course_lib", "tests", "solutions", "docs/*.png"]
+    hidden = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert [path for path in hidden if "__pycache__" not in path and ".ipynb_checkpoints" not in path] == []
+
+
+def test_the_readme_links_to_files_that_exist():
+    links = re.findall(r"\]\(((?!https?:)[^)#]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert links and [link for link in links if not (ROOT / link).exists()] == []
+
+
 def test_the_readme_has_the_current_badges():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert authoring.stamped_readme(text) == text
@@ -136,6 +152,7 @@ def test_setup_elsewhere_does_nothing(monkeypatch, capsys):
 def pair(tmp_path, monkeypatch):
     """A small course in a folder of its own, with one lecture."""
     (tmp_path / "notebooks").mkdir()
+    (tmp_path / "README.md").write_text("| 01 | [Small](notebooks/01_small.ipynb) | old badges |\n")
     for name in ("pyproject.toml", "jupytext.toml"):
         shutil.copy(ROOT / name, tmp_path)
     monkeypatch.setattr(authoring, "ROOT", tmp_path)
@@ -151,6 +168,7 @@ def test_notebooks_makes_a_pair_that_check_accepts(pair, capsys):
     assert authoring.problems_in(pair) == ["notebooks/01_small.py has no .ipynb."]
     authoring.notebooks()
     assert authoring.problems_in(pair) == []
+    assert authoring.badges_for("notebooks/01_small.ipynb") in (authoring.ROOT / "README.md").read_text()
     assert "x = 1\nx + 1" in pair.read_text()  # formatted
     nb = nbformat.read(pair.with_suffix(".ipynb"), as_version=4)
     assert nb.cells[0].metadata.slideshow.slide_type == "slide"
@@ -181,8 +199,11 @@ def test_check_names_what_is_out_of_step(pair):
 
 def test_clean_keeps_pictures_and_drops_widgets_and_progress():
     view = {authoring.WIDGET_VIEW: {"model_id": "1"}, "text/plain": "Explorer()"}
+    noise = np.random.RandomState(0).randint(0, 8, (40, 40, 3)) * 32
+    png = io.BytesIO()
+    Image.fromarray(noise.astype("uint8")).save(png, format="PNG", compress_level=0)
     outputs = [
-        nbformat.v4.new_output("display_data", data=view | {"image/png": "iVBORw0KGgo="}),
+        nbformat.v4.new_output("display_data", data=view | {"image/png": base64.b64encode(png.getvalue()).decode()}),
         nbformat.v4.new_output("display_data", data=view),
         nbformat.v4.new_output("stream", name="stderr", text="\r 50%|#####     | 5/10"),
         nbformat.v4.new_output("stream", name="stdout", text="loss 1.0"),
@@ -191,6 +212,10 @@ def test_clean_keeps_pictures_and_drops_widgets_and_progress():
     authoring.clean(nb)
     assert [output.get("text") or set(output.data) for output in nb.cells[0].outputs] == [{"image/png", "text/plain"}, "loss 1.0"]
     assert "widgets" not in nb.metadata
+    smaller = base64.b64decode(nb.cells[0].outputs[0].data["image/png"])
+    assert len(smaller) < len(png.getvalue())
+    kept = np.asarray(Image.open(io.BytesIO(smaller)).convert("RGB")).astype(int)
+    assert abs(kept - noise).mean() < 32  # colours are rounded, the picture stays
 
 
 def test_a_notebook_that_is_too_big_is_refused(pair):

@@ -4,7 +4,7 @@
 `recipes` how the shipped checkpoints were trained.
 """
 
-from .applications import active_latents, beta_schedule, inpaint, resampling_weights  # noqa: F401
+from .applications import ACTIVE, active_latents, beta_schedule, inpaint, resampling_weights  # noqa: F401
 from .hybrid import VAEGAN, vae_gan_step  # noqa: F401
 from .models import VAE, Autoencoder, MixturePrior, NormalPrior, VampPrior  # noqa: F401
 from .recipes import LIVE, RECIPES, add_noise  # noqa: F401

@@ -53,7 +53,7 @@ def resampling_weights(codes: Tensor, alpha: float = 0.01, bins: int = 10) -> Te
     Args:
         codes: (n, latents), posterior means
         alpha: smoothing; the larger, the nearer to uniform
-        bins: of the histogram h_j of each latent (a density, over its own range)
+        bins: of the histogram h_j of each latent: the share of codes in each bin, over the latent's own range
 
     Returns:
         (n,), sums to 1
@@ -67,12 +67,16 @@ def resampling_weights(codes: Tensor, alpha: float = 0.01, bins: int = 10) -> Te
         low, high = z.min(), z.max()
         index = ((z - low) / (high - low).clamp(min=1e-12) * bins).long().clamp(max=bins - 1)
         share = torch.bincount(index, minlength=bins) / len(z)
-        log_w -= (share[index] + alpha).log()  # sums of logs: a product over forty latents would underflow
+        # sums of logs: a product over forty latents would underflow
+        log_w -= (share[index] + alpha).log()
     return log_w.softmax(0)
 
 
-def active_latents(vae: VAE, x: Tensor, threshold: float = 0.05) -> int:
-    """How many latents cost at least `threshold` nats of KL on average: the others carry nothing about x."""
+ACTIVE = 0.05  # nats of KL, averaged over images: a latent below it carries next to nothing about x
+
+
+def active_latents(vae: VAE, x: Tensor, threshold: float = ACTIVE) -> int:
+    """How many latents cost more than `threshold` nats of KL on average: the others carry nothing about x."""
     with torch.no_grad():
         return int((vae.kl_per_latent(vae.posterior(x)).mean(0) > threshold).sum())
 

@@ -32,20 +32,25 @@ class VAEGAN(nn.Module):
         self.judge = nn.Sequential(nn.Flatten(), nn.Linear(2 * width * shape[1] * shape[2] // 16, 1))
 
     def posterior(self, x: Tensor) -> DiagonalGaussian:
+        """q(z | x) of images (batch, *shape)."""
         check_images(x, self.shape)
         return DiagonalGaussian(*self.encoder(x).chunk(2, 1))
 
     def encode(self, x: Tensor) -> Tensor:
+        """The posterior mean, (batch, latents)."""
         return self.posterior(x).mean
 
     def decode(self, z: Tensor) -> Tensor:
+        """(batch, latents) → images in [0, 1]."""
         return self.decoder(z).sigmoid()
 
     def reconstruct(self, x: Tensor) -> Tensor:
+        """(batch, *shape) → the same shape."""
         return self.decode(self.encode(x))
 
     @torch.no_grad()
     def sample(self, n: int) -> Tensor:
+        """n images from z ~ N(0, I), (n, *shape)."""
         return self.decode(torch.randn(n, self.latents, device=next(self.parameters()).device))
 
     def optimisers(self, lr: float = 1e-3) -> dict[str, torch.optim.Optimizer]:

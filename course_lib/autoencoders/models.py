@@ -1,4 +1,4 @@
-"""Autoencoders, from the plain bottleneck to VQ-VAE and VAE-GAN.
+"""The autoencoder, and the variational autoencoder with its priors.
 
 Every model is built from plain keyword arguments, kept as `model.config`. Images are floats in [0, 1], (batch, channels, height, width).
 """
@@ -15,11 +15,10 @@ from ..distributions import (
     DiagonalGaussian,
     bernoulli_log_prob,
     gaussian_kl_per_latent,
-    gaussian_log_prob,
     log_mean_exp,
     standard_normal_log_prob,
 )
-from ..nn import check_images, conv_decoder, conv_encoder, mlp, mlp_decoder, mlp_encoder
+from ..nn import check_images, conv_decoder, conv_encoder, mlp_decoder, mlp_encoder
 
 
 def encoder_for(shape: Sequence[int], hidden: Sequence[int], channels: Sequence[int], outputs: int) -> nn.Module:
@@ -253,10 +252,6 @@ class VAE(nn.Module):
         weights = [self.log_weights(x, min(size, k - start), y) for start in range(0, k, size)]
         return log_mean_exp(torch.cat(weights), 0)
 
-    def iwae_loss(self, x: Tensor, k: int, y: Tensor | None = None) -> Tensor:
-        """Minus the importance-weighted bound as a training loss, averaged over the batch."""
-        return -log_mean_exp(self.log_weights(x, k, y), 0).mean()
-
 
 def check_likelihood(likelihood: str) -> None:
     if likelihood not in ("bernoulli", "gaussian"):
@@ -271,9 +266,11 @@ class NormalPrior(nn.Module):
         self.latents = latents
 
     def log_prob(self, z: Tensor, vae: VAE) -> Tensor:
+        """(..., latents) → (...), nats."""
         return standard_normal_log_prob(z)
 
     def sample(self, n: int, vae: VAE) -> Tensor:
+        """(n, latents)."""
         return torch.randn(n, self.latents, device=next(vae.parameters()).device)
 
 
@@ -287,6 +284,7 @@ class MixturePrior(nn.Module):
         self.logits = nn.Parameter(torch.zeros(components))
 
     def components(self, vae: VAE) -> tuple[Tensor, Tensor, Tensor]:
+        """Means and log σ², (components, latents) each, and log weights, (components,)."""
         return self.mean, self.log_var, self.logits.log_softmax(0)
 
     def log_prob(self, z: Tensor, vae: VAE) -> Tensor:
@@ -298,6 +296,7 @@ class MixturePrior(nn.Module):
         return (constant - 0.5 * z.square() @ precision.T + z @ (mean * precision).T).logsumexp(-1)
 
     def sample(self, n: int, vae: VAE) -> Tensor:
+        """(n, latents): a component for each, then a point of it."""
         mean, log_var, log_weight = self.components(vae)
         c = torch.multinomial(log_weight.exp(), n, replacement=True)
         return DiagonalGaussian(mean[c], log_var[c]).sample()
@@ -317,4 +316,3 @@ class VampPrior(MixturePrior):
 
 
 PRIORS = {"normal": NormalPrior, "mixture": MixturePrior, "vamp": VampPrior}
-__all__ = ["VAE", "Autoencoder", "MixturePrior", "NormalPrior", "VampPrior", "gaussian_log_prob", "mlp"]

@@ -8,7 +8,7 @@ from torch import Tensor
 from .. import metrics, training
 from ..datasets import Dataset, batches, binarise, to_float
 from ..recipes import Budget, Recipe
-from .applications import beta_schedule
+from .applications import ACTIVE, beta_schedule
 from .hybrid import VAEGAN, vae_gan_step
 from .models import VAE, Autoencoder
 from .vq import VQVAE
@@ -63,20 +63,14 @@ def train_code_prior(model: VQVAE, data: Dataset, steps: int, progress: bool) ->
         symbols = torch.cat([model.eval().encode(to_float(x)) for x in data.x.split(1000)])
     for p in model.prior.parameters():
         p.requires_grad_(True)  # the averaged copy came frozen
-    training.fit(model.prior, symbols.flatten(1), steps=steps, batch_size=128, lr=2e-3, step=minimise_nll, progress=progress)
-
-
-def minimise_nll(run, symbols: Tensor) -> dict[str, Tensor]:
-    loss = -run.model.log_prob(symbols).mean()
-    run.update(loss)
-    return {"loss": loss}
+    training.fit(model.prior, symbols.flatten(1), steps=steps, batch_size=128, lr=2e-3, progress=progress)
 
 
 # --- what is measured, on the test split
 
 
 @torch.no_grad()
-def averages(model, data: Dataset, values, prepare, batch_size: int = 500) -> list[float]:
+def averages(data: Dataset, values, prepare, batch_size: int = 500) -> list[float]:
     """Mean over the whole split of each tensor (batch,) or (batch, m) that `values(x, y)` returns. A smaller batch counts by its size."""
     sums, seen = None, 0
     for x, y in batches((data.x, data.y), batch_size, shuffle=False):
@@ -93,7 +87,7 @@ def measure_vae(model: VAE, data: Dataset, k: int = 500) -> dict:
         distortion, rate = model.terms(x)
         return distortion, rate, model.iwae_bound(x, k, chunk=2000)
 
-    distortion, rate, bound = averages(model, data, values, binarised)
+    distortion, rate, bound = averages(data, values, binarised)
     return {"elbo": -distortion - rate, "iwae_bound": bound, "k": k, "distortion": distortion, "rate": rate, "test_images": len(data)}
 
 
@@ -104,9 +98,9 @@ def measure_beta_vae(model: VAE, data: Dataset) -> dict:
         distortion, rate = model.terms(x)
         return distortion, rate, model.kl_per_latent(model.posterior(x))
 
-    distortion, rate, kl = averages(model, data, values, to_float)
+    distortion, rate, kl = averages(data, values, to_float)
     numbers = {"beta": model.beta, "distortion": distortion, "rate": rate, "elbo": -distortion - rate, "kl_per_latent": kl}
-    numbers |= {"active_latents": sum(k > 0.05 for k in kl), "test_images": len(data)}
+    numbers |= {"active_latents": sum(k > ACTIVE for k in kl), "test_images": len(data)}
     if data.factors:
         with torch.no_grad():
             codes = torch.cat([model.encode(to_float(x)) for x in data.x.split(500)])
@@ -120,7 +114,7 @@ def measure_autoencoder(model: Autoencoder, data: Dataset) -> dict:
     def values(x, y):
         return (model.reconstruct(x) - x).square().flatten(1).mean(1), model.error(x)
 
-    mse, error = averages(model, data, values, to_float)
+    mse, error = averages(data, values, to_float)
     return {"mse": mse, "cross_entropy": error, "test_images": len(data)}
 
 
@@ -131,26 +125,30 @@ def measure_denoiser(model: Autoencoder, data: Dataset) -> dict:
     def values(x, y):
         return [(model.reconstruct(add_noise(x, s)) - x).square().flatten(1).mean(1) for s in levels]
 
-    return {"mse_at": dict(zip(map(str, levels), averages(model, data, values, to_float), strict=True)), "test_images": len(data)}
+    return {"mse_at": dict(zip(map(str, levels), averages(data, values, to_float), strict=True)), "test_images": len(data)}
 
 
 def measure_conditional(model: VAE, data: Dataset) -> dict:
-    distortion, rate = averages(model, data, lambda x, y: model.terms(x, y), to_float)
+    """Rate and distortion in nats, given the labels."""
+    distortion, rate = averages(data, lambda x, y: model.terms(x, y), to_float)
     return {"distortion": distortion, "rate": rate, "elbo": -distortion - rate, "test_images": len(data)}
 
 
 def measure_vq(model: VQVAE, data: Dataset) -> dict:
+    """Squared error for one pixel, the cost of the symbols under the prior (nats an image), and how many codes occur."""
+
     def values(x, y):
         symbols = model.encode(x)
         return (model.decode(symbols) - x).square().flatten(1).mean(1), -model.prior.log_prob(symbols.flatten(1))
 
-    mse, nll = averages(model, data, values, to_float)
+    mse, nll = averages(data, values, to_float)
     used = torch.cat([model.encode(to_float(x)).flatten() for x in data.x.split(500)]).unique()
     return {"mse": mse, "prior_nats": nll, "codes_used": len(used), "test_images": len(data)}
 
 
 def measure_mse(model, data: Dataset) -> dict:
-    (mse,) = averages(model, data, lambda x, y: [(model.reconstruct(x) - x).square().flatten(1).mean(1)], to_float)
+    """Squared error for one pixel of the reconstruction."""
+    (mse,) = averages(data, lambda x, y: [(model.reconstruct(x) - x).square().flatten(1).mean(1)], to_float)
     return {"mse": mse, "test_images": len(data)}
 
 
@@ -198,7 +196,7 @@ def film_of_collapse(budget: Budget, steps: int, data: Dataset, test: Dataset, s
         kl, elbo, beta, samples = zip(*frames, strict=True)
         tensors |= {f"{cure}/kl": torch.stack(kl), f"{cure}/elbo": torch.stack(elbo), f"{cure}/beta": torch.tensor(beta)}
         tensors[f"{cure}/samples"] = torch.stack(samples)
-        numbers[cure] = {"elbo": elbo[-1].item(), "active_latents": int((kl[-1] > 0.05).sum())}
+        numbers[cure] = {"elbo": elbo[-1].item(), "active_latents": int((kl[-1] > ACTIVE).sum())}
     tensors["steps"] = torch.tensor([*range(0, steps, every), steps])
     return tensors, numbers
 
@@ -207,6 +205,7 @@ def film_of_collapse(budget: Budget, steps: int, data: Dataset, test: Dataset, s
 
 
 def budgets(steps: int, batch_size: int = 128, lr: float = 1e-3, **more) -> dict[str, Budget]:
+    """The two budgets of a small model."""
     return {
         "cpu": Budget(steps, batch_size, lr, **more),
         "gpu": Budget(2 * steps, 2 * batch_size, 1.4 * lr, **more),  # lr ∝ √batch, as usual for Adam
@@ -215,8 +214,8 @@ def budgets(steps: int, batch_size: int = 128, lr: float = 1e-3, **more) -> dict
 
 # what a lecture trains while you watch
 LIVE = {
-    "cpu": Budget(700, 100, 2e-3, warmup=50, ema=0.99),
-    "gpu": Budget(3_000, 200, 2e-3, warmup=50, ema=0.99),
+    "cpu": Budget(2_000, 100, 2e-3, warmup=50, ema=0.99),
+    "gpu": Budget(6_000, 200, 2e-3, warmup=50, ema=0.99),
 }
 
 RECIPES = {

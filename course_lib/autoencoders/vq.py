@@ -60,7 +60,7 @@ class VQVAE(nn.Module):
         width: channels of the convolutions
         commitment: weight that keeps the encoder near its codes (β in the paper)
 
-    `sample` draws symbol grids from `self.prior`, which is trained afterwards (`prior_loss`). Without training it draws garbage:
+    `sample` draws symbol grids from `self.prior`, which is trained afterwards. Without training it draws garbage:
     nothing in the first loss says which grids are likely.
     """
 
@@ -113,10 +113,6 @@ class VQVAE(nn.Module):
         quantised, _, commitment = self.quantiser(self.encoder(x))
         return (-bernoulli_log_prob(self.decoder(quantised), x) + self.commitment * commitment).mean()
 
-    def prior_loss(self, symbols: Tensor) -> Tensor:
-        """−log p(symbols) under the prior, averaged over the batch, nats."""
-        return -self.prior.log_prob(symbols.flatten(1)).mean()
-
     @torch.no_grad()
     def sample(self, n: int) -> Tensor:
         """n images from the learned prior over symbol grids."""
@@ -134,6 +130,10 @@ class CodePrior(nn.Module):
         self.network = nn.GRU(width, width, batch_first=True)
         self.head = nn.Linear(width, codes)
 
+    def loss(self, symbols: Tensor) -> Tensor:
+        """−log p(symbols), averaged over the batch, nats."""
+        return -self.log_prob(symbols).mean()
+
     def log_prob(self, symbols: Tensor) -> Tensor:
         """(batch, length) → (batch,), nats."""
         start = symbols.new_full((len(symbols), 1), self.codes)
@@ -143,6 +143,7 @@ class CodePrior(nn.Module):
 
     @torch.no_grad()
     def sample(self, n: int) -> Tensor:
+        """(n, length) int64, one symbol after the other."""
         symbol = torch.full((n, 1), self.codes, device=self.position.device)
         drawn, state = [], None
         for t in range(self.length):

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor, nn
 
+from ...autoencoders import ACTIVE
 from ...distributions import gaussian_kl_per_latent
 from ...plotting.panels import CYCLE, INK, Bars, Chart, Line, Mark, Note, Strips, png, tile
 from .. import Explorer, as_images, call, choice_slider, decode, int_slider, menu, numbers, reconstruct, slider
@@ -146,12 +147,14 @@ class BetaExplorer(Explorer):
     """
 
     def __init__(self, family: Mapping[float, nn.Module], images: Any, curve: Mapping[float, tuple[float, float]] | None = None):
-        self.family, self.images = {b: family[b] for b in sorted(family)}, as_images(images)[:7]
+        self.family, self.images = {b: family[b] for b in sorted(family)}, as_images(images)
+        self.across = 7 if self.images.shape[-1] <= 28 else 5  # pictures in a row: the charts shall fit beside them
+        self.images = self.images[: self.across]
         measured = {b: (numbers(m)["rate"], numbers(m)["distortion"]) for b, m in self.family.items() if "rate" in numbers(m)}
         self.curve = {b: curve[b] for b in sorted(curve)} if curve else measured
         self.kl = {b: kl_per_latent(m, self.images) for b, m in self.family.items()}
         noise = torch.Generator().manual_seed(0)
-        self.noise = torch.randn(14, max(m.config["latents"] for m in self.family.values()), generator=noise)
+        self.noise = torch.randn(2 * self.across, max(m.config["latents"] for m in self.family.values()), generator=noise)
         self.scenes = {}
         options = [(f"{b:g}", b) for b in self.family]
         self.beta = choice_slider("β", options, min(self.family, key=lambda b: abs(b - 1)))
@@ -168,7 +171,7 @@ class BetaExplorer(Explorer):
             model, kl = self.family[beta], self.kl[beta]
             latents = (informative(model) if kl is None else kl.argsort(descending=True).tolist())[:5]
             codes = call(model, "encode", self.images)
-            values = torch.linspace(-3, 3, AXIS)
+            values = torch.linspace(-3, 3, self.across)
             moved = torch.cat([traversal(codes[around - 1], j, values) for j in latents])
             n, drawn = len(codes), len(self.noise)
             pictures = decode(model, torch.cat([codes, self.noise[:, : codes.shape[1]], moved]))
@@ -180,15 +183,15 @@ class BetaExplorer(Explorer):
             lines = [
                 (
                     f"z{j + 1}" + ("" if kl is None else f", {kl[j]:.2f} nats"),
-                    pictures[n + drawn + AXIS * i : n + drawn + AXIS * (i + 1)],
+                    pictures[n + drawn + self.across * i : n + drawn + self.across * (i + 1)],
                     f"z{j + 1} from −3 to 3 at β = {beta:g}",
                 )
                 for i, j in enumerate(latents)
             ]
             title = f"image {around}, one latent moved at a time, the busiest first"
             self.scenes[beta, around] = [
-                [Strips(f"β = {beta:g}", rows, wrap=7), *([self.plane(beta)] if self.curve else [])],
-                [Strips(title, lines, columns=[f"{v:.0f}" for v in values]), *([] if kl is None else [self.bars(beta)])],
+                [Strips(f"β = {beta:g}", rows, wrap=self.across), *([self.plane(beta)] if self.curve else [])],
+                [Strips(title, lines, columns=[f"{v:g}" for v in values]), *([] if kl is None else [self.bars(beta)])],
             ]
         return self.scenes[beta, around]
 
@@ -206,24 +209,24 @@ class BetaExplorer(Explorer):
         alt = f"rate–distortion curve of {len(rates)} models, the point at β = {beta:g}: {text or 'not measured'}"
         line = Line(rates, distortions, markers=True, names=[f"{b:g}" for b in self.curve])
         chart = Chart(text or "rate and distortion", "rate: KL (nats)", "distortion (nats)", alt, [line], marks=mark, log_x=spread)
-        chart.width = 310
+        chart.width = 270
         return chart
 
     def bars(self, beta: float) -> Chart:
-        floor = 0.01  # nats: below it a latent says nothing
+        floor = 0.01  # nats: where the logarithmic axis begins
         kl = self.kl[beta].clamp(min=floor).sort(descending=True).values.numpy()
         top = max(float(k.max()) for k in self.kl.values() if k is not None)
         where = np.arange(len(kl))
-        active = int((kl > floor).sum())
-        alt = f"KL of each latent at β = {beta:g}: {active} of {len(kl)} above {floor} nats, the largest {kl[0]:.2f}"
+        active = int((kl > ACTIVE).sum())
+        alt = f"KL of each latent at β = {beta:g}: {active} of {len(kl)} above {ACTIVE} nats, the largest {kl[0]:.2f}"
         every = math.ceil(len(kl) / 10)
         return Chart(
-            f"{active} of {len(kl)} latents in use (KL > {floor:g} nats)",
+            f"{active} of {len(kl)} latents in use (KL > {ACTIVE:g} nats)",
             "latent, busiest first",
             "KL (nats)",
             alt,
             bars=[Bars(where - 0.4, where + 0.4, kl)],
-            width=310,
+            width=270,
             log_y=True,
             y_range=(floor, max(1.0, 1.5 * top)),
             x_range=(-0.6, len(kl) - 0.4),

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...autoencoders import resampling_weights
+from ...autoencoders import ACTIVE, resampling_weights
 from ...metrics import auroc, roc_curve
 from ...plotting.panels import CYCLE, Bars, Chart, Line, Mark, Note, Strips
 from .. import Explorer, as_images, int_slider, menu, reconstruct, slider, wide
@@ -185,25 +185,42 @@ class AnnealingPlayback(Explorer):
         floor = float(np.quantile(elbos, 0.1))  # the first steps would flatten all that follows
         ceiling = float(elbos.max())
         margin = 0.08 * (ceiling - floor) or 1.0
+        across = max(253, 760 // len(self.recordings))  # one column for each, beside each other up to three
         for name, r in self.recordings.items():
             t = min(self.frame.value, len(r["steps"]) - 1)
             step, kl, elbo, beta = int(r["steps"][t]), r["kl"][t].astype(float), float(r["elbo"][t]), float(r["beta"][t])
-            active = int((kl > 0.01).sum())
+            active = int((kl > ACTIVE).sum())
             samples = torch.from_numpy(r["samples"][t])[:, None]
             rows[0].append(
-                Strips(f"{name} · step {step} · β {beta:.2f}", [("", samples[:16], f"samples of {name} at step {step}")], 40, 8, width=340)
+                Strips(
+                    f"{name} · step {step} · β {beta:.2f}",
+                    [("", samples[:16], f"samples of {name} at step {step}")],
+                    40,
+                    5,
+                    width=across,
+                )
             )
             where = np.arange(len(kl))
-            told = f"{name} at step {step}: {active} of {len(kl)} latents above 0.01 nats, {kl.sum():.1f} nats in all"
+            told = f"{name} at step {step}: {active} of {len(kl)} latents above {ACTIVE} nats, {kl.sum():.1f} nats in all"
             ticks = {int(i): str(i + 1) for i in where[:: math.ceil(len(kl) / 10)]}
             bars = Chart(f"{active} of {len(kl)} latents active", "latent", "KL (nats)", told, bars=[Bars(where - 0.4, where + 0.4, kl)])
-            bars.x_ticks, bars.x_range, bars.y_range, bars.height = ticks, (-0.6, len(kl) - 0.4), (0, 1.05 * top), 200
+            bars.x_ticks, bars.x_range, bars.y_range, bars.height, bars.width = ticks, (-0.6, len(kl) - 0.4), (0, 1.05 * top), 200, across
             rows[1].append(bars)
             seen = r["elbo"] >= floor - margin
             line = Line(r["steps"][seen], r["elbo"][seen].astype(float))
             told = f"ELBO of {name} over training; at step {step} it is {elbo:.1f} nats"
             mark = Mark(step, max(elbo, floor - margin / 2), f"{elbo:.1f}")
-            curve = Chart("ELBO", "step", "ELBO (nats)", told, [line], marks=[mark], y_range=(floor - margin, ceiling + margin), height=200)
+            curve = Chart(
+                "ELBO",
+                "step",
+                "ELBO (nats)",
+                told,
+                [line],
+                marks=[mark],
+                y_range=(floor - margin, ceiling + margin),
+                height=200,
+                width=across,
+            )
             rows[2].append(curve)
         return rows
 
@@ -238,7 +255,7 @@ class DebiasingExplorer(Explorer):
         if not len(self.latents) == len(self.groups) == len(self.images):
             raise ValueError(f"latents, groups and images must be as many, got {len(self.latents)}, {len(self.groups)}, {len(self.images)}")
         low, high = (math.log10(a) for a in alpha)
-        start = 10 ** round(max(low, min(high, -2.0)), 2)
+        start = 10 ** round((low + high) / 2, 2)
         self.alpha = widgets.FloatLogSlider(start, min=low, max=high, step=0.25, description="smoothing α", readout_format=".3g", **wide())
         self.latent = int_slider("latent shown", 1, 1, self.latents.shape[1])
         self.retrain, self.trained = None, None
@@ -318,7 +335,7 @@ class DebiasingExplorer(Explorer):
             Bars(edges[:-1], edges[1:], before / len(z), "data", CYCLE[0], 0.55),
             Bars(edges[:-1], edges[1:], after, "resampled", CYCLE[1], 0.55),
         ]
-        return Chart("what resampling evens out", f"z{self.latent.value}", "share of the images", told, bars=bars, width=285)
+        return Chart("what resampling evens out", f"z{self.latent.value}", "share of the images", told, bars=bars, width=253)
 
     def pairs(self, title: str, y_label: str, alt: str, old: list[float], old_name: str, new: list[float], new_name: str) -> Chart:
         where = np.arange(len(self.names))
@@ -326,4 +343,4 @@ class DebiasingExplorer(Explorer):
         ticks = dict(enumerate(self.names))
         top = 1.0 if y_label == "accuracy" else 1.1 * max(*old, *new)
         reach = (-0.6, len(where) - 0.4)
-        return Chart(title, "group", y_label, alt, bars=bars, x_ticks=ticks, x_range=reach, y_range=(0, top), width=285)
+        return Chart(title, "group", y_label, alt, bars=bars, x_ticks=ticks, x_range=reach, y_range=(0, top), width=253)
