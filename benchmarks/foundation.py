@@ -29,24 +29,46 @@ def batching(report: Report) -> None:
 
 
 def averaging(report: Report) -> None:
-    """One update of the averaged weights of 4.4 M parameters in 120 tensors, what a U-Net has."""
-
-    def block(width=128):
-        return nn.Sequential(
-            nn.GroupNorm(8, width), nn.Conv2d(width, width, 3, padding=1), nn.GroupNorm(8, width), nn.Conv2d(width, width, 3, padding=1)
-        )
-
-    model = nn.Sequential(*[block() for _ in range(15)])
+    """One update of the averaged weights of a U-Net. ema-pytorch pays for each tensor: with 120 in place of 274 the ratio is about 2."""
+    model = unet_weights()
     # ema-pytorch averages at every tenth call, after a hundred, unless told otherwise: here both average at every call
-    every_call = {"beta": 0.999, "update_every": 1, "update_after_step": 0}
-    ours, peer, foreach = EMA(model, 0.999), PeerEMA(model, **every_call), PeerEMA(model, **every_call, use_foreach=True)
-    for average in (ours, peer, foreach):  # past the warm-up of both, from which on the arithmetic is the same
-        for _ in range(3):
+    options = {"beta": 0.999, "update_every": 1, "update_after_step": 0}
+    ours, peer, foreach = EMA(model, 0.999), PeerEMA(model, **options), PeerEMA(model, **options, use_foreach=True)
+    for average in (ours, peer, foreach):
+        for _ in range(3):  # ema-pytorch's first calls only copy
             average.update()
-    count = sum(p.numel() for p in model.parameters())
-    what = f"EMA update, {count / 1e6:.1f} M parameters"
-    report.compare(f"{what} (peer: ema-pytorch)", ours.update, peer.update, at_least=3, rounds=25, calls=10)
-    report.compare(f"{what} (peer: ema-pytorch, use_foreach=True)", ours.update, foreach.update, rounds=25, calls=10)
+    parameters = list(model.parameters())
+    what = f"EMA update, {sum(p.numel() for p in parameters) / 1e6:.1f} M parameters in {len(parameters)} tensors (peer: ema-pytorch"
+    report.compare(f"{what})", ours.update, peer.update, at_least=3, rounds=25, calls=10)
+    report.compare(f"{what}, foreach)", ours.update, foreach.update, rounds=25, calls=10)
+
+
+def unet_weights(widths: tuple[int, ...] = (32, 64, 128), embedding: int = 256) -> nn.Module:
+    """The layers of DDPM's U-Net for 28 × 28 images, two blocks a level, attention below the first; nothing runs them."""
+
+    def block(inputs: int, outputs: int) -> nn.Module:
+        layers = [nn.GroupNorm(8, inputs), nn.Conv2d(inputs, outputs, 3), nn.Linear(embedding, outputs), nn.GroupNorm(8, outputs)]
+        layers += [nn.Conv2d(outputs, outputs, 3)] + ([nn.Conv2d(inputs, outputs, 1)] if inputs != outputs else [])
+        attention = [nn.GroupNorm(8, outputs), nn.Conv2d(outputs, 3 * outputs, 1), nn.Conv2d(outputs, outputs, 1)]
+        return nn.ModuleList(layers + (attention if outputs > widths[0] else []))
+
+    channels, skips = widths[0], [widths[0]]
+    model = nn.ModuleList([nn.Linear(channels, embedding), nn.Linear(embedding, embedding), nn.Conv2d(1, channels, 3)])
+    for level, width in enumerate(widths):
+        for _ in range(2):
+            model.append(block(channels, width))
+            skips.append(channels := width)
+        if level < len(widths) - 1:
+            model.append(nn.Conv2d(width, width, 3))
+            skips.append(width)
+    model.extend([block(channels, channels), block(channels, channels)])
+    for level, width in reversed(list(enumerate(widths))):
+        for _ in range(3):
+            model.append(block(channels + skips.pop(), width))
+            channels = width
+        if level:
+            model.append(nn.Conv2d(width, width, 3))
+    return model.extend([nn.GroupNorm(8, channels), nn.Conv2d(channels, 1, 3)])
 
 
 def importing(report: Report) -> None:

@@ -25,13 +25,16 @@ class Report:
         self._print("what", "ours", "peer", "ratio", "goal")
 
     def compare(self, what: str, ours: Callable, peer: Callable, at_least: float | None = None, rounds: int = 9, calls: int = 1) -> None:
-        """One row: the median of `rounds` timings of `ours` and `peer`, taken in turns; each timing is the mean of `calls` calls."""
+        """One row: medians of `rounds` timings of `ours` and `peer`, taken in turns; each timing is the mean of `calls` calls.
+
+        The ratio is the median of each round's own ratio: whatever comes and goes on the machine is in both of its halves.
+        """
         mine, theirs = [], []
         seconds(ours), seconds(peer)  # the first call warms caches up
         for _ in range(rounds):
             mine.append(seconds(ours, calls))
             theirs.append(seconds(peer, calls))
-        ratio = median(theirs) / median(mine)
+        ratio = median(b / a for a, b in zip(mine, theirs))
         met = at_least is None or ratio >= at_least
         goal = "" if at_least is None else f"≥ {at_least:g}×"
         self._row(what, readable(median(mine)), readable(median(theirs)), f"{ratio:.2f}×", goal, met)
@@ -51,7 +54,7 @@ class Report:
 
     @staticmethod
     def _print(what: str, ours: str, peer: str, ratio: str, goal: str) -> None:
-        print(f"{what:<68} | {ours:>8} | {peer:>8} | {ratio:>7} | {goal}", flush=True)
+        print(f"{what:<80} | {ours:>8} | {peer:>8} | {ratio:>7} | {goal}", flush=True)
 
 
 def seconds(work: Callable, calls: int = 1) -> float:

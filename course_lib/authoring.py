@@ -71,16 +71,20 @@ def repository() -> str:
 
 
 def sources(slugs: list[str] | None = None) -> list[Path]:
-    """The ``.py`` of every lecture and solution whose slug begins with one of `slugs`; of all where there are none.
+    """The ``.py`` of every lecture and solution that one of `slugs` begins, as `02` or as `notebooks/02`; of all where there are none.
 
     Raises:
         SystemExit: a slug that begins no notebook's name
     """
+
+    def begins(path: Path, slug: str) -> bool:
+        return path.stem.startswith(slug) or path.relative_to(ROOT).as_posix().startswith(slug)
+
     found = sorted([*ROOT.glob("notebooks/*.py"), *ROOT.glob("solutions/*/*.py")])
     for slug in slugs or []:
-        if not any(path.stem.startswith(slug) for path in found):
+        if not any(begins(path, slug) for path in found):
             raise SystemExit(f"No notebook begins with {slug!r}; there are {', '.join(sorted({path.stem for path in found}))}.")
-    return [path for path in found if not slugs or path.stem.startswith(tuple(slugs))]
+    return [path for path in found if not slugs or any(begins(path, slug) for slug in slugs)]
 
 
 def badge_target(source: Path) -> str:

@@ -141,6 +141,7 @@ def graded(tmp_path_factory):
     damaged = filled(solved() | {"settings": named(read(EXERCISE))["settings"].source, "free_bits": endless})
     cells = named(damaged)
     copy = nbformat.from_dict(cells["gaussian_kl"])
+    copy.id = "copy"
     copy.source = code("gaussian_kl", "mean.sum(1)")  # an earlier try, left above
     damaged.cells.insert(damaged.cells.index(cells["gaussian_kl"]), copy)
     damaged.cells.remove(cells["grade_auroc"])
@@ -228,3 +229,14 @@ def test_the_report_says_who_has_what_and_which_mistakes_were_made(graded):
     rows = list(csv.DictReader((grading / f"report_{NAME}.csv").open(encoding="utf-8-sig")))
     assert [row["student"] for row in rows] == ["at most", *students]
     assert {row["student"]: row["total"] for row in rows}["full"] == "18"
+
+
+def test_points_given_by_hand_count(graded):
+    from nbgrader.api import Gradebook
+
+    grading = graded[0]
+    with Gradebook(f"sqlite:///{grading / 'gradebook.db'}") as gradebook:
+        gradebook.find_grade("written_answer", NAME, NAME, "full").manual_score = 1.5
+        gradebook.db.commit()
+    assert pipeline._scores("full", NAME, grading)["written_answer"] == 1.5
+    assert pipeline._scores("blank", NAME, grading)["written_answer"] == 0

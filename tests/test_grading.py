@@ -30,6 +30,8 @@ ANSWERS = {
         {
             "log σ² used as σ": "mean + log_var * noise",
             "σ² for σ": "mean + torch.exp(log_var) * noise",
+            "root of log σ²": "mean + log_var.sqrt() * noise",
+            "half σ² for σ": "mean + 0.5 * log_var.exp() * noise",
             "noise not scaled": "mean + noise",
             "noise left out": "mean",
             "mean left out": "torch.exp(log_var / 2) * noise",
@@ -45,6 +47,8 @@ ANSWERS = {
             "mean over latents": "-0.5 * torch.mean(1 + log_var - mean**2 - torch.exp(log_var), dim=1)",
             "sign": "0.5 * torch.sum(1 + log_var - mean**2 - torch.exp(log_var), dim=1)",
             "σ for log σ²": "0.5 * (mean**2 + log_var.exp() ** 2 - 1 - 2 * log_var).sum(1)",
+            "σ for σ²": "0.5 * (mean**2 + (0.5 * log_var).exp() - 1 - log_var).sum(1)",
+            "log σ² squared": "0.5 * (mean**2 + log_var**2 - 1 - log_var).sum(1)",
             "summed over the batch": "-0.5 * torch.sum(1 + log_var - mean**2 - torch.exp(log_var))",
             "averaged over the batch": "-0.5 * torch.sum(1 + log_var - mean**2 - torch.exp(log_var), dim=1).mean()",
             "lost −1": "0.5 * (mean**2 + log_var.exp() - log_var).sum(1)",
@@ -57,6 +61,9 @@ ANSWERS = {
         "(x * logits - F.softplus(logits)).sum((1, 2, 3)) - kl",
         {
             "the loss": "kl + F.binary_cross_entropy_with_logits(logits, x, reduction='none').sum((1, 2, 3))",
+            "−log p for log p": "F.binary_cross_entropy_with_logits(logits, x, reduction='none').sum((1, 2, 3)) - kl",
+            "averaged over everything": "-F.binary_cross_entropy_with_logits(logits, x) - kl",
+            "summed over everything": "-F.binary_cross_entropy_with_logits(logits, x, reduction='sum') - kl",
             "KL added": "(x * logits - F.softplus(logits)).sum((1, 2, 3)) + kl",
             "KL left out": "(x * logits - F.softplus(logits)).sum((1, 2, 3))",
             "averaged over pixels": "(x * logits - F.softplus(logits)).mean((1, 2, 3)) - kl",
@@ -78,6 +85,10 @@ ANSWERS = {
             "log k forgotten": "torch.logsumexp(log_likelihood + log_prior - log_posterior, 0)",
             "divided by k after the log": "torch.logsumexp(log_likelihood + log_prior - log_posterior, 0) / log_prior.shape[0]",
             "underflow": "torch.log(torch.mean(torch.exp(log_likelihood + log_prior - log_posterior), 0))",
+            "a small number in the log": "torch.log(torch.mean(torch.exp(log_likelihood + log_prior - log_posterior), 0) + 1e-8)",
+            "one largest for the batch": (
+                "(m := (w := log_likelihood + log_prior - log_posterior).max()) + torch.log(torch.exp(w - m).mean(0))"
+            ),
             "wrong axis": "torch.logsumexp(log_likelihood + log_prior - log_posterior, 1) - math.log(log_prior.shape[1])",
             "posterior multiplied": "torch.logsumexp(log_likelihood + log_prior + log_posterior, 0) - math.log(len(log_prior))",
             "posterior left out": "torch.logsumexp(log_likelihood + log_prior, 0) - math.log(len(log_prior))",
@@ -90,10 +101,12 @@ ANSWERS = {
         "beta if not warm_up else beta * min((step % cycle if cycle else step) / warm_up, 1)",
         {
             "no cap": "beta if not warm_up else beta * (step % cycle if cycle else step) / warm_up",
-            "β forgotten": "1.0 if not warm_up else min((step % cycle if cycle else step) / warm_up, 1.0)",
-            "capped at 1": "min(1.0, beta if not warm_up else beta * (step % cycle if cycle else step) / warm_up)",
+            "β forgotten": "beta if not warm_up else min((step % cycle if cycle else step) / warm_up, 1.0)",
+            "capped at 1": "beta if not warm_up else min(1.0, beta * (step % cycle if cycle else step) / warm_up)",
+            "capped at β": "beta if not warm_up else min(beta, (step % cycle if cycle else step) / warm_up)",
+            "0 without a warm-up": "0.0 if not warm_up else beta * min((step % cycle if cycle else step) / warm_up, 1)",
             "a jump": "beta if not warm_up else beta * min((step % cycle if cycle else step) // warm_up, 1)",
-            "falling": "0.0 if not warm_up else beta * max(0.0, 1 - (step % cycle if cycle else step) / warm_up)",
+            "falling": "beta if not warm_up else beta * max(0.0, 1 - (step % cycle if cycle else step) / warm_up)",
             "cycle ignored": "beta if not warm_up else beta * min(step / warm_up, 1)",
             "ramp over the whole cycle": (
                 "beta * (step % cycle) / cycle if cycle else (beta if not warm_up else beta * min(step / warm_up, 1))"
@@ -113,6 +126,8 @@ ANSWERS = {
                 "(normal_scores.mean() + 2 * normal_scores.std(), scores > normal_scores.mean() + 2 * normal_scores.std())"
             ),
             "the maximum": "(max(normal_scores), scores > max(normal_scores))",
+            "the threshold flagged": "(torch.quantile(normal_scores, 1 - rate), scores >= torch.quantile(normal_scores, 1 - rate))",
+            "no interpolation": "(t := normal_scores.sort()[0][int(len(normal_scores) * (1 - rate))], scores > t)",
             "two-sided": "(torch.quantile(normal_scores, 1 - rate / 2), scores > torch.quantile(normal_scores, 1 - rate / 2))",
         },
     ),
@@ -161,6 +176,7 @@ ANSWERS = {
 # Settings that land in each region of the experiment.
 SETTINGS = {
     "collapsed": '{"beta": 4.0}',
+    "warm-up not over": '{"beta": 1.0, "warm_up": 5000}',
     "KL too cheap": '{"beta": 0.1, "warm_up": 700}',
     "KL too dear": '{"beta": 2.0}',
     "too dear too early": '{"beta": 1.0}',
@@ -256,6 +272,7 @@ KL = "0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(1)"
         (f"return {KL} + 0.25 * (mean[:, 0] > 0.5)", "value", "off by up to 0.25 at [3], in case 1"),
         ("return mean @ log_var", "error", "RuntimeError: mat1 and mat2 shapes cannot be multiplied"),
         ("return 0.5 * (mean ** 2 + log_var.exp() - 1 - log_var).sum(dimension=1)", "error", "in line 2 of your cell: `return 0.5"),
+        ("raise SystemExit", "error", "SystemExit: no message"),
         ("return 0.5 * helper(mean)", "error", "NameError: name 'helper' is not defined"),
         ("mean.pow_(2)\n    return 0.5 * (mean + log_var.exp() - 1 - log_var).sum(1)", "in place", "changes its input mean in place"),
         (f"return {KL} + torch.randn(len(mean))", "random", "two calls with the same inputs gave two answers"),
@@ -373,6 +390,8 @@ def test_yours_or_ours(capsys):
     ("measured", "label"),
     [
         ({"ELBO": -24.7, "latents in use": 0, "KL": 0.0}, "collapsed"),
+        ({"ELBO": -20.3, "latents in use": 5, "KL": 8.8, "warmed up": 0.5}, "warm-up not over"),
+        ({"ELBO": -21.5, "latents in use": 2, "KL": 1.8, "warmed up": 0.5}, "KL too dear"),
         ({"ELBO": -28.4, "latents in use": 8, "KL": 18.0}, "KL too cheap"),
         ({"ELBO": -20.2, "latents in use": 4, "KL": 7.1}, "KL too cheap"),
         ({"ELBO": -21.5, "latents in use": 2, "KL": 1.8}, "KL too dear"),
@@ -381,7 +400,7 @@ def test_yours_or_ours(capsys):
 )
 def test_the_experiment_hints_by_region(measured, label):
     with pytest.raises(CheckFailed) as caught:
-        EXPERIMENT.check(measured)
+        EXPERIMENT.check({"warmed up": 1.0} | measured)
     number = [m.label for m in EXPERIMENT.mistakes].index(label)
     assert caught.value.kind == f"m{number + 1}"
     assert EXPERIMENT.mistakes[number].hint in str(caught.value)
@@ -400,6 +419,27 @@ def test_the_experiment_passes_at_its_goal_and_a_met_goal_stays_met_in_the_hidde
 def test_the_experiment_says_what_is_missing(measured, said):
     with pytest.raises(CheckFailed, match=said):
         EXPERIMENT.check(measured)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "said"),
+    [
+        ("raise NotImplementedError()", "blank", "not answered yet"),
+        ("pass", "none", "should return a dict with beta and, if you like, warm_up or cycle; yours returns a NoneType"),
+        ("return 1.0, 700", "type", "yours returns a tuple"),
+        ("return {}", "type", "yours has nothing"),
+        ("return {'warm_up': 700}", "type", "yours has warm_up"),
+        ("return {'beta': 1.0, 'steps': 9000}", "type", "yours has beta, steps"),
+    ],
+)
+def test_other_settings_are_refused_in_one_sentence(body, kind, said):
+    with pytest.raises(CheckFailed) as caught:
+        EXPERIMENT.chosen(define(f"def settings():\n    {body}\n", "settings"))
+    assert caught.value.kind == kind and said in str(caught.value)
+
+
+def test_settings_are_handed_on():
+    assert EXPERIMENT.chosen(lambda: {"beta": 1.0, "cycle": 400}) == {"beta": 1.0, "cycle": 400}
 
 
 def test_the_experiment_names_divergence():
@@ -428,6 +468,7 @@ def test_measure_equals_the_analytic_elbo():
     got = measure(SimpleNamespace(latents=3, encoder=encoder, decoder=decoder), x)
     assert got["ELBO"] == pytest.approx(float((likelihood - kl.sum()).detach()), abs=1e-5)
     assert got["KL"] == pytest.approx(float(kl.sum()), abs=1e-6)
+    assert got["warmed up"] == 1  # a model that says nothing of its warm-up
     assert got["latents in use"] == 1  # KLs of 0, 0.68 and 0.02 nats
 
 
@@ -611,7 +652,20 @@ def test_the_report_counts_mistakes_and_shows_what_is_open(tmp_path):
 def test_no_submissions_is_said_in_one_sentence(tmp_path, capsys):
     assert pipeline.grade("02_autoencoders", tmp_path / "none", grading=tmp_path) is None
     said = capsys.readouterr().out
-    assert said.startswith("No submissions in ") and "STUDENT/02_autoencoders/02_autoencoders.ipynb" in said and said.count("\n") == 1
+    assert said.startswith("No submissions in ") and "a notebook STUDENT.ipynb or a folder STUDENT/" in said and said.count("\n") == 1
+
+
+def test_submissions_are_found_as_files_and_in_folders(tmp_path):
+    folder, submitted = tmp_path / "in", tmp_path / "submitted"
+    for file in ("ada.ipynb", "bob/anything.ipynb", "cyd/02_x/02_x.ipynb", "notes.txt", "empty/readme.md"):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(file)
+    assert pipeline.collect(folder, "02_x", submitted) == {
+        "ada": submitted / "ada" / "02_x",
+        "bob": folder / "bob",
+        "cyd": folder / "cyd" / "02_x",
+    }
+    assert (submitted / "ada" / "02_x" / "02_x.ipynb").read_text() == "ada.ipynb"
 
 
 def test_an_unknown_assignment_lists_the_known_ones():

@@ -153,12 +153,12 @@ ELBO = Task(
         Mistake(
             "averaged over everything",
             lambda x, a, kl: _log_likelihood(x, a).mean() / x[0].numel() - kl,
-            "the likelihood is averaged over pixels and images. PyTorch does so unless `reduction` says otherwise. Sum each image's pixels.",
+            "the likelihood is averaged over pixels and images, PyTorch's default reduction. The pixels of each image add up.",
         ),
         Mistake(
             "summed over everything",
             lambda x, a, kl: _log_likelihood(x, a).sum() - kl,
-            "the likelihood is summed over the images too, so each image gets the likelihood of the whole batch. Sum over its pixels alone.",
+            "the likelihood is summed over the images too: each one gets that of the whole batch. Add up its own pixels alone.",
         ),
         Mistake("KL added", lambda x, a, kl: _log_likelihood(x, a) + kl, "the KL is a cost. Here a dear cloud makes the bound better."),
         Mistake(
@@ -270,12 +270,12 @@ IWAE_BOUND = Task(
         Mistake(
             "a small number in the log",
             _padded_iwae,
-            "the number added in the log hides the −∞, but then every unlikely image gets its log. Keep the largest log weight out of the exp.",
+            "the number added inside the log hides the −∞, but unlikely images get its log. Keep the largest weight out of the exp.",
         ),
         Mistake(
             "one largest for the batch",
             _one_largest,
-            "right for images about as likely as each other, −∞ for one far less likely. The largest log weight is that of the whole batch.",
+            "right for images of like likelihood, −∞ for one far below the others: its largest log weight is that of the whole batch.",
         ),
         Mistake("wrong axis", lambda a, p, q: _iwae(a.T, p.T, q.T), "reduced over the batch. The first axis holds the k samples."),
         Mistake(

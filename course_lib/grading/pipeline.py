@@ -139,10 +139,12 @@ def grade(
         raise ValueError(f"There is no assignment {assignment!r}; there are {', '.join(known) or 'none'}.")
     grading = Path(grading or ROOT / "grading").resolve()
     folder = Path(submissions or grading / "submitted").resolve()
-    found = {path.name: path / assignment for path in sorted(folder.glob("*")) if (path / assignment).is_dir()}
+    tasks_of(assignment)  # now rather than after the first student: an exercise without tasks cannot be graded
+    found = collect(folder, assignment, grading / "submitted")
     if not found:
         print(
-            f"No submissions in {folder}. Put each at STUDENT/{assignment}/{assignment}.ipynb there, or name a folder with --submissions."
+            f"No submissions in {folder}. Put a notebook STUDENT.ipynb or a folder STUDENT/ with one notebook there for each student, "
+            "or name another folder with --submissions."
         )
         return None
 
@@ -196,6 +198,24 @@ def _grade_one(nbgrader, each: Submission, path: Path, assignment: str, release:
     if failure := _failure(nbgrader.generate_feedback(assignment, each.student)):
         each.remarks.append(f"no feedback: {failure}")
     return each
+
+
+def collect(folder: Path, assignment: str, submitted: Path) -> dict[str, Path]:
+    """Student → folder with their notebook, from STUDENT/ASSIGNMENT/*.ipynb (nbgrader's way), STUDENT/*.ipynb and STUDENT.ipynb.
+
+    A single file gets its folder in `submitted`.
+    """
+    found = {}
+    for path in sorted(folder.glob("*")):
+        if path.is_file() and path.suffix == ".ipynb":
+            found[path.stem] = submitted / path.stem / assignment
+            found[path.stem].mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, found[path.stem] / f"{assignment}.ipynb")
+        elif (path / assignment).is_dir():
+            found[path.name] = path / assignment
+        elif path.is_dir() and any(path.glob("*.ipynb")):
+            found[path.name] = path
+    return found
 
 
 def read(path: Path, assignment: str, remarks: list[str]) -> NotebookNode:

@@ -36,7 +36,7 @@
 # what is wrong. Grading runs the same checks again with other inputs. Write the answers with PyTorch and your own functions: a check notices
 # when an answer runs code from `course_lib`. Add cells as you like, but do not copy, delete or change the type of the cells that are here.
 #
-# **Notation.** x data, z latent, θ decoder, φ encoder, ε noise. Logarithms are natural, so all numbers are in nats.
+# **Notation.** x data, z latent, θ decoder, φ encoder, ε noise. Logarithms are natural, so likelihoods and KLs are in nats.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["setup"]
 # The set-up of every notebook. On Colab it adds the course and changes nothing else; elsewhere the course is there already.
@@ -61,6 +61,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from course_lib import datasets
+from course_lib.grading import CheckFailed
 from course_lib.grading.autoencoders import (
     AUROC,
     DETECT,
@@ -84,7 +85,14 @@ torch.set_num_threads(1)  # networks this small are fastest on one core
 # %% nbgrader={"grade": false, "grade_id": "data", "locked": true, "schema_version": 3, "solution": false, "task": false}
 x_train, x_test = ((datasets.load("digits8", split).x >= 128).float() for split in ("train", "test"))
 x_valid, x_test = x_test[::2], x_test[1::2]  # to tune on, and to judge by at the end
-show_images(x_train[:16], columns=16, size=0.5)
+
+
+def show_digits(x, columns=12, **options):
+    """Rows of digits, each with a rim of paper, so that ink at the border does not run into the page."""
+    show_images(F.pad(x, (1, 1, 1, 1)), columns=columns, size=0.6, **options)
+
+
+show_digits(x_train[:12])
 print(f"{len(x_train)} to train on, {len(x_valid)} to tune on, each {tuple(x_train[0].shape)}")
 
 
@@ -133,7 +141,7 @@ REPARAMETERISE.check(reparameterise, hidden=True)
 #
 # $$\mathrm{KL}\!\left(q_\phi(z\mid x)\,\|\,\mathcal N(0,I)\right)=\tfrac12\sum_j\left(\mu_j^2+\sigma_j^2-1-\log\sigma_j^2\right).$$
 #
-# Before you write it: for which μ and σ is it zero?
+# Here j counts the latents. Before you write it: for which μ and σ is it zero?
 
 # %% nbgrader={"grade": false, "grade_id": "gaussian_kl", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def gaussian_kl(mean, log_var):
@@ -163,12 +171,13 @@ GAUSSIAN_KL.check(gaussian_kl, hidden=True)
 #
 # **3 points · 15 minutes · ★★☆**
 #
-# The likelihood of an image is an integral over every z that could have made it: out of reach. Jensen's inequality gives a bound from below that
-# needs a single z from the cloud:
+# The likelihood of an image is an integral over every z that could have made it: out of reach. Jensen's inequality gives a bound from below:
 #
-# $$\log p_\theta(x)\;\ge\;\mathrm{ELBO}(x)=\log p_\theta(x\mid z)-\mathrm{KL}\!\left(q_\phi(z\mid x)\,\|\,\mathcal N(0,I)\right).$$
+# $$\log p_\theta(x)\;\ge\;\mathrm{ELBO}(x)=\mathbb E_{z\sim q_\phi(z\mid x)}\left[\log p_\theta(x\mid z)\right]-\mathrm{KL}\!\left(q_\phi(z\mid x)\,\|\,\mathcal N(0,I)\right).$$
 #
-# The decoder puts out one logit $a_d$ for each pixel. With $s(a)=1/(1+e^{-a})$ the pixels are independent Bernoulli variables:
+# One z from the cloud is enough to estimate the expectation: use $\log p_\theta(x\mid z)$ in its place.
+#
+# The decoder puts out one logit $a_d$ for each pixel d. With $s(a)=1/(1+e^{-a})$ the pixels are independent Bernoulli variables:
 #
 # $$\log p_\theta(x\mid z)=\sum_d x_d\log s(a_d)+(1-x_d)\log\left(1-s(a_d)\right).$$
 #
@@ -204,11 +213,11 @@ ELBO.check(elbo, hidden=True)
 #
 # **3 points · 15 minutes · ★★☆**
 #
-# One sample gives a loose bound. With k samples $z_1,\dots,z_k$ from the cloud there is a tighter one, which reaches $\log p_\theta(x)$ as k grows:
+# The ELBO is a loose bound. With k samples $z_1,\dots,z_k$ from the cloud there is a tighter one, which reaches $\log p_\theta(x)$ as k grows:
 #
-# $$\mathcal L_k(x)=\log\frac1k\sum_{i=1}^k w_i,\qquad w_i=\frac{p_\theta(x\mid z_i)\,p(z_i)}{q_\phi(z_i\mid x)} .$$
+# $$\mathcal L_k(x)=\mathbb E\left[\log\frac1k\sum_{i=1}^k w_i\right],\qquad w_i=\frac{p_\theta(x\mid z_i)\,p(z_i)}{q_\phi(z_i\mid x)} .$$
 #
-# The three densities come as logarithms, and $\log w_i$ near −1000 is ordinary for images. $e^{-1000}$ is 0 on a computer, and its log is −∞.
+# Your function computes what stands in the brackets. The three densities come as logarithms, and $\log w_i$ near −1000 is ordinary for images. $e^{-1000}$ is 0 on a computer, and its log is −∞.
 
 # %% nbgrader={"grade": false, "grade_id": "iwae_bound", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def iwae_bound(log_likelihood, log_prior, log_posterior):
@@ -286,7 +295,7 @@ KL_WEIGHT.check(kl_weight, hidden=True)
 # ### 5b · The experiment (2 points)
 #
 # Here is a small VAE with eight latents and a training loop made of your functions. Training takes a few seconds. Where one of your functions does not pass
-# its check yet, ours stands in, so you can go on.
+# its check yet, ours stands in, so you can go on. Until your settings are there, the collapsed VAE below stands in for yours.
 
 # %% nbgrader={"grade": false, "grade_id": "train", "locked": true, "schema_version": 3, "solution": false, "task": false}
 sample, rent, bound, weight = (task.yours_or_ours(globals()) for task in (REPARAMETERISE, GAUSSIAN_KL, ELBO, KL_WEIGHT))
@@ -308,24 +317,33 @@ def train(beta, warm_up=0, cycle=None, latents=8, steps=800, seed=1):
     """A TinyVAE trained for `steps` steps, with the given weight on the KL."""
     torch.manual_seed(seed)
     vae = TinyVAE(latents)
+    vae.warmed_up = 0.0  # the share of β that the weight has reached
     optimiser = torch.optim.Adam(vae.parameters())
     for step in range(steps):
         optimiser.param_groups[0]["lr"] = 0.03 * min(1, 2 - 2 * step / steps)  # high, then down to 0 in the second half
         x = x_train[torch.randint(len(x_train), (100,))]
         mean, log_var = vae.encoder(x).chunk(2, 1)
         z = sample(mean, log_var, torch.randn_like(mean))
-        loss = -bound(x, vae.decoder(z), weight(step, warm_up, beta, cycle) * rent(mean, log_var)).mean()
+        w = weight(step, warm_up, beta, cycle)
+        vae.warmed_up = max(vae.warmed_up, w / beta if beta else 1.0)
+        loss = -bound(x, vae.decoder(z), w * rent(mean, log_var)).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     return vae
 
 
-def show(vae, x, label="x"):
-    """Images above, what the decoder makes of the middle of their clouds below."""
+def show(vae, x, label="x", **more):
+    """Images above, what the decoder makes of the middle of their clouds below, then more rows under their names."""
     with torch.no_grad():
         seen = vae.decoder(vae.encoder(x).chunk(2, 1)[0]).sigmoid()
-    show_images(torch.cat([x, seen]), columns=len(x), size=0.6, row_labels=[label, "decoded"])
+    show_digits(torch.cat([x, seen, *more.values()]), columns=len(x), row_labels=[label, "decoded", *more])
+
+
+def reached(vae):
+    """The two numbers that count, on images not trained on."""
+    numbers = measure(vae, x_valid)
+    return f"ELBO {numbers['ELBO']:.1f} nats, {numbers['latents in use']} of {vae.latents} latents in use"
 
 
 # %% [markdown]
@@ -334,7 +352,7 @@ def show(vae, x, label="x"):
 # %% tags=["nbval-ignore-output"]
 collapsed = train(beta=4)
 show(collapsed, x_valid[:12])
-print({name: round(value, 1) for name, value in measure(collapsed, x_valid).items()})
+print(reached(collapsed))
 
 
 # %% [markdown]
@@ -343,7 +361,7 @@ print({name: round(value, 1) for name, value in measure(collapsed, x_valid).item
 # **Your turn.** Find settings for which, on images not trained on,
 #
 # * the ELBO (the true one, β = 1) is **at least −19.6 nats**, and
-# * **at least 4 of the 8 latents** are in use: each carries more than 0.1 nats.
+# * **at least 4 of the 8 latents** are in use: the KL of each, averaged over the images, is above 0.1 nats.
 #
 # Try by hand in a cell of your own, or loop over a few values. Predict before you run: what does a larger β do to the ELBO and to the latents? What
 # does the warm-up change when the final β is the same?
@@ -357,7 +375,8 @@ def settings():
 
 
 # %% nbgrader={"grade": false, "grade_id": "check_experiment", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["nbval-ignore-output"]
-vae = train(**settings())
+vae = globals().get("collapsed", TinyVAE())  # stands in for yours if the next line fails
+vae = train(**EXPERIMENT.chosen(settings))
 EXPERIMENT.check(measure(vae, x_valid))
 
 # %% nbgrader={"grade": true, "grade_id": "grade_experiment", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false} tags=["nbval-ignore-output"]
@@ -365,9 +384,21 @@ EXPERIMENT.check(measure(vae, x_valid))
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.autoencoders import EXPERIMENT, measure
 
+EXPERIMENT.chosen(settings)
 EXPERIMENT.check(measure(vae, x_valid))
 EXPERIMENT.check(measure(vae, x_test), hidden=True)
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# What did the warm-up do? Here is your β once more, from the first step. Keep both lines for task 7.
+
+# %% tags=["nbval-ignore-output"]
+try:
+    beta = EXPERIMENT.chosen(settings)["beta"]
+    print(f"your settings:          {reached(vae)}")
+    print(f"your β from the start:  {reached(train(beta))}")
+except CheckFailed:
+    print("Your settings are not there yet, so the collapsed VAE stands in for yours below.")
 
 # %% [markdown]
 # Your VAE at work: digits and what it makes of them, then digits that nobody wrote, decoded from noise.
@@ -376,7 +407,7 @@ EXPERIMENT.check(measure(vae, x_test), hidden=True)
 show(vae, x_valid[:12])
 torch.manual_seed(1)
 with torch.no_grad():
-    show_images(vae.decoder(torch.randn(24, vae.latents)).sigmoid(), columns=12, size=0.6)
+    show_digits(vae.decoder(torch.randn(24, vae.latents)).sigmoid())
 
 
 # %% [markdown]
@@ -422,9 +453,9 @@ DETECT.check(detect, hidden=True)
 # ### 6b · A number without a threshold (1 point)
 #
 # The area under the ROC curve judges the score at all thresholds at once. It is the share of pairs, one sound and one strange image, in which the strange one has
-# the higher score:
+# the higher score. With scores $u_1,\dots,u_n$ of sound images and $v_1,\dots,v_m$ of strange ones:
 #
-# $$\mathrm{AUROC}=\frac{1}{nm}\sum_{i=1}^{n}\sum_{j=1}^{m}\Big(\mathbb 1[s_j>s_i]+\tfrac12\,\mathbb 1[s_j=s_i]\Big).$$
+# $$\mathrm{AUROC}=\frac{1}{nm}\sum_{i=1}^{n}\sum_{j=1}^{m}\Big(\mathbb 1[v_j>u_i]+\tfrac12\,\mathbb 1[v_j=u_i]\Big).$$
 
 # %% nbgrader={"grade": false, "grade_id": "auroc", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def auroc(normal_scores, anomalous_scores):
@@ -452,8 +483,8 @@ AUROC.check(auroc, hidden=True)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Your detector on four strengths of damage, then damaged digits and what your VAE makes of them. It has never been trained to denoise. At which
-# strength does it stop helping?
+# Your detector on four strengths of damage, then damaged digits, what your VAE makes of them, and the sound originals. It has never been
+# trained to denoise. At which strength does it stop helping?
 
 # %% tags=["nbval-ignore-output"]
 likelihood, importance, alarm, area = (task.yours_or_ours(globals()) for task in (ELBO, IWAE_BOUND, DETECT, AUROC))
@@ -478,7 +509,7 @@ with torch.no_grad():
         strange = scores(damaged)
         flagged = alarm(sound, strange, 0.05)[1].float().mean()
         print(f"{share:4.0%} flipped  {flagged:4.0%} flagged   AUROC {area(new, strange):.2f}")
-        show(vae, damaged[:12], f"{share:.0%} flipped")
+        show(vae, damaged[:12], f"{share:.0%} flipped", sound=x_test[:12])
 
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "written_question", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -490,9 +521,9 @@ with torch.no_grad():
 #
 # 1. Take a latent that is switched off. Which μ and σ does the encoder give for it, whatever the image, and what does its KL come to? Why does nothing in the
 #    training ever bring it back?
-# 2. Your warm-up ended at the same β as a run without one. Why is the result different?
-# 3. A colleague wants each latent to stand for one thing, such as slant or width, and asks for β = 4. What is gained, what is lost, and which of your two numbers
-#    shows the loss?
+# 2. Your warm-up ended at the same β as the run without one, printed below the check of 5b. Why is the result different?
+# 3. A colleague wants each latent to stand for one thing, such as slant or width, and asks for β = 4. What is gained, what is lost, and where do you see the
+#    loss: in the ELBO or in the latents in use?
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "written_answer", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # 1. μ = 0 and σ = 1, so its cloud is the prior and its KL is 0. The decoder ignores it, so moving μ or σ away would cost KL and gain no likelihood. The
@@ -515,7 +546,9 @@ with torch.no_grad():
 # **Free bits** are another cure for collapse: the first λ nats of each latent cost nothing, so there is no gain in switching it off. The KL of a latent is averaged
 # over the batch first, then raised to the floor:
 #
-# $$\sum_j\max\!\left(\lambda,\;\frac1n\sum_{i}\mathrm{KL}_{ij}\right).$$
+# $$\sum_j\max\!\left(\lambda,\;\frac1n\sum_{i=1}^n\mathrm{KL}_{ij}\right),$$
+#
+# with i for the n images of the batch and j for the latents.
 
 # %% nbgrader={"grade": false, "grade_id": "free_bits", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def free_bits(kl, floor):
@@ -560,14 +593,18 @@ def resampling_weights(density, alpha):
 RESAMPLING.check(resampling_weights)
 
 # %% [markdown]
-# Does it work? Below are the most ordinary digits by your weights, and the rarest.
+# Does it work? The latents are those of your VAE of task 5, less the ones that are switched off: their μ is the same for every image, so they know nothing
+# of what is rare. Below are the most ordinary digits by your weights, and the rarest.
 
 # %% tags=["nbval-ignore-output"]
 with torch.no_grad():
     z = vae.encoder(x_train).chunk(2, 1)[0]
-density = torch.empty_like(z)
-for j in range(vae.latents):
-    counts, edges = torch.histogram(z[:, j].contiguous(), bins=20, density=True)
-    density[:, j] = counts[torch.bucketize(z[:, j].contiguous(), edges[1:-1])]
-order = resampling_weights(density, alpha=0.05).argsort()
-show_images(x_train[torch.cat([order[:12], order[-12:]])], columns=12, size=0.6, row_labels=["ordinary", "rare"])
+density = []
+for mu in z[:, z.std(0) > 0.2].T.contiguous():  # 1 for a latent that carries much, near 0 for one that is off
+    counts, edges = torch.histogram(mu, bins=20, density=True)
+    density.append(counts[torch.bucketize(mu, edges[1:-1])])
+if density:
+    order = RESAMPLING.yours_or_ours(globals())(torch.stack(density, 1), 0.05).argsort()
+    show_digits(x_train[torch.cat([order[:12], order[-12:]])], row_labels=["ordinary", "rare"])
+else:
+    print("Every latent of this VAE is switched off: none can tell what is rare.")
