@@ -109,7 +109,8 @@ def save(name: str, model: nn.Module | dict[str, Tensor], entry: dict, *, half: 
     folder.mkdir(parents=True, exist_ok=True)
     is_model = isinstance(model, nn.Module)
     state = model.state_dict() if is_model else model
-    state = {k: t.detach().cpu().contiguous().to(torch.float16 if half and t.is_floating_point() else t.dtype) for k, t in state.items()}
+    # copies: safetensors refuses tensors that share memory, as the vectors of an EMA do
+    state = {k: t.detach().cpu().to(torch.float16 if half and t.is_floating_point() else t.dtype, copy=True) for k, t in state.items()}
     content = to_safetensors(state)
     entry = {
         "name": name,

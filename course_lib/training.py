@@ -68,13 +68,25 @@ class EMA:
     def _pair(self, model: nn.Module) -> None:
         # lists made once: walking the module tree at every step costs more than the arithmetic
         self.source = model
-        self.averaged, self.weights = list(self.model.parameters()), [p.detach() for p in model.parameters()]
+        pairs = [(ours, theirs.detach()) for ours, theirs in zip(self.model.parameters(), model.parameters(), strict=True)]
+        # biases and norms are most of the tensors and few of the numbers: the averages lie in one tensor, and one call serves them all
+        self.vectors = [theirs for _, theirs in pairs if theirs.ndim == 1]
+        vectors = [ours for ours, theirs in pairs if theirs.ndim == 1]
+        self.averaged, self.weights = ([p[i] for p in pairs if p[1].ndim != 1] for i in (0, 1))
+        if vectors:
+            together = torch.cat([ours.data for ours in vectors])
+            for ours, view in zip(vectors, together.split([len(v) for v in vectors])):
+                ours.data = view
+            self.averaged.append(together)
+            self.weights.append(torch.empty_like(together))
         self.buffers = list(zip(self.model.buffers(), model.buffers(), strict=True))
 
     @torch.no_grad()
     def update(self) -> None:
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        if self.vectors:
+            torch.cat(self.vectors, out=self.weights[-1])
         torch._foreach_lerp_(self.averaged, self.weights, 1 - decay)  # one fused call instead of one a tensor
         for ours, theirs in self.buffers:
             ours.copy_(theirs)
@@ -260,7 +272,7 @@ def fit(
             dist.broadcast(p, 0)
         torch.manual_seed(seed + 1000 * rank)
     if optimisers is None:
-        optimisers = {"model": torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=place.type == "cuda")}
+        optimisers = {"model": torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=place.type in ("cpu", "cuda"))}
     optimisers = {name: accelerator.prepare(o) for name, o in optimisers.items()}
     run = Run(model, optimisers, accelerator, steps, clip, ema)
     if checkpoint and Path(checkpoint).exists():

@@ -6,7 +6,7 @@ import re
 import pytest
 import torch
 
-from course_lib import checkpoints, recipes
+from course_lib import checkpoints, recipes, training
 from course_lib.autoencoders import VAE
 
 
@@ -30,6 +30,13 @@ def test_a_saved_model_comes_back_the_same(folder):
     assert half.prior.mean.dtype == torch.float32 and not half.training and not any(p.requires_grad for p in half.parameters())
     assert exact.record["parameters"] == sum(p.numel() for p in model.parameters())
     assert exact.config == model.config
+
+
+def test_the_averaged_copy_of_a_model_can_be_saved_in_full_precision(folder):
+    model = VAE(shape=(1, 4, 4), latents=2, hidden=(8,))
+    ema = training.EMA(model)
+    checkpoints.save("averaged", ema.model, {"command": ""}, half=False)
+    assert all(torch.equal(a, b) for a, b in zip(checkpoints.load("averaged").parameters(), model.parameters()))
 
 
 def test_families_come_in_the_order_of_their_number(folder):

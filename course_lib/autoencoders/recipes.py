@@ -85,7 +85,7 @@ def measure_vae(model: VAE, data: Dataset, k: int = 500) -> dict:
 
     def values(x, y):
         distortion, rate = model.terms(x)
-        return distortion, rate, model.iwae_bound(x, k, chunk=2000)
+        return distortion, rate, model.iwae_bound(x, k)
 
     distortion, rate, bound = averages(data, values, binarised)
     return {"elbo": -distortion - rate, "iwae_bound": bound, "k": k, "distortion": distortion, "rate": rate, "test_images": len(data)}
