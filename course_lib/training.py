@@ -56,6 +56,7 @@ class EMA:
 
     `ema.model` is a copy to evaluate and sample with. Buffers (batch-norm statistics) are copied, not averaged: they are averages already.
     The decay is warmed up as (1 + n)/(10 + n), so that a short run does not remember its random start.
+    Make it where the model lives: moving either to another device afterwards cuts the tie between them.
     """
 
     def __init__(self, model: nn.Module, decay: float = 0.999):
