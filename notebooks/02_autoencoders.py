@@ -323,7 +323,7 @@ bounds = {"this VAE, 200 test images": (ks, [best.iwae_bound(binary, k).mean().i
 curves(bounds, x_label="number of samples k", y_label="bound on log p(x), nats", log_x=True, markers=True)
 
 # %% [markdown]
-# > **What to notice.** The curve rises fast, then crawls. The distance from $k=1$ to the plateau estimates the gap of section 5:
+# > **What to notice.** The curve rises fast, then crawls. The distance from $k=1$ to where it would level off estimates the gap of section 5:
 # > how far the Gaussian $q_\phi$ is from the true posterior.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -628,7 +628,7 @@ def retrain(weights, seeds=3):
 widgets.DebiasingExplorer(observer.encode(pictures).detach(), groups, ["left", "right"], pictures, alpha=(0.01, 10.0), retrain=retrain)
 
 # %% [markdown]
-# > **What to notice.** With moderate smoothing the rare side gains several points, the common side loses few. With a tiny α a handful of odd pictures fill every batch, and both sides suffer.
+# > **What to notice.** With moderate smoothing the rare side gains several points, the common side loses few. With a tiny α a handful of odd pictures fill every batch: the common side collapses, and the rare side gains nothing more.
 # > Resampling repeats what is there. It cannot invent what was never photographed, and it also lifts outliers and errors of labelling. Measuring by group, as here, comes first.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -755,7 +755,7 @@ table(
 # | slow on a GPU | batch size, data on the CPU | larger batch; `precision="bf16"`; data kept on the device, as `fit` does |
 # | out of memory | k of the bound, batch | `chunk=`, `accumulate=`, gradient checkpointing |
 #
-# **Cost.** One training step of the live VAE is about 0.5 M multiplications an image, forward; sampling is one decoder pass. Memory is weights plus one batch of activations.
+# **Cost.** One training step of the live VAE is about 0.24 M multiplications an image, forward; sampling is one decoder pass. Memory is weights plus one batch of activations.
 # **Several GPUs**: `accelerate launch -m course_lib train vae --preset gpu`.
 #
 # **Care.** A VAE trained on faces can edit them, and can remember some. Anomaly scores decide who gets a second look; section 15 shows how they fail. Section 17 shows how little it takes to be unfair to a group, and that one must measure to see it.
