@@ -96,7 +96,7 @@ def test_notebooks_are_in_step():
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git checkout")
 def test_no_ignore_rule_hides_a_source():
-    command = ["git", "ls-files", "--others", "--ignored", "--exclude-standard", "course_lib", "tests", "solutions", "docs/*.png"]
+    command = ["git", "ls-files", "--others", "--ignored", "--exclude-standard", "course_lib", "tests", "solutions", ":(glob)docs/*.png"]
     hidden = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     assert [path for path in hidden if "__pycache__" not in path and ".ipynb_checkpoints" not in path] == []
 
