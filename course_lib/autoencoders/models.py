@@ -192,8 +192,8 @@ class VAE(nn.Module):
         """log p(x | z) in nats: x (batch, *shape), z (batch, latents) or (k, batch, latents) → (batch,) or (k, batch)."""
         out = self.logits(z, y)
         if self.likelihood == "bernoulli":
-            # log σ(l) if x = 1, log σ(−l) if x = 0, summed: x·l − softplus(l)
-            return (out * x).flatten(-3).sum(-1) - F.softplus(out).flatten(-3).sum(-1)
+            # log σ(l) if x = 1, log σ(−l) if x = 0: −(softplus(l) − x·l), in one pass over memory less than with a second array
+            return -F.softplus(out).addcmul_(out, x, value=-1).flatten(-3).sum(-1)
         squared = (out - x).square().flatten(-3).sum(-1)
         return -0.5 * (squared * (-self.log_var).exp() + math.prod(self.shape) * (LOG_2PI + self.log_var))
 

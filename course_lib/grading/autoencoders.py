@@ -3,13 +3,139 @@
 import numpy as np
 import torch
 from scipy.special import logsumexp, softmax
+from sklearn.decomposition import PCA
 from torch import Tensor, nn
 from torch.distributions import AffineTransform, Bernoulli, Normal, kl_divergence
 
 from course_lib.grading import Goal, Mistake, Task, grid
 
 # --------------------------------------------------------------------------------------------------------------------
-# 1 · Reparameterisation
+# 1 · A bottleneck, and noise
+
+
+def _bottleneck(x, latents):
+    pca = PCA(latents, svd_solver="full").fit(x.numpy())
+    return float(((pca.inverse_transform(pca.transform(x.numpy())) - x.numpy()) ** 2).sum(1).mean())
+
+
+def _spectrum(x):
+    """The eigenvalues of the covariance, the largest first, (pixels,)."""
+    return torch.linalg.svdvals(x - x.mean(0)).square() / len(x)
+
+
+LINEAR_BOTTLENECK = Task(
+    "linear_bottleneck_error",
+    _bottleneck,
+    cases=[(grid(7, 4).exp().sin(), 2), (torch.outer(grid(6), grid(3, low=1, high=2)).cos(), 1)],
+    hidden_cases=[(grid(9, 5).square().cos() + 1, 3), (grid(8, 3).exp().cos(), 1)],
+    mistakes=[
+        Mistake(
+            "not centred",
+            lambda x, k: (torch.linalg.svdvals(x).square() / len(x))[k:].sum(),
+            "the mean image was not taken away first. The covariance is measured about the mean.",
+        ),
+        Mistake("kept, not lost", lambda x, k: _spectrum(x)[:k].sum(), "this is what the bottleneck keeps. The error is what it loses."),
+        Mistake(
+            "smallest first",
+            lambda x, k: _spectrum(x).flip(0)[k:].sum(),
+            "the smallest eigenvalues were kept. In which order does `torch.linalg.eigvalsh` return them?",
+        ),
+        Mistake(
+            "n − 1",
+            lambda x, k: _spectrum(x)[k:].sum() * len(x) / (len(x) - 1),
+            "too large by n/(n − 1). The error is a mean over n images; `torch.cov` divides by n − 1 unless told otherwise.",
+        ),
+        Mistake(
+            "singular values not squared",
+            lambda x, k: (_spectrum(x) * len(x)).sqrt()[k:].sum(),
+            "singular values of the centred images are added up. How do they become eigenvalues of the covariance?",
+        ),
+        Mistake(
+            "not divided by n",
+            lambda x, k: _spectrum(x)[k:].sum() * len(x),
+            "n times too large: the sum over the images. The mean over them is asked for.",
+        ),
+        Mistake(
+            "averaged over pixels",
+            lambda x, k: _spectrum(x)[k:].sum() / x.shape[1],
+            "too small by the number of pixels. The squared error of an image is a sum over its pixels.",
+        ),
+        Mistake(
+            "one too many kept",
+            lambda x, k: _spectrum(x)[k + 1 :].sum(),
+            "one component too many is kept. With k latents the first k eigenvalues are saved.",
+        ),
+        Mistake(
+            "share of the variance",
+            lambda x, k: _spectrum(x)[k:].sum() / _spectrum(x).sum(),
+            "this is the share of the variance that is lost. The error itself is asked for.",
+        ),
+    ],
+)
+
+
+def _denoising(x, noise, level, reconstruct):
+    return nn.functional.mse_loss(reconstruct(torch.add(x, noise, alpha=level)), x, reduction="sum") / len(x)
+
+
+DENOISING = Task(
+    "denoising_loss",
+    _denoising,
+    # builtins serve as reconstructions: a function of ours would count as borrowed
+    cases=[
+        (grid(3, 1, 2, 4, low=0, high=1), grid(3, 1, 2, 4).flip(0), 0.5, torch.sigmoid),
+        (grid(2, 1, 2, 2, low=0, high=1), grid(2, 1, 2, 2).exp().sin(), 0.2, torch.tanh),
+    ],
+    hidden_cases=[(grid(4, 2, 3, 1, low=0, high=1).flip(1), grid(4, 2, 3, 1).square(), 0.7, torch.sin)],
+    mistakes=[
+        Mistake(
+            "noisy target",
+            lambda x, e, s, f: (f(x + s * e) - x - s * e).square().sum() / len(x),
+            "compared with the noisy image: the best answer would be to keep the noise. What should come out?",
+        ),
+        Mistake("no noise", lambda x, e, s, f: (f(x) - x).square().sum() / len(x), "the network sees the clean image here."),
+        Mistake(
+            "noise on the target",
+            lambda x, e, s, f: (f(x) - x - s * e).square().sum() / len(x),
+            "the noise is on the target, and the network sees the clean image. Swap them.",
+        ),
+        Mistake(
+            "noise after the network",
+            lambda x, e, s, f: (f(x) + s * e - x).square().sum() / len(x),
+            "the noise is added to what comes out. It belongs on what goes in.",
+        ),
+        Mistake("level ignored", lambda x, e, s, f: (f(x + e) - x).square().sum() / len(x), "as if the level were always 1."),
+        Mistake(
+            "variance for level",
+            lambda x, e, s, f: (f(x + s**0.5 * e) - x).square().sum() / len(x),
+            "the noise is scaled by the root of the level. The level is a standard deviation already.",
+        ),
+        Mistake(
+            "level squared",
+            lambda x, e, s, f: (f(x + s**2 * e) - x).square().sum() / len(x),
+            "the noise is scaled by the square of the level. The level is its standard deviation.",
+        ),
+        Mistake(
+            "averaged over pixels",
+            lambda x, e, s, f: (f(x + s * e) - x).square().mean(),
+            "the mean over everything. Sum over the pixels of an image, then average over the images.",
+        ),
+        Mistake(
+            "summed over the batch",
+            lambda x, e, s, f: (f(x + s * e) - x).square().sum(),
+            "summed over the images too: the step would grow with the batch. Average over them.",
+        ),
+        Mistake(
+            "one per image",
+            lambda x, e, s, f: (f(x + s * e) - x).square().flatten(1).sum(1),
+            "one number for each image. A loss is one number: their mean.",
+        ),
+        Mistake("not squared", lambda x, e, s, f: (f(x + s * e) - x).abs().sum() / len(x), "absolute errors are summed, not squared ones."),
+    ],
+)
+
+# --------------------------------------------------------------------------------------------------------------------
+# 2 · The cloud and its rent
 
 
 def _reparameterise(mean, log_var, noise):
@@ -50,9 +176,6 @@ REPARAMETERISE = Task(
         ),
     ],
 )
-
-# --------------------------------------------------------------------------------------------------------------------
-# 2 · The Gaussian KL
 
 
 def _kl(mean, log_var):
@@ -610,6 +733,7 @@ RESAMPLING = Task(
 )
 
 TASKS: tuple[Task | Goal, ...] = (
+    *(LINEAR_BOTTLENECK, DENOISING),
     *(REPARAMETERISE, GAUSSIAN_KL, ELBO, IWAE_BOUND, KL_WEIGHT, EXPERIMENT, DETECT, AUROC),
     *(FREE_BITS, RESAMPLING),
 )

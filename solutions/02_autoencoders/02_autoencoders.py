@@ -18,17 +18,17 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/deep-generative-course/deep-generative-models/blob/main/exercises/02_autoencoders/02_autoencoders.ipynb) [![Open in Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/deep-generative-course/deep-generative-models/main?urlpath=lab/tree/exercises/02_autoencoders/02_autoencoders.ipynb)
 #
-# You write the five formulas of a variational autoencoder, train one on 8×8 digits in seconds, save it from posterior collapse, and use it to
-# find strange images. The lecture is `notebooks/02_autoencoders.ipynb`.
+# You see what a bottleneck keeps, write the formulas of a variational autoencoder, train one on 8×8 digits in seconds, save it from posterior
+# collapse, and use it to find strange images. The lecture is `notebooks/02_autoencoders.ipynb`.
 #
 # | task | what you do | points | minutes | difficulty |
 # |---|---|---|---|---|
-# | 1 | reparameterisation | 2 | 5 | ★☆☆ |
-# | 2 | the Gaussian KL | 3 | 10 | ★☆☆ |
-# | 3 | the ELBO | 3 | 15 | ★★☆ |
+# | 1 | a bottleneck, and noise | 2 | 15 | ★☆☆ |
+# | 2 | the cloud and its rent | 4 | 10 | ★☆☆ |
+# | 3 | the ELBO | 3 | 10 | ★★☆ |
 # | 4 | the importance-weighted bound | 3 | 15 | ★★☆ |
 # | 5 | β and annealing, an experiment | 4 | 20 | ★★★ |
-# | 6 | anomaly detection | 3 | 15 | ★★☆ |
+# | 6 | anomaly detection | 2 | 10 | ★★☆ |
 # | 7 | a written answer | 2 | 10 | ★★☆ |
 # | – | more, if you like: free bits and fair sampling | 0 | 15 | ★★☆ |
 #
@@ -64,6 +64,7 @@ from course_lib import datasets
 from course_lib.grading import CheckFailed
 from course_lib.grading.autoencoders import (
     AUROC,
+    DENOISING,
     DETECT,
     ELBO,
     EXPERIMENT,
@@ -71,6 +72,7 @@ from course_lib.grading.autoencoders import (
     GAUSSIAN_KL,
     IWAE_BOUND,
     KL_WEIGHT,
+    LINEAR_BOTTLENECK,
     REPARAMETERISE,
     RESAMPLING,
     measure,
@@ -97,9 +99,145 @@ print(f"{len(x_train)} to train on, {len(x_valid)} to tune on, each {tuple(x_tra
 
 
 # %% [markdown]
-# ## Task 1 · Reparameterisation
+# ## Task 1 · A bottleneck, and noise
 #
-# **2 points · 5 minutes · ★☆☆**
+# **2 points · 15 minutes · ★☆☆**
+#
+# ### 1a · What a linear bottleneck must lose (1 point)
+#
+# An autoencoder squeezes each image through k numbers. If encoder and decoder are matrices, the best it can do is known. Take the mean
+# image $\bar x$ and the covariance $C=\frac1n\sum_i(x_i-\bar x)(x_i-\bar x)^\top$ with eigenvalues $\lambda_1\ge\lambda_2\ge\dots$. The k latents
+# save the first k eigenvalues, and the squared error, summed over pixels and averaged over images, is what is left:
+#
+# $$E_k=\sum_{j>k}\lambda_j .$$
+#
+# `torch.linalg.eigvalsh` or `torch.linalg.svdvals` will help. Both leave one thing for you to get right: read what they return.
+
+# %% nbgrader={"grade": false, "grade_id": "linear_bottleneck_error", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def linear_bottleneck_error(x, latents):
+    """The squared error of the best linear autoencoder: summed over pixels, averaged over images.
+
+    x: (n, pixels)
+    latents: k, the size of the bottleneck
+    Returns: a number, or a tensor without axes
+    """
+    ### BEGIN SOLUTION
+    centred = x - x.mean(0)
+    eigenvalues = torch.linalg.eigvalsh(centred.T @ centred / len(x))  # the smallest first
+    return eigenvalues[: x.shape[1] - latents].sum()
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "check_linear_bottleneck_error", "locked": true, "schema_version": 3, "solution": false, "task": false}
+LINEAR_BOTTLENECK.check(linear_bottleneck_error)
+
+# %% nbgrader={"grade": true, "grade_id": "grade_linear_bottleneck_error", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Grading runs your function on other inputs here.
+### BEGIN HIDDEN TESTS
+from course_lib.grading.autoencoders import LINEAR_BOTTLENECK
+
+LINEAR_BOTTLENECK.check(linear_bottleneck_error, hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# The floor holds for matrices. What does a network with curved layers make of the same bottleneck? Predict first: for which sizes does it beat the floor, and
+# where does the gain end?
+
+# %% nbgrader={"grade": false, "grade_id": "autoencoders", "locked": true, "schema_version": 3, "solution": false, "task": false}
+floor = LINEAR_BOTTLENECK.yours_or_ours(globals())
+
+
+def autoencoder(latents, width=128):
+    """8×8 images through a bottleneck of `latents` numbers and back."""
+    return nn.Sequential(
+        *(nn.Flatten(), nn.Linear(64, width), nn.SiLU(), nn.Linear(width, latents)),
+        *(nn.Linear(latents, width), nn.SiLU(), nn.Linear(width, 64), nn.Unflatten(1, (1, 8, 8))),
+    )
+
+
+def descend(model, loss, steps=1000):
+    """Train the model: loss(model, x) on one batch after the other."""
+    optimiser = torch.optim.Adam(model.parameters())
+    for step in range(steps):
+        optimiser.param_groups[0]["lr"] = 0.01 * (1 - step / steps)
+        optimiser.zero_grad()
+        loss(model, x_train[torch.randint(len(x_train), (100,))]).backward()
+        optimiser.step()
+    return model
+
+
+def squared_error(model, x):
+    """Summed over pixels, averaged over images."""
+    return (model(x) - x).square().flatten(1).sum(1).mean()
+
+
+# %% tags=["nbval-ignore-output"]
+torch.manual_seed(0)
+print("bottleneck   linear floor   curved, trained")
+for latents in (1, 2, 4, 8, 16, 32):
+    model = descend(autoencoder(latents), squared_error)
+    print(f"{latents:10}   {float(floor(x_train.flatten(1), latents)):12.2f}   {squared_error(model, x_train).item():15.2f}")
+
+
+# %% [markdown]
+# ### 1b · Noise in, clean image out (1 point)
+#
+# A wide bottleneck can copy its input and learn nothing. A **denoising** autoencoder cannot get away with that: it sees a noisy image and must return the
+# clean one. With noise ε, a noise level s (its standard deviation) and the network f:
+#
+# $$\frac1n\sum_{i=1}^n\big\lVert f(x_i+s\,\varepsilon_i)-x_i\big\rVert^2 ,$$
+#
+# where the squared length sums over the pixels of an image.
+
+# %% nbgrader={"grade": false, "grade_id": "denoising_loss", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def denoising_loss(x, noise, level, reconstruct):
+    """What a denoising autoencoder minimises on one batch.
+
+    x: (batch, channels, height, width), clean images
+    noise: ε, the same shape
+    level: s, the standard deviation of the noise that is added
+    reconstruct: the network f, from images to images
+    Returns: a tensor without axes
+    """
+    ### BEGIN SOLUTION
+    return (reconstruct(x + level * noise) - x).square().flatten(1).sum(1).mean()
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "check_denoising_loss", "locked": true, "schema_version": 3, "solution": false, "task": false}
+DENOISING.check(denoising_loss)
+
+# %% nbgrader={"grade": true, "grade_id": "grade_denoising_loss", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Grading runs your function on other inputs here.
+### BEGIN HIDDEN TESTS
+from course_lib.grading.autoencoders import DENOISING
+
+DENOISING.check(denoising_loss, hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Two autoencoders with the same 32 latents: one only copies, one was trained with your loss at level 0.5. Both meet new digits, at three levels. Which
+# digits does the denoiser get wrong, and are its mistakes still digits?
+
+# %% tags=["nbval-ignore-output"]
+noisy_loss = DENOISING.yours_or_ours(globals())
+torch.manual_seed(0)
+copier = descend(autoencoder(32), squared_error)
+denoiser = descend(autoencoder(32), lambda model, x: noisy_loss(x, torch.randn_like(x), 0.5, model))
+with torch.no_grad():
+    clean = x_valid[:12]
+    for level in (0.2, 0.5, 1.0):
+        noisy = clean + level * torch.randn_like(clean)
+        rows = torch.cat([noisy, copier(noisy), denoiser(noisy), clean]).clamp(0, 1)
+        show_digits(rows, row_labels=[f"s = {level}", "copier", "denoiser", "clean"])
+
+
+# %% [markdown]
+# ## Task 2 · The cloud and its rent
+#
+# **4 points · 10 minutes · ★☆☆**
+#
+# ### 2a · Reparameterisation (2 points)
 #
 # The encoder answers an image with a cloud, $q_\phi(z\mid x)=\mathcal N(\mu,\operatorname{diag}\sigma^2)$. Training needs a sample from it, and a
 # gradient with respect to μ and σ. No gradient passes through a draw. So the draw moves out of the way: take noise ε from $\mathcal N(0, I)$, which
@@ -133,9 +271,7 @@ REPARAMETERISE.check(reparameterise, hidden=True)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## Task 2 · The Gaussian KL
-#
-# **3 points · 10 minutes · ★☆☆**
+# ### 2b · The Gaussian KL (2 points)
 #
 # Each cloud pays rent for being unlike the prior $\mathcal N(0,I)$. Between two Gaussians the rent has a closed form, with no sampling in it:
 #
@@ -158,7 +294,7 @@ def gaussian_kl(mean, log_var):
 # %% nbgrader={"grade": false, "grade_id": "check_gaussian_kl", "locked": true, "schema_version": 3, "solution": false, "task": false}
 GAUSSIAN_KL.check(gaussian_kl)
 
-# %% nbgrader={"grade": true, "grade_id": "grade_gaussian_kl", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "grade_gaussian_kl", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.autoencoders import GAUSSIAN_KL
@@ -169,7 +305,7 @@ GAUSSIAN_KL.check(gaussian_kl, hidden=True)
 # %% [markdown]
 # ## Task 3 · The ELBO
 #
-# **3 points · 15 minutes · ★★☆**
+# **3 points · 10 minutes · ★★☆**
 #
 # The likelihood of an image is an integral over every z that could have made it: out of reach. Jensen's inequality gives a bound from below:
 #
@@ -413,12 +549,12 @@ with torch.no_grad():
 # %% [markdown]
 # ## Task 6 · Anomaly detection
 #
-# **3 points · 15 minutes · ★★☆**
+# **2 points · 10 minutes · ★★☆**
 #
 # A scanner damages some of the images: it flips pixels. Your VAE has seen only sound digits, so a damaged one has a low likelihood. Let the score be the
 # negative bound of task 4: **high means strange**.
 #
-# ### 6a · The alarm (2 points)
+# ### 6a · The alarm (1 point)
 #
 # Where should the alarm go off? You have scores of images known to be sound. Choose the threshold so that a share `rate` of them would raise a
 # false alarm: the quantile of the sound scores at level $1-\texttt{rate}$ (`torch.quantile`, its default interpolation). Then flag every new score above it.
@@ -441,7 +577,7 @@ def detect(normal_scores, scores, rate):
 # %% nbgrader={"grade": false, "grade_id": "check_detect", "locked": true, "schema_version": 3, "solution": false, "task": false}
 DETECT.check(detect)
 
-# %% nbgrader={"grade": true, "grade_id": "grade_detect", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "grade_detect", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.autoencoders import DETECT
@@ -483,8 +619,8 @@ AUROC.check(auroc, hidden=True)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Your detector on four strengths of damage, then damaged digits, what your VAE makes of them, and the sound originals. It has never been
-# trained to denoise. At which strength does it stop helping?
+# Your detector on four strengths of damage, then damaged digits, what your VAE makes of them, and the sound originals. Unlike the denoiser of task 1, it has
+# never been trained for this. At which strength does it stop helping?
 
 # %% tags=["nbval-ignore-output"]
 likelihood, importance, alarm, area = (task.yours_or_ours(globals()) for task in (ELBO, IWAE_BOUND, DETECT, AUROC))
