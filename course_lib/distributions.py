@@ -108,3 +108,26 @@ def log_mean_exp(log_w: Tensor, dim: int = 0) -> Tensor:
 def bits_per_dim(log_prob: Tensor, dims: int) -> Tensor:
     """Nats of log-likelihood for a whole example → bits for one dimension: −log p / (dims · log 2)."""
     return -log_prob / (dims * math.log(2))
+
+
+def gaussian_kl_between(mean_q: Tensor, log_var_q: Tensor, mean_p: Tensor, log_var_p: Tensor) -> Tensor:
+    """KL(q ‖ p) of two diagonal Gaussians, summed over the last axis, in nats: (..., dims) → (...)."""
+    ratio = log_var_q - log_var_p
+    return 0.5 * (ratio.expm1() - ratio + (mean_q - mean_p).square() * (-log_var_p).exp()).sum(-1)
+
+
+def entropy(p: Tensor) -> Tensor:
+    """H = −Σ p log p of one table of probabilities, of any shape, in nats. An entry of 0 counts 0."""
+    return -torch.special.xlogy(p, p).sum()
+
+
+def kl_divergence(p: Tensor, q: Tensor) -> Tensor:
+    """KL(p ‖ q) = Σ p log(p / q) of two tables of one shape, in nats; infinite where q is 0 and p is not."""
+    if p.shape != q.shape:
+        raise ValueError(f"p {tuple(p.shape)} and q {tuple(q.shape)} must have one shape")
+    return (torch.special.xlogy(p, p) - torch.special.xlogy(p, q)).sum()
+
+
+def mutual_information(joint: Tensor) -> Tensor:
+    """I(X; Y) = KL(p(x, y) ‖ p(x) p(y)) of a table (x values, y values), in nats: what one tells about the other."""
+    return kl_divergence(joint, joint.sum(1, keepdim=True) * joint.sum(0, keepdim=True))

@@ -18,7 +18,7 @@ from scipy.stats import rice
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 from course_lib import datasets
-from course_lib.datasets import TOY2D, batches, binarise, hashes, load, names, to_float, toy2d, toy2d_log_prob
+from course_lib.datasets import TOY2D, batches, binarise, downloads, hashes, load, names, to_float, toy2d, toy2d_log_prob
 
 FULL_MNIST = pytest.mark.skipif(
     not any((Path(os.environ.get("COURSE_DATA_DIR", "/nowhere")) / folder).is_dir() for folder in ("mnist", "MNIST")),
@@ -401,12 +401,12 @@ def cache(tmp_path, monkeypatch):
     """An empty cache, no COURSE_DATA_DIR, and the hashes of our made-up digits in the place of the real ones."""
     monkeypatch.delenv("COURSE_DATA_DIR", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(datasets, "cache_dir", lambda: tmp_path / "cache")
-    monkeypatch.setattr(datasets, "SHA256", {name: hashlib.sha256(raw).hexdigest() for name, raw in RAW.items()})
+    monkeypatch.setattr(downloads, "cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr(downloads, "SHA256", {name: hashlib.sha256(raw).hexdigest() for name, raw in RAW.items()})
     archives = {"fashion_mnist": {name: hashlib.sha256(data).hexdigest() for name, data in ZIPPED.items()}}
-    monkeypatch.setattr(datasets, "ARCHIVE_SHA256", archives)
-    for name in datasets.MIRRORS:
-        monkeypatch.setitem(datasets.MIRRORS, name, ("http://127.0.0.1:1/",))  # nobody listens there
+    monkeypatch.setattr(downloads, "ARCHIVE_SHA256", archives)
+    for name in downloads.MIRRORS:
+        monkeypatch.setitem(downloads.MIRRORS, name, ("http://127.0.0.1:1/",))  # nobody listens there
     return tmp_path / "cache"
 
 
@@ -415,7 +415,7 @@ def assert_is_ours(data):
 
 
 def serve(server, monkeypatch, name, **mirrors):
-    monkeypatch.setitem(datasets.MIRRORS, name, tuple(f"{server.url}/{mirror}/" for mirror in mirrors))
+    monkeypatch.setitem(downloads.MIRRORS, name, tuple(f"{server.url}/{mirror}/" for mirror in mirrors))
     for mirror, files in mirrors.items():
         server.files.update({f"/{mirror}/{file}": data for file, data in files.items()})
 
