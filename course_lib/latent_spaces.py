@@ -228,7 +228,7 @@ class GaussianMixture:
     def log_joint(self, x: Tensor) -> Tensor:
         """log π_k + log N(x; μ_k, Σ_k): (n, dims) → (n, k), nats."""
         root = torch.linalg.cholesky(self.covariances)
-        difference = (x[:, None] - self.means).permute(1, 2, 0)  # (k, dims, n)
+        difference = (x - self.means[:, None]).mT  # (k, dims, n)
         squared = torch.linalg.solve_triangular(root, difference, upper=False).square().sum(1)
         log_det = 2 * root.diagonal(dim1=1, dim2=2).log().sum(1)
         return self.weights.log() - 0.5 * (x.shape[1] * LOG_2PI + log_det + squared.T)
@@ -252,8 +252,8 @@ class GaussianMixture:
         r = self.responsibilities(x)
         count = r.sum(0).clamp(min=1e-10)
         means = r.T @ x / count[:, None]
-        difference = x[:, None] - means
-        covariances = torch.einsum("nk,nki,nkj->kij", r, difference, difference) / count[:, None, None]
+        difference = x - means[:, None]  # (k, n, dims)
+        covariances = difference.mT @ (r.T[..., None] * difference) / count[:, None, None]
         return GaussianMixture(count / count.sum(), means, covariances + floor * torch.eye(x.shape[1]).to(x))
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:

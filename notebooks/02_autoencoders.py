@@ -48,10 +48,12 @@ plotting.use_style()
 
 # %% slideshow={"slide_type": "slide"}
 import torch
+from IPython.display import display
 
 from course_lib import checkpoints, datasets, metrics, training
 from course_lib.autoencoders import LIVE, VAE, Autoencoder
-from course_lib.plotting import LossPlot, curves, show_images, show_source
+from course_lib.latent_spaces import PCA
+from course_lib.plotting import LossPlot, curves, show_images, show_source, table
 from course_lib.recipes import preset_for
 from course_lib.widgets import autoencoders as widgets
 
@@ -123,10 +125,8 @@ show_images(
 
 # %%
 sizes = [1, 2, 4, 8, 16, 32, 64]
-centre = x.flatten(1).mean(0)
-directions = torch.linalg.svd(x.flatten(1) - centre, full_matrices=False).Vh  # rows: principal directions, most important first
-centred = x_test.flatten(1) - centre
-pca = {k: (centred - centred @ directions[:k].T @ directions[:k]).square().mean().item() for k in sizes}
+linear = PCA(x, max(sizes))  # lecture 01
+pca = {k: (linear.reconstruct(x_test, k) - x_test).square().mean().item() for k in sizes}
 
 bottlenecks = checkpoints.load_family("ae_mnist")
 errors = {k: model.record["numbers"]["mse"] for k, model in bottlenecks.items()}
@@ -353,6 +353,7 @@ sprites = datasets.load("sprites", "test")
 sprite_betas = checkpoints.load_family("beta_vae_sprites")
 widgets.BetaExplorer(sprite_betas, sprites.images()[::700])
 
+
 # %% [markdown]
 # Four scores put numbers on it. All compare codes with true factors; 1 is best.
 #
@@ -364,16 +365,6 @@ widgets.BetaExplorer(sprite_betas, sprites.images()[::700])
 # | FactorVAE | which latent stops varying when one factor is held fixed | Kim & Mnih 2018 |
 
 # %%
-from IPython.display import Markdown, display
-
-
-def table(rows):
-    """A list of dicts as a Markdown table."""
-    head = list(rows[0])
-    lines = [head, ["---"] * len(head), *[[f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]]
-    return Markdown("\n".join("| " + " | ".join(line) + " |" for line in lines))
-
-
 def row(beta, n):
     scores = {"MIG": n["mig"], "DCI": n["dci_disentanglement"], "SAP": n["sap"], "FactorVAE": n["factor_vae"]}
     return {"β": beta, "rate (nats)": n["rate"], "distortion (nats)": n["distortion"], "latents in use": n["active_latents"], **scores}

@@ -23,7 +23,7 @@ import matplotlib.pyplot as plt
 
 from course_lib import distributions, plotting
 from course_lib.plotting import LossPlot, curves, picture, show_images, source_html, tile, use_style
-from course_lib.plotting.panels import CYCLE, Bars, Chart, Line, Mark, Note, Strips, figure_png, ticks
+from course_lib.plotting.panels import CYCLE, Bars, Cells, Chart, Line, Mark, Note, Strips, figure_png, ticks
 
 
 def pixels(img: str) -> np.ndarray:
@@ -196,6 +196,43 @@ def test_logarithmic_bars_stand_on_the_floor():
     assert heights[2] == 0
 
 
+def test_pictures_stand_under_their_bars_instead_of_labels():
+    images = {i: np.full((4, 2), 80 * i, np.uint8) for i in range(3)}
+    root = svg(chart(bars=[Bars([-0.4, 0.6, 1.6], [0.4, 1.4, 2.4], [1.0, 2.0, 3.0])], x_pictures=images, width=200))
+    below = list(root.iter("image"))
+    bars = [r for r in root.iter("rect") if r.get("fill") == CYCLE[0]]
+    for i, (image, bar) in enumerate(zip(below, bars, strict=True)):
+        shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(image.get("href").split(",")[1]))))
+        assert np.array_equal(shown, images[i])
+        x, y, w, h = (float(image.get(name)) for name in ("x", "y", "width", "height"))
+        assert x + w / 2 == pytest.approx(float(bar.get("x")) + float(bar.get("width")) / 2, abs=0.2)
+        assert h == pytest.approx(2 * w, abs=0.2)
+        assert float(bar.get("y")) + float(bar.get("height")) < y < y + h < 260 - 18, "between the axis and its name"
+    assert float(below[1].get("x")) > float(below[0].get("x")) + float(below[0].get("width"))
+    words = {t.text for t in root.iter("text")}
+    assert "1" in words and "2.5" not in words, "the y axis keeps its numbers"
+
+
+def test_cells_are_as_bright_as_their_numbers():
+    root = ET.fromstring(Cells("p(x, y)", torch.tensor([[0.0, 0.25], [1.0, 0.5]]), "alt & more", ["a", "b"], ["c", "d"], each=50).html())
+    assert root.get("aria-label") == "alt & more"
+    cells = {(float(r.get("x")), float(r.get("y"))): r.get("fill") for r in root.iter("rect")}
+    assert [cells[k] for k in sorted(cells, key=lambda k: (k[1], k[0]))] == ["#000000", "#404040", "#ffffff", "#808080"]
+    numbers = {t.text: t for t in root.iter("text")}
+    assert {"p(x, y)", "a", "b", "c", "d", "0.00", "0.25", "1.00", "0.50"} == set(numbers)
+    assert numbers["0.00"].get("fill") == "#ffffff"
+    assert numbers["1.00"].get("fill") != "#ffffff"
+    x, y = (float(numbers["1.00"].get(name)) for name in ("x", "y"))
+    left, top = next(k for k, color in cells.items() if color == "#ffffff")
+    assert left < x < left + 50 and top < y < top + 50
+
+
+@pytest.mark.parametrize("values", [[[0.5, float("nan")]], [[1.5]], [[-0.1]], [0.5, 0.5]])
+def test_cells_refuse_what_is_no_share(values):
+    with pytest.raises(ValueError, match=r"the cells “t” need \(rows, columns\) of numbers in \[0, 1\]"):
+        Cells("t", values, "alt")
+
+
 @pytest.mark.parametrize(
     "changes, sentence",
     [
@@ -217,18 +254,21 @@ NAMES = ["upright threes", "thin eights", "ones with a flag", "everything else"]
         chart(lines=[Line(range(30), np.linspace(-123456, 3, 30), f"denoiser trained at σ = {i}") for i in range(5)]),
         chart(bars=[Bars(np.arange(4) - 0.4, np.arange(4) + 0.4, [1, 2, 3, 4])], x_ticks=dict(enumerate(NAMES)), x_range=(-0.6, 3.6)),
         chart(lines=[Line([0.5, 500], [80, 200])], marks=[Mark(500, 200, "β = 0.25")], log_x=True),
+        Cells("p(x, y)", [[0.4, 0.1], [0.2, 0.3]], "four cells", ["x = 0, a long name", "x = 1"], ["y = 0", "y = 1"]),
+        Cells("a title that is longer than its one cell", [[1.0]], "one cell"),
     ],
 )
 def test_nothing_in_a_chart_is_cut_off(c):
+    width, height = c.size
     page = figure_png(c.size, c.draw)
-    assert Image.open(io.BytesIO(page)).size == (round(1.25 * c.width), round(1.25 * c.height))
+    assert Image.open(io.BytesIO(page)).size == (round(1.25 * width), round(1.25 * height))
     # drawn with matplotlib, where text has a size that can be measured
-    figure = plt.figure(figsize=(c.width / 100, c.height / 100), dpi=100, layout="none")
-    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, c.width), ylim=(c.height, 0))
+    figure = plt.figure(figsize=(width / 100, height / 100), dpi=100, layout="none")
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
     c.draw(plotting.panels.Pixels(axes))
     renderer = figure.canvas.get_renderer()
     boxes = [t.get_window_extent(renderer) for t in axes.texts]
-    assert all(b.x0 >= -1 and b.x1 <= c.width + 1 and b.y0 >= -1 and b.y1 <= c.height + 1 for b in boxes)
+    assert all(b.x0 >= -1 and b.x1 <= width + 1 and b.y0 >= -1 and b.y1 <= height + 1 for b in boxes)
 
 
 def test_strips_hold_their_rows_and_say_when_one_is_empty():
@@ -348,3 +388,12 @@ def test_the_loss_plot_thins_a_long_history_but_keeps_its_end():
 def test_the_loss_plot_names_a_missing_entry():
     with pytest.raises(ValueError, match="logs step, seconds, loss, but LossPlot was asked for kl"):
         LossPlot(keys=["kl"]).chart(fake_run(3).history)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Tables
+
+
+def test_a_table_is_markdown_with_short_numbers():
+    text = plotting.table([{"model": "a", "nats": -84.3912, "n": 10}, {"model": "b", "nats": 0.5, "n": 7}]).data
+    assert text.splitlines() == ["| model | nats | n |", "| --- | --- | --- |", "| a | -84.4 | 10 |", "| b | 0.5 | 7 |"]

@@ -122,6 +122,15 @@ def curves(
     plt.show()
 
 
+def table(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """A list of rows, each heading → value, as a Markdown table for a notebook. Floats get three digits."""
+    from IPython.display import Markdown
+
+    head = list(rows[0])
+    lines = [head, ["---"] * len(head), *[[f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]]
+    return Markdown("\n".join("| " + " | ".join(line) + " |" for line in lines))
+
+
 def show_source(obj: Any, open: bool = True) -> None:
     """Show the source of a function, class, method or module as it runs, highlighted and foldable, with a link to its file.
 

@@ -229,6 +229,7 @@ class Chart:
         x_range, y_range: from the data when left out
         log_x, log_y: logarithmic; the data must be positive there
         x_ticks: position → label, instead of round numbers
+        x_pictures: position → one picture, as `picture` takes it, drawn there instead of a label
         width, height: pixels
     """
 
@@ -246,6 +247,7 @@ class Chart:
     log_x: bool = False
     log_y: bool = False
     x_ticks: Mapping[float, str] | None = None
+    x_pictures: Mapping[float, Any] | None = None
     width: int = 340
     height: int = 260
 
@@ -254,12 +256,7 @@ class Chart:
         return self.width, self.height
 
     def html(self) -> str:
-        canvas = Svg()
-        self.draw(canvas)
-        return (
-            f'<svg role="img" aria-label="{html.escape(self.alt)}" width="{self.width}" height="{self.height}" '
-            f'viewBox="0 0 {self.width} {self.height}" style="max-width:100%;font-family:inherit">{"".join(canvas.parts)}</svg>'
-        )
+        return svg(self)
 
     def png(self, scale: float = 1.25) -> bytes:
         return figure_png(self.size, self.draw, scale)
@@ -269,14 +266,20 @@ class Chart:
         lines_of_legend = self._legend_rows(legend)
         x_low, x_high = self._range(self.x_range, self.log_x, "x")
         y_low, y_high = self._range(self.y_range, self.log_y, "y")
-        x_ticks = dict(self.x_ticks) if self.x_ticks else {v: f"{v:g}" for v in ticks(x_low, x_high, self.log_x, self.width // 60)}
+        if self.x_pictures:
+            x_ticks = {}
+        else:
+            x_ticks = dict(self.x_ticks) if self.x_ticks else {v: f"{v:g}" for v in ticks(x_low, x_high, self.log_x, self.width // 60)}
         y_ticks = {v: f"{v:g}" for v in ticks(y_low, y_high, self.log_y)}
 
         left = 26 + 6.5 * max(len(label) for label in y_ticks.values())
         right, top = self.width - 14, 24 + 16 * len(lines_of_legend)
         widest = 6.3 * max((len(label) for label in x_ticks.values()), default=0)
         crowded = len(x_ticks) > 1 and widest > (right - left) / len(x_ticks)
-        bottom = self.height - (36 + 0.6 * widest if crowded else 40)
+        pictures = {x: one_picture(image) for x, image in (self.x_pictures or {}).items()}
+        side = min(40, 0.85 * (right - left) / max(1, len(pictures)))
+        tallest = max((side * image.shape[0] / image.shape[1] for image in pictures.values()), default=0)
+        bottom = self.height - (30 + tallest if pictures else 36 + 0.6 * widest if crowded else 40)
         scale_x, scale_y = (math.log if self.log_x else float), (math.log if self.log_y else float)
 
         def px(x):
@@ -300,6 +303,8 @@ class Chart:
                 canvas.text(px(x) + 3, bottom + 13, label, 10, "end", turn=-35, color=GREY)
             else:
                 canvas.text(px(x), bottom + 15, label, 10, "middle", color=GREY)
+        for x, image in pictures.items():
+            canvas.image(px(x) - side / 2, bottom + 5, side, side * image.shape[0] / image.shape[1], png(image))
         canvas.text((left + right) / 2, self.height - 7, self.x_label, 11, "middle")
         canvas.text(13, (top + bottom) / 2, self.y_label, 11, "middle", turn=-90)
         if self.background:
@@ -378,6 +383,68 @@ def ticks(low: float, high: float, log: bool = False, count: int = 5) -> list[fl
     step = next(unit * m for m in (1, 2, 2.5, 5, 10) if unit * m >= rough * 0.999)
     first = math.ceil(low / step - 1e-9)
     return [float(f"{i * step:.6g}") for i in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def svg(panel: "Chart | Cells") -> str:
+    """The drawing as an SVG that says its alt."""
+    canvas, (width, height) = Svg(), panel.size
+    panel.draw(canvas)
+    return (
+        f'<svg role="img" aria-label="{html.escape(panel.alt)}" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}" style="max-width:100%;font-family:inherit">{"".join(canvas.parts)}</svg>'
+    )
+
+
+@dataclass
+class Cells:
+    """A table of shares: each cell is as bright as its number, which stands in it.
+
+    Args:
+        values: (rows, columns) in [0, 1]
+        alt: what a reader who cannot see it is told
+        rows, columns: labels beside and above the cells
+        each: side of a cell in pixels
+    """
+
+    title: str
+    values: Any
+    alt: str
+    rows: Sequence[str] = ()
+    columns: Sequence[str] = ()
+    each: int = 72
+
+    def __post_init__(self):
+        self.values = np.asarray(self.values, dtype=float)
+        if self.values.ndim != 2 or not ((self.values >= 0) & (self.values <= 1 + 1e-6)).all():  # written so that NaN fails too
+            raise ValueError(f"the cells “{self.title}” need (rows, columns) of numbers in [0, 1], got shape {self.values.shape}")
+        self.left = max((round(6.6 * len(label)) + 8 for label in self.rows), default=1)
+        self.top = 40 if self.columns else 23
+
+    @property
+    def size(self) -> tuple[int, int]:
+        high, wide = self.values.shape
+        return max(self.left + wide * self.each + 1, round(7.2 * len(self.title))), self.top + high * self.each + 1
+
+    def html(self) -> str:
+        return svg(self)
+
+    def draw(self, canvas: Svg | Pixels) -> None:
+        canvas.text(0, 15, self.title, 12, bold=True)
+        high, wide = self.values.shape
+        right, bottom = self.left + wide * self.each, self.top + high * self.each
+        for j, label in enumerate(self.columns):
+            canvas.text(self.left + (j + 0.5) * self.each, 34, label, 11, "middle", color=GREY)
+        for i, label in enumerate(self.rows):
+            canvas.text(self.left - 6, self.top + (i + 0.5) * self.each + 4, label, 11, "end", color=GREY)
+        for (i, j), value in np.ndenumerate(self.values):
+            x, y, grey = self.left + j * self.each, self.top + i * self.each, round(255 * min(value, 1.0))
+            canvas.rect(x, y, self.each, self.each, f"#{grey:02x}{grey:02x}{grey:02x}")
+            color = INK if value > 0.5 else "#ffffff"  # the one that stands out more
+            canvas.text(x + self.each / 2, y + self.each / 2 + 5, f"{value:.2f}", 14, "middle", color=color)
+        for i in range(high + 1):
+            canvas.line((self.left, right), (self.top + i * self.each,) * 2, GREY, 1)
+        for j in range(wide + 1):
+            canvas.line((self.left + j * self.each,) * 2, (self.top, bottom), GREY, 1)
 
 
 @dataclass
