@@ -13,6 +13,8 @@ from ..latent_spaces import PCA, JointTable, lerp, manifold_distance, slerp
 from ..plotting.panels import CYCLE, GREY, Bars, Cells, Chart, Line, Mark, Note, Strips, to_uint8
 from . import Explorer, as_images, choice_slider, int_slider, menu, slider
 
+BESIDE = 464  # pixels: what fits beside a column of sliders in JupyterLab on a screen of 1280
+
 
 def framed(images: Any, colors: Sequence[str]) -> np.ndarray:
     """A rim of one pixel around each picture, in its colour: (n, 1, h, w) or (n, 3, h, w) → uint8 (n, 3, h + 2, w + 2)."""
@@ -111,7 +113,7 @@ class JointTableExplorer(Explorer):
                 "p(pixel = 1 | known)",
                 marginals,
                 f"probability that each pixel is 1, given {self.evidence}: {told}",
-                each=min(88, 264 // table.shape[1]),
+                each=min(88, 198 // table.shape[1]),
             )
         )
         drawn = table.complete(known, self.samples, generator=torch.Generator().manual_seed(self.seed.value))
@@ -144,7 +146,7 @@ class JointTableExplorer(Explorer):
             x_range=(-0.6, len(shown) - 0.4),
             y_range=(0, 1.08 * max(float(p.max()), float(prior.max()))),
             x_pictures=dict(enumerate(grids(states))),
-            width=590,
+            width=570,
             height=280,
         )
 
@@ -179,7 +181,7 @@ class ComponentExplorer(Explorer):
             for control in self.offsets:
                 control.value = 0.0
 
-    def pictures_of_components(self, across: int = 8) -> Strips:
+    def pictures_of_components(self, across: int = 7) -> Strips:
         """The first components, each as strong as its own largest entry; grey is 0."""
         first = self.pca.components[: 2 * across]
         images = (0.5 + 0.5 * first / first.abs().amax(1, keepdim=True)).view(-1, 1, *self.images.shape[2:])
@@ -206,12 +208,12 @@ class ComponentExplorer(Explorer):
         moves = ", ".join(f"{c.value:+.1f} σ along component {j + 1}" for j, c in enumerate(self.offsets) if abs(c.value) > 1e-6)
         told = f"digit {which} from {keep} components" + (f", moved {moves}" if moves else "")
         pictures = [
-            Strips("original", [("", original, f"digit {which}, the original")], 168),
-            Strips("rebuilt", [("", rebuilt.clamp(0, 1), f"{told}; mean squared error {error:.4f} a pixel")], 168),
+            Strips("original", [("", original, f"digit {which}, the original")], 140),
+            Strips("rebuilt", [("", rebuilt.clamp(0, 1), f"{told}; mean squared error {error:.4f} a pixel")], 140),
             Strips(
                 "rebuilt − original",
                 [("", (0.5 + 0.5 * (rebuilt - original)).clamp(0, 1), f"difference of {told}; grey where there is none")],
-                168,
+                140,
             ),
         ]
         share = float(self.shares[keep])
@@ -224,11 +226,11 @@ class ComponentExplorer(Explorer):
             [Line(range(len(self.shares)), self.shares)],
             marks=[Mark(keep, share)],
             y_range=(0, 1.02),
-            width=524,
+            width=BESIDE,
             height=210,
         )
         text = f"Mean squared error {error:.4f} a pixel" + (f", with {moves}." if moves else ".")
-        return [pictures, [Note(text, 524)], [chart], [self.gallery]]
+        return [pictures, [Note(text, BESIDE)], [chart], [self.gallery]]
 
 
 class RandomExplorer(Explorer):
@@ -354,7 +356,8 @@ class InterpolationExplorer(Explorer):
         )
         lines = [Line(axis, d, name, CYCLE[i % len(CYCLE)]) for i, (name, (_, d)) in enumerate(paths.items())]
         alt = f"distance to the nearest real image along the path; {told}"
-        chart = Chart("how far from the data", "t", "distance", alt, lines, x_rules={f"t = {t:.2f}": t}, width=340, height=230)
+        chart = Chart("how far from the data", "t", "distance", alt, lines, x_rules={f"t = {t:.2f}": t}, width=310, height=230)
+        chart.y_range = 0, 1.15 * max(float(d.max()) for _, d in paths.values()) or 1.0  # from 0, so that heights can be compared
         return [[path], [large, chart]]
 
 
@@ -397,7 +400,7 @@ class TopicExplorer(Explorer):
     def panels(self):
         weights = np.array([control.value for control in self.weights])
         if weights.sum() <= 0:
-            return [[Note("Every weight is 0, so no topic is left to draw from. Raise at least one slider.", 520)]]
+            return [[Note("Every weight is 0, so no topic is left to draw from. Raise at least one slider.", BESIDE)]]
         shares = weights / weights.sum()
         parts = shares[:, None] * self.topic_words  # p(topic, word)
         mixture = parts.sum(0)
@@ -417,14 +420,14 @@ class TopicExplorer(Explorer):
             bars=bars,
             x_ticks={i: self.words[j] for i, j in enumerate(top)},
             x_range=(-0.6, len(top) - 0.4),
-            width=524,
+            width=BESIDE,
             height=300 + 16 * len(self.names) // 3,
         )
         mix = ", ".join(f"{s:.0%} topic {k + 1}" for k, s in enumerate(shares) if s > 0)
         return [
             [chart],
-            [Note(f"The mixture: {mix}. {self.length} words drawn from it, in no order, for the model has none:", 524)],
-            [Note(self.text(shares), 524)],
+            [Note(f"The mixture: {mix}. {self.length} words drawn from it, in no order, for the model has none:", BESIDE)],
+            [Note(self.text(shares), BESIDE)],
         ]
 
 
@@ -466,9 +469,9 @@ class MissingExplorer(Explorer):
             alt = f"accuracy against the {x_label}, {title}; at {size if log else share}: {told}"
             chart = Chart(title, x_label, "accuracy", alt, lines, marks=marks, log_x=log, y_range=(max(0.0, low - 0.05), 1.0))
             chart.x_ticks = {v: f"{v:,}" if log else f"{v:.0%}" for v in axis}
-            chart.x_rules, chart.width, chart.height = {"": axis[at]}, 420, 290
+            chart.x_rules, chart.width, chart.height = {"": axis[at]}, 390, 290
             charts.append(chart)
         best = max(here, key=here.get)
         rest = max((v for name, v in here.items() if name != best), default=here[best])
         text = f"{size}, {share}: {told}. {best[0].upper() + best[1:]} leads by {100 * (here[best] - rest):.1f} points."
-        return [charts, [Note(text, 840)]]
+        return [charts, [Note(text, 780)]]
