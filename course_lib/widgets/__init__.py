@@ -23,6 +23,12 @@ PAGE = 960  # pixels: as wide as a static figure may be, so that GitHub need not
 Panel = Chart | Note | Strips
 
 
+def chosen_label(menu: widgets.Widget) -> str:
+    """What a menu shows. Its own `label` is empty in ipywidgets 8 until it has moved."""
+    option = menu.options[menu.index]
+    return str(option[0] if isinstance(option, tuple) else option)
+
+
 class Explorer(widgets.VBox):
     """Controls, and a view that is drawn again when one of them moves.
 
@@ -97,7 +103,7 @@ class Explorer(widgets.VBox):
     def settings(self) -> str:
         """The controls in words, for example "β = 4, traverse image = 1"."""
         named = [c for c in self.controls if c.has_trait("value") and getattr(c, "description", "")]
-        shown = [(c.description, getattr(c, "label", None) or c.value) for c in named]
+        shown = [(c.description, chosen_label(c) if hasattr(c, "options") else c.value) for c in named]
         return ", ".join(f"{name} = {value:.4g}" if isinstance(value, float) else f"{name} = {value}" for name, value in shown)
 
     def static(self) -> bytes:
