@@ -1,14 +1,22 @@
 """Every lecture runs from top to bottom in a fresh kernel, offline, on what ships with the course."""
 
+import re
+
 import nbformat
 import pytest
 
 from course_lib import authoring
 
-LECTURES = sorted((authoring.ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((authoring.ROOT / "notebooks").glob("*.ipynb"))
+DOOR = authoring.ROOT / "notebooks/00_start_here.ipynb"  # the front door: no lecture of the usual form
+LECTURES = [path for path in NOTEBOOKS if path != DOOR]
 
 
-@pytest.mark.parametrize("path", LECTURES, ids=lambda path: path.stem)
+def cells_of(path) -> list:
+    return nbformat.read(path, as_version=4).cells
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_lecture_runs(path, monkeypatch, capsys):
     monkeypatch.delenv("COURSE_DATA_DIR", raising=False)
     nb = nbformat.read(path, as_version=4)
@@ -19,9 +27,35 @@ def test_the_lecture_runs(path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("path", LECTURES, ids=lambda path: path.stem)
 def test_the_lecture_keeps_to_its_form(path):
-    cells = nbformat.read(path, as_version=4).cells
+    cells = cells_of(path)
     text = "\n".join(cell.source for cell in cells)
     assert len(cells) <= 90
     assert any("widgets." in cell.source for cell in cells[:10] if cell.cell_type == "code"), "something to move within the first ten cells"
     for part in ("What to notice", "Predict first", "Break it", "Check yourself", "Summary", "exercises/", "arXiv:", "Care."):
         assert part in text, f"{part!r} is missing"
+
+
+def test_the_front_door_keeps_to_its_form():
+    cells = cells_of(DOOR)
+    text = "\n".join(cell.source for cell in cells)
+    assert len(cells) <= 60
+    assert any("autoencoders.Latent" in cell.source for cell in cells[:10]), "something to move within the first ten cells"
+    for part in ("family tree", "notation", "data sets", "Check yourself", "Summary", "exercises/00_start_here", "arXiv:", "Care."):
+        assert part in text, f"{part!r} is missing"
+    for explorer in ("KL", "Table", "Jensen", "Likelihood"):
+        (place,) = (i for i, cell in enumerate(cells) if f"start_here.{explorer}Explorer(" in cell.source)
+        before, after = cells[place - 1].source, cells[place + 1]
+        assert "Predict first" in before, f"nothing to predict before {explorer}Explorer"
+        assert "# test it" in after.source and after.cell_type == "code", f"no test after {explorer}Explorer"
+        assert "What to notice" in cells[place + 2].source
+
+
+def test_the_map_leads_to_every_lecture_and_tells_its_minutes():
+    (card_cell,) = (cell for cell in cells_of(DOOR) if "start_here.lecture_map(" in cell.source)
+    cards = {slug: minutes for slug, minutes in re.findall(r'^ +"(\d\d_\w+)": \("[^"]+", (\d+|None),', card_cell.source, re.MULTILINE)}
+    assert list(cards) == sorted(cards) and {slug[:2] for slug in cards} == {f"{i:02}" for i in range(1, 10)}
+    for path in LECTURES:
+        told = re.search(r"\*\*Time\*\* about (\d+) minutes", cells_of(path)[0].source)[1]
+        assert cards[path.stem] == told, f"the map says {cards[path.stem]} minutes for {path.stem}, the lecture {told}"
+    links = next(output.data["text/markdown"] for output in card_cell.outputs if "text/markdown" in output.get("data", {}))
+    assert re.findall(r"\((\d\d_\w+)\.ipynb\)", links) == [slug for slug, minutes in cards.items() if minutes != "None"]
