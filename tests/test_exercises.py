@@ -1,24 +1,32 @@
-"""The exercises as students and instructors meet them: generated from the solutions, and graded by nbgrader."""
+"""The exercises as students and instructors meet them: generated from the solutions, and graded by nbgrader.
+
+The cells of an exercise that grading needs have a grade_id: the classes here are graded without the others, which only show pictures.
+"""
 
 import csv
 import html
+import multiprocessing
+import os
 import re
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 import nbformat
 import pytest
 
 pytest.importorskip("nbgrader")
 
-from test_grading import ANSWERS, SETTINGS, code
+import answers
 
 from course_lib import authoring
-from course_lib.grading import pipeline
+from course_lib.grading import Goal, pipeline
 
-NAME = "02_autoencoders"
-SOLUTION = authoring.ROOT / "solutions" / NAME / f"{NAME}.ipynb"
-EXERCISE = authoring.ROOT / "exercises" / NAME / f"{NAME}.ipynb"
-TASKS = pipeline.tasks_of(NAME)
-ROUNDS = max(len(task.mistakes) for task in TASKS.values())
+NAMES = sorted(path.parent.name for path in authoring.ROOT.glob("solutions/*/*.ipynb"))
+ROUNDS = 6  # at most so many notebooks with mistakes: test_grading.py has every mistake, here it is their way to the student that counts
+MINUTES = r"\*\*(no|\d+) points? · (\d+) minutes? · ([★☆]{3})\*\*"
 
 
 def named(notebook) -> dict:
@@ -28,6 +36,115 @@ def named(notebook) -> dict:
 def read(path):
     return nbformat.read(path, as_version=4)
 
+
+@dataclass
+class Section:
+    """A heading with the text below it, and the points of the graded cells before the next heading of its level or above."""
+
+    level: int
+    text: str
+    points: float = 0
+
+
+class Exercise:
+    """One assignment as it lies in the repository."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.warm_up = name.startswith("00_")
+        self.topic = name.split("_", 1)[1]
+        self.tasks = pipeline.tasks_of(name)
+        self.rounds = min(ROUNDS, max(len(task.mistakes) for task in self.tasks.values()))
+
+    def solution(self):
+        return read(authoring.ROOT / "solutions" / self.name / f"{self.name}.ipynb")
+
+    def release(self):
+        return read(authoring.ROOT / "exercises" / self.name / f"{self.name}.ipynb")
+
+    @cached_property
+    def most(self) -> dict[str, float]:
+        return pipeline.most_points(self.solution())
+
+    @cached_property
+    def by_hand(self) -> list[str]:
+        meta = {name: cell.metadata.nbgrader for name, cell in named(self.solution()).items()}
+        return [name for name in meta if meta[name].solution and meta[name].grade]
+
+    @cached_property
+    def solved(self) -> dict[str, str]:
+        """The right answer by the name of its cell."""
+        return {name: cell.source for name, cell in named(self.solution()).items() if cell.metadata.nbgrader.solution}
+
+    @cached_property
+    def answer_of(self) -> dict[str, str]:
+        """The name of each task's answer cell: the last one before its check."""
+        found, last = {}, None
+        for name in named(self.solution()):
+            last = name if name in self.solved else last
+            if name.startswith("check_"):
+                found[name.removeprefix("check_")] = last
+        return found
+
+    @cached_property
+    def sections(self) -> list[Section]:
+        found, open_ones = [], []
+        for cell in self.solution().cells:
+            parts = re.split(r"^(?=#)", cell.source, flags=re.MULTILINE) if cell.cell_type == "markdown" else []
+            for part in filter(re.compile("##+ ").match, parts):
+                new = Section(part.index(" "), part)
+                open_ones = [section for section in open_ones if section.level < new.level] + [new]
+                found.append(new)
+            for section in open_ones:
+                section.points += cell.metadata.get("nbgrader", {}).get("points", 0)
+        return found
+
+    def filled(self, given: dict[str, str], only_named: bool = True):
+        """The exercise with some of its answers replaced. Without the cells that only show pictures it runs faster."""
+        notebook = self.release()
+        if only_named:
+            notebook.cells = [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
+        for name, source in given.items():
+            named(notebook)[name].source = source
+        return notebook
+
+    def blank(self, task: str) -> dict[str, str]:
+        return {self.answer_of[task]: named(self.release())[self.answer_of[task]].source}
+
+    def mistaken(self, number: int) -> tuple[dict[str, str], dict[str, str]]:
+        """Answers with one mistake of every task that has so many, else the right one; and what is wrong with them, by task.
+
+        The mistakes of a task that has more than there are rounds are picked evenly, the first and the last among them.
+        """
+        given, labels = dict(self.solved), {}
+        for name, task in self.tasks.items():
+            n = len(task.mistakes)
+            i = number - 1 if n <= ROUNDS else round((number - 1) * (n - 1) / (ROUNDS - 1))
+            if i < n:
+                labels[name] = label = task.mistakes[i].label
+                if isinstance(task, Goal):
+                    function = re.search(r"^def (\w+)\(", self.solved[self.answer_of[name]], re.MULTILINE)[1]
+                    settings = answers.BY_TOPIC[self.topic].SETTINGS[name][label]
+                    given[self.answer_of[name]] = f"def {function}():\n    return {settings}"
+                else:
+                    given[name] = answers.wrong(self.topic, name, label)
+            elif isinstance(task, Goal):
+                labels[name] = "not answered"  # training is what takes long
+                given |= self.blank(name)
+        return given, labels
+
+    def submit(self, folder: Path, student: str, notebook) -> None:
+        place = folder / student / self.name
+        place.mkdir(parents=True)
+        nbformat.write(notebook, place / f"{self.name}.ipynb")
+
+
+EXERCISES = {name: Exercise(name) for name in NAMES}
+every_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=NAMES)
+every_round = pytest.mark.parametrize(
+    ("exercise", "number"),
+    [pytest.param(each, number, id=f"{each.name}-{number}") for each in EXERCISES.values() for number in range(1, each.rounds + 1)],
+)
 
 # --------------------------------------------------------------------------------------------------------------------
 # What students are given
@@ -46,163 +163,121 @@ def test_exercises_equal_a_fresh_generation(tmp_path):
         assert committed[path] == text, f"exercises/{path} is out of step with its solution: make exercises"
 
 
-def test_no_answer_leaks_into_the_exercises():
-    assert {path.suffix for path in (authoring.ROOT / "exercises").rglob("*") if path.is_file()} == {".ipynb"}
-    text = "\n".join(cell.source for cell in read(EXERCISE).cells)
+def test_an_exercise_is_one_notebook():
+    files = [path for path in (authoring.ROOT / "exercises").rglob("*") if path.is_file() and ".ipynb_checkpoints" not in path.parts]
+    assert sorted(files) == [authoring.ROOT / "exercises" / name / f"{name}.ipynb" for name in NAMES]
+
+
+@every_exercise
+def test_no_answer_leaks_into_the_exercise(exercise):
+    text = "\n".join(cell.source for cell in exercise.release().cells)
     for word in ("BEGIN SOLUTION", "END SOLUTION", "HIDDEN TESTS", "hidden=True", "Marking guide"):
         assert word not in text
-    for source in (cell.source for cell in read(SOLUTION).cells):
-        for region in re.findall(r"### BEGIN SOLUTION\n(.*?)\s*### END SOLUTION", source, re.DOTALL):
-            assert not any(line.strip() in text for line in region.splitlines())
-    assert not any(cell.get("outputs") for cell in read(EXERCISE).cells)
-    assert named(read(SOLUTION))["written_answer"].source not in text
+
+    def lines(source: str) -> set[str]:
+        return {line.strip() for line in source.splitlines()} - {""}
+
+    region = re.compile(r"### BEGIN SOLUTION\n(.*?)\s*### END SOLUTION", re.DOTALL)
+    whole = "\n".join(cell.source for name, cell in named(exercise.solution()).items() if name not in exercise.by_hand)
+    secret = lines("\n".join(region.findall(whole))) - lines(region.sub("", whole))  # a line may be part of a given cell too
+    assert secret and not secret & lines(text)
+    for name in exercise.by_hand:
+        assert exercise.solved[name] not in text
+    assert not any(cell.get("outputs") for cell in exercise.release().cells)
 
 
-def test_points_and_headings_agree():
-    cells = read(SOLUTION).cells
-    points = pipeline.most_points(read(SOLUTION))
-    assert sum(points.values()) == 20
-    headings = [cell.source for cell in cells if cell.source.startswith("## Task")]
-    stated = [re.search(r"\*\*(\d+) points · (\d+) minutes · [★☆]{3}\*\*", heading).groups() for heading in headings]
-    assert len(headings) == 7
-    assert (
-        [int(p) for p, _ in stated]
-        == [2, 3, 3, 3, 4, 3, 2]
-        == [
-            *(points[task] for task in ("reparameterise", "gaussian_kl", "elbo", "iwae_bound")),
-            *(points["kl_weight"] + points["experiment"], points["detect"] + points["auroc"], points["written_answer"]),
-        ]
-    )
-    assert 60 <= sum(int(minutes) for _, minutes in stated) <= 90
-    table = re.findall(r"^\| \d \| .* \| (\d) \| (\d+) \|", cells[0].source, re.MULTILINE)
-    assert table == stated
+@every_exercise
+def test_points_and_headings_agree(exercise):
+    rows = []
+    for section in exercise.sections:
+        if section.level > 2:
+            for points in re.findall(r"^#.*\((\d+) points?\)$", section.text, re.MULTILINE):
+                assert int(points) == section.points, section.text
+            continue
+        stated, task = re.search(MINUTES, section.text), re.match(r"## Task (\d+) · ", section.text)
+        assert stated or not (task or section.points), section.text
+        if stated:
+            points, minutes, stars = stated.groups()
+            assert int(points.replace("no", "0")) == section.points, section.text
+            rows.append((task[1] if task else "–", f"{section.points}", minutes, stars))
+    tasks = [row for row in rows if row[0] != "–"]
+    assert [row[0] for row in tasks] == [str(i + 1) for i in range(len(tasks))]
+
+    table = re.findall(r"^\| (\d|–) \| .* \| (\d+) \| (\d+) \| ([★☆]{3}) \|$", exercise.solution().cells[0].source, re.MULTILINE)
+    if exercise.warm_up:
+        assert sum(exercise.most.values()) == 1
+        assert table in ([], rows)
+    else:
+        assert sum(exercise.most.values()) == 20
+        assert 5 <= len(tasks) <= 8
+        assert 60 <= sum(int(minutes) for _, _, minutes, _ in tasks) <= 90
+        assert table == rows
 
 
-def test_every_answer_is_followed_by_its_check_and_then_its_hidden_test():
-    names = list(named(read(SOLUTION)))
-    for task in TASKS:
-        answer = "settings" if task == "experiment" else task
-        i = names.index(answer)
-        assert names[i + 1] == f"check_{task}"
-        if f"grade_{task}" in names:
-            assert names[i + 2] == f"grade_{task}"
+@every_exercise
+def test_every_answer_is_followed_by_its_check_and_then_its_hidden_test(exercise):
+    names = list(named(exercise.solution()))
+    for name, task in exercise.tasks.items():
+        i = names.index(f"check_{name}")
+        assert names[i - 1] == exercise.answer_of[name]
+        assert names[i - 1] == name or isinstance(task, Goal)
+        if name in exercise.most:
+            assert names[i + 1] == f"grade_{name}"
+    assert set(exercise.answer_of) == set(exercise.tasks)
+    assert set(exercise.most) <= {*exercise.tasks, *exercise.by_hand}
 
 
 # --------------------------------------------------------------------------------------------------------------------
 # Grading, with nbgrader
 
 
-def filled(answers: dict[str, str], only_named: bool = True):
-    """The exercise with some of its answers replaced. Without the cells that only show pictures it runs faster."""
-    notebook = read(EXERCISE)
-    if only_named:
-        notebook.cells = [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
-    for name, source in answers.items():
-        named(notebook)[name].source = source
-    return notebook
-
-
-def solved() -> dict[str, str]:
-    return {name: cell.source for name, cell in named(read(SOLUTION)).items() if cell.metadata.nbgrader.solution}
-
-
-def mistaken(number: int) -> tuple[dict[str, str], dict[str, str]]:
-    """Answers with that mistake of every task that has so many, else the right one; and the labels of the mistakes in them."""
-    answers, labels = solved(), {}
-    for task in TASKS.values():
-        if number <= len(task.mistakes):
-            labels[task.name] = label = task.mistakes[number - 1].label
-            if task.name == "experiment":
-                answers["settings"] = f"def settings():\n    return {SETTINGS[label]}"
-            else:
-                answers[task.name] = code(task.name, ANSWERS[task.name][2][label])
-    if "experiment" not in labels:
-        answers["settings"] = named(read(EXERCISE))["settings"].source  # left blank: training is what takes long
-    return answers, labels
-
-
-def submit(folder, student: str, notebook) -> None:
-    place = folder / student / NAME
-    place.mkdir(parents=True)
-    nbformat.write(notebook, place / f"{NAME}.ipynb")
-
-
-@pytest.fixture(scope="module")
-def graded(tmp_path_factory):
-    """One class, graded once: a blank exercise, the solution, each known mistake, a damaged notebook, a torn file."""
-    grading = tmp_path_factory.mktemp("grading")
-    folder = grading / "submitted"
-    submit(folder, "blank", read(EXERCISE))
-    submit(folder, "full", filled(solved(), only_named=False))
-    for number in range(1, ROUNDS + 1):
-        submit(folder, f"mistake_{number}", filled(mistaken(number)[0]))
-
-    endless = "import time\n\n\ndef free_bits(kl, floor):\n    time.sleep(10_000)"
-    damaged = filled(solved() | {"settings": named(read(EXERCISE))["settings"].source, "free_bits": endless})
-    cells = named(damaged)
-    copy = nbformat.from_dict(cells["gaussian_kl"])
-    copy.id = "copy"
-    copy.source = code("gaussian_kl", "mean.sum(1)")  # an earlier try, left above
-    damaged.cells.insert(damaged.cells.index(cells["gaussian_kl"]), copy)
-    damaged.cells.remove(cells["grade_auroc"])
-    cells["grade_detect"].source = "print('✓')"
-    cells["kl_weight"].cell_type = "markdown"
-    submit(folder, "odd", damaged)
-
-    (folder / "torn" / NAME).mkdir(parents=True)
-    (folder / "torn" / NAME / f"{NAME}.ipynb").write_text(SOLUTION.read_text(encoding="utf-8")[:5000], encoding="utf-8")
-
+def graded_class(name: str, grading: Path):
+    """One class, graded once: a blank exercise with all of its cells, the solution, rounds of known mistakes."""
+    exercise, folder = EXERCISES[name], grading / "submitted"
+    exercise.submit(folder, "blank", exercise.release())
+    exercise.submit(folder, "full", exercise.filled(exercise.solved))
+    for number in range(1, exercise.rounds + 1):
+        exercise.submit(folder, f"mistake_{number}", exercise.filled(exercise.mistaken(number)[0]))
     before = {path: path.read_bytes() for path in folder.rglob("*.ipynb")}
-    report = pipeline.grade(NAME, folder, grading=grading, cell_timeout=30)
+    report = pipeline.grade(name, folder, grading=grading)
     assert {path: path.read_bytes() for path in folder.rglob("*.ipynb")} == before  # a submission is never touched
     return grading, report, {each.student: each for each in report.submissions}
 
 
-def test_a_blank_exercise_gets_nothing(graded):
-    blank = graded[2]["blank"]
-    assert blank.total == 0 and set(blank.points.values()) == {0.0}
-    assert blank.mistakes == dict.fromkeys(TASKS, "not answered")
+@pytest.fixture(scope="module")
+def classes(request, tmp_path_factory):
+    """The classes of the exercises that selected tests are about, in processes of their own: one on each core."""
+    about = [item.callspec.params["exercise"].name for item in request.session.items if "graded" in getattr(item, "fixturenames", ())]
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+        yield {name: pool.submit(graded_class, name, tmp_path_factory.mktemp("grading")) for name in dict.fromkeys(about)}
 
 
-def test_the_solution_gets_every_point_but_the_written_answers(graded):
-    full = graded[2]["full"]
-    most = pipeline.most_points(read(SOLUTION))
-    assert full.points == most | {"written_answer": None}
-    assert full.total == 18
-    assert full.mistakes == {} and full.remarks == []
+@pytest.fixture
+def graded(classes, exercise):
+    return classes[exercise.name].result()
 
 
-@pytest.mark.parametrize("number", range(1, ROUNDS + 1))
-def test_a_known_mistake_costs_its_points_and_no_others_and_its_hint_is_in_the_feedback(graded, number):
-    grading, report, students = graded
-    student = students[f"mistake_{number}"]
-    _, labels = mistaken(number)
-    expected = labels if "experiment" in labels else labels | {"experiment": "not answered"}
-    assert student.mistakes == expected
-    lost = {task: 0.0 for task in expected if task in report.most}
-    assert student.points == report.most | {"written_answer": None} | lost
-    page = html.unescape((grading / "feedback" / student.student / NAME / f"{NAME}.html").read_text(encoding="utf-8"))
-    outputs = "".join(
-        output.get("evalue", "")
-        for cell in read(grading / "autograded" / student.student / NAME / f"{NAME}.ipynb").cells
-        for output in cell.get("outputs", [])
-    )
-    for task in labels:
-        hint = TASKS[task].mistakes[number - 1].hint
-        assert hint in outputs and hint in page
+def test_torn_and_damaged_submissions_and_an_endless_loop_do_not_stop_a_class(tmp_path, classes):
+    """It asks for the classes only so that they are graded while it waits for the loop."""
+    exercise, folder = EXERCISES["02_autoencoders"], tmp_path / "submitted"
+    torn = folder / "a_torn_file" / exercise.name / f"{exercise.name}.ipynb"
+    torn.parent.mkdir(parents=True)
+    torn.write_text(nbformat.writes(exercise.solution())[:5000], encoding="utf-8")
 
+    endless = {"free_bits": "import time\n\n\ndef free_bits(kl, floor):\n    time.sleep(10_000)"}
+    notebook = exercise.filled(exercise.solved | exercise.blank("experiment") | endless)
+    cells = named(notebook)
+    copy = nbformat.from_dict(cells["gaussian_kl"])
+    copy.id = "copy"
+    copy.source = answers.wrong(exercise.topic, "gaussian_kl", "sign")  # an earlier try, left above
+    notebook.cells.insert(notebook.cells.index(cells["gaussian_kl"]), copy)
+    notebook.cells.remove(cells["grade_auroc"])
+    cells["grade_detect"].source = "print('✓')"
+    cells["kl_weight"].cell_type = "markdown"
+    exercise.submit(folder, "odd", notebook)
 
-def test_hidden_tests_are_what_is_graded(graded):
-    notebook = read(graded[0] / "autograded" / "full" / NAME / f"{NAME}.ipynb")
-    for name in graded[1].most:
-        if name != "written_answer":
-            cell = named(notebook)[f"grade_{name}"]
-            assert "hidden=True" in cell.source
-            assert [output.text for output in cell.outputs if "✓" in output.text]
-
-
-def test_a_damaged_submission_is_repaired_and_an_endless_loop_ends(graded):
-    odd = graded[2]["odd"]
+    torn, odd = pipeline.grade(exercise.name, folder, grading=tmp_path, cell_timeout=15).submissions
+    assert not torn.graded and "cannot be read as a notebook" in torn.remarks[0]
     assert sorted(odd.remarks) == [
         "gaussian_kl was there 2 times: the last one counts",
         "grade_auroc was deleted: put back",
@@ -210,33 +285,77 @@ def test_a_damaged_submission_is_repaired_and_an_endless_loop_ends(graded):
         "kl_weight had become a markdown cell: changed back to code",
     ]
     assert odd.mistakes == {"free_bits": "does not end", "experiment": "not answered"}
-    assert odd.points == graded[1].most | {"written_answer": None, "experiment": 0.0}
+    assert odd.points == exercise.most | dict.fromkeys(exercise.by_hand) | {"experiment": 0.0}
 
 
-def test_a_torn_file_does_not_stop_the_class(graded):
-    torn = graded[2]["torn"]
-    assert not torn.graded and "cannot be read as a notebook" in torn.remarks[0]
+@every_exercise
+def test_a_blank_exercise_gets_nothing_and_only_its_checks_fail(graded, exercise):
+    grading, _, students = graded
+    blank = students["blank"]
+    assert blank.total == 0 and set(blank.points.values()) == {0.0}
+    assert blank.mistakes == dict.fromkeys(exercise.tasks, "not answered")
+    for cell in read(grading / "autograded" / "blank" / exercise.name / f"{exercise.name}.ipynb").cells:
+        if not cell.metadata.get("nbgrader", {}).get("grade_id", "").startswith(("check_", "grade_")):
+            assert not [output for output in cell.get("outputs", []) if output.output_type == "error"], cell.source
 
 
-def test_the_report_says_who_has_what_and_which_mistakes_were_made(graded):
+@every_exercise
+def test_the_solution_gets_every_point_but_those_given_by_hand(graded, exercise):
+    full = graded[2]["full"]
+    assert full.points == exercise.most | dict.fromkeys(exercise.by_hand)
+    assert full.mistakes == {} and full.remarks == []
+
+
+@every_round
+def test_a_known_mistake_costs_its_points_and_no_others_and_its_hint_is_in_the_feedback(graded, exercise, number):
     grading, report, students = graded
-    counts = {(task, label): n for task, label, n in report.mistakes()}
-    for task in TASKS.values():
-        for mistake in task.mistakes:
-            assert counts[task.name, mistake.label] == 1
-            assert f"1 × {mistake.label}" in str(report)
-    assert counts["gaussian_kl", "not answered"] == 1
-    rows = list(csv.DictReader((grading / f"report_{NAME}.csv").open(encoding="utf-8-sig")))
+    student = students[f"mistake_{number}"]
+    _, labels = exercise.mistaken(number)
+    assert student.mistakes == labels
+    lost = {task: 0.0 for task in labels if task in report.most}
+    assert student.points == report.most | dict.fromkeys(exercise.by_hand) | lost
+    page = (grading / "feedback" / student.student / exercise.name / f"{exercise.name}.html").read_text(encoding="utf-8")
+    outputs = "".join(
+        output.get("evalue", "")
+        for cell in read(grading / "autograded" / student.student / exercise.name / f"{exercise.name}.ipynb").cells
+        for output in cell.get("outputs", [])
+    )
+    for task, label in labels.items():
+        hint = {mistake.label: mistake.hint for mistake in exercise.tasks[task].mistakes}.get(label, label)
+        assert hint in outputs and hint in html.unescape(page)
+
+
+@every_exercise
+def test_hidden_tests_are_what_is_graded(graded, exercise):
+    notebook = read(graded[0] / "autograded" / "full" / exercise.name / f"{exercise.name}.ipynb")
+    for name in exercise.most.keys() - exercise.by_hand:
+        cell = named(notebook)[f"grade_{name}"]
+        assert "hidden=True" in cell.source
+        assert [output.text for output in cell.outputs if "✓" in output.text]
+
+
+@every_exercise
+def test_the_report_says_who_has_what_and_which_mistakes_were_made(graded, exercise):
+    grading, report, students = graded
+    expected = Counter((task, "not answered") for task in exercise.tasks)
+    for number in range(1, exercise.rounds + 1):
+        expected.update(exercise.mistaken(number)[1].items())
+    assert {(task, label): n for task, label, n in report.mistakes()} == expected
+    for (_, label), n in expected.items():
+        assert f"{n} × {label}" in str(report)
+    rows = list(csv.DictReader((grading / f"report_{exercise.name}.csv").open(encoding="utf-8-sig")))
     assert [row["student"] for row in rows] == ["at most", *students]
-    assert {row["student"]: row["total"] for row in rows}["full"] == "18"
+    points = sum(most for name, most in exercise.most.items() if name not in exercise.by_hand)
+    assert {row["student"]: row["total"] for row in rows}["full"] == f"{points:g}"
 
 
-def test_points_given_by_hand_count(graded):
+@every_exercise
+def test_points_given_by_hand_count(graded, exercise):
     from nbgrader.api import Gradebook
 
-    grading = graded[0]
-    with Gradebook(f"sqlite:///{grading / 'gradebook.db'}") as gradebook:
-        gradebook.find_grade("written_answer", NAME, NAME, "full").manual_score = 1.5
-        gradebook.db.commit()
-    assert pipeline._scores("full", NAME, grading)["written_answer"] == 1.5
-    assert pipeline._scores("blank", NAME, grading)["written_answer"] == 0
+    for name in exercise.by_hand:
+        with Gradebook(f"sqlite:///{graded[0] / 'gradebook.db'}") as gradebook:
+            gradebook.find_grade(name, exercise.name, exercise.name, "full").manual_score = 0.5
+            gradebook.db.commit()
+        assert pipeline._scores("full", exercise.name, graded[0])[name] == 0.5
+        assert pipeline._scores("blank", exercise.name, graded[0])[name] == 0

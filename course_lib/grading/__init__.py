@@ -9,22 +9,29 @@ in a file of `course_lib` refuses the answer, however it was imported, renamed o
 """
 
 import contextlib
+import copy
 import inspect
 import io
 import linecache
 import math
 import sys
+import textwrap
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 LIBRARY = str(Path(__file__).parents[1])
+# what an error message leaves unsaid
+ADVICE = {
+    "step must be greater than zero": "torch cannot step backwards: `.flip(0)` turns a tensor round",
+    "Can't call numpy() on Tensor that requires grad": "no, gradients must pass through this function: stay with torch",
+}
 
 
 class CheckFailed(AssertionError):
@@ -40,11 +47,15 @@ class CheckFailed(AssertionError):
 
 @dataclass(frozen=True)
 class Mistake:
-    """A wrong version with its hint. `wrong` takes the task's inputs; for a `Goal` it tells from the numbers whether it happened."""
+    """A wrong version with its hint. `wrong` takes the task's inputs; for a `Goal` it tells from the numbers whether it happened.
+
+    forms: more wrong versions that deserve the same hint
+    """
 
     label: str
     wrong: Callable
     hint: str
+    forms: Sequence[Callable] = ()
 
 
 def grid(*shape: int, low: float = -2.0, high: float = 1.5) -> Tensor:
@@ -54,7 +65,7 @@ def grid(*shape: int, low: float = -2.0, high: float = 1.5) -> Tensor:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a function returned, as a tuple, and the gradient of its sum with respect to each floating input, 0 where none arrives."""
+    """What a function returned, as a tuple, and the gradients of its sum that the task compares, 0 where none arrives."""
 
     values: tuple[Any, ...]
     gradients: tuple[Tensor, ...] = ()
@@ -67,7 +78,7 @@ class Task:
     reference: the truth, from a source other than course_lib; it gets the inputs in float64 and may return a tensor, a number or a tuple
     cases, hidden_cases: inputs, one tuple a case; the hidden ones are for grading
     results: a name for each entry of a returned tuple
-    gradient: compare the gradients of the inputs too
+    gradient: compare gradients too, those of every input or of the inputs named; those of a network are its parameters'
     tolerance: allowed error, absolute and relative
     """
 
@@ -77,7 +88,7 @@ class Task:
     mistakes: Sequence[Mistake]
     hidden_cases: Sequence[tuple] = ()
     results: tuple[str, ...] = ()
-    gradient: bool = False
+    gradient: bool | tuple[str, ...] = False
     tolerance: float = 1e-5
 
     def check(self, answer: Callable, hidden: bool = False) -> None:
@@ -89,17 +100,26 @@ class Task:
         if not callable(answer):
             self._fail("type", f"a function is asked for, got {_describe(answer)}.")
         cases = self.hidden_cases if hidden else self.cases
-        truths = [self._expected(self.reference, case) for case in cases]
-        answers = [self._answered(answer, case, f"{'hidden ' * hidden}case {i}") for i, case in enumerate(cases, 1)]
-        right = [self._equal(a, truth) for a, truth in zip(answers, truths)]
-        if not all(right):
-            self._match_mistakes(answers, cases)
-            first = right.index(False)
-            again = self._answered(answer, cases[first], "")
-            if not self._equal(again, answers[first]):
-                self._fail("random", "two calls with the same inputs gave two answers. Use what you are given; draw nothing yourself.")
-            self._explain(answers[first], truths[first], f"{'hidden ' * hidden}case {first + 1} ({self._inputs(cases[first])})")
+        for gradient in [False, True] if self.gradient else [False]:  # the values first
+            self._compare(answer, cases, "hidden " * hidden, gradient)
         print(f"✓ {self.name}: {len(cases)} of {len(cases)} {'hidden ' * hidden}cases")
+
+    def _compare(self, answer: Callable, cases: Sequence[tuple], hidden: str, gradient: bool) -> None:
+        truths = [self._expected(self.reference, case, gradient) for case in cases]
+        answers = [self._answered(answer, case, f"{hidden}case {i}", gradient) for i, case in enumerate(cases, 1)]
+        right = [self._equal(a, truth) for a, truth in zip(answers, truths)]
+        if all(right):
+            return
+        for i, mistake in enumerate(self.mistakes, 1):
+            for wrong in (mistake.wrong, *mistake.forms):
+                if all(self._equal(a, self._expected(wrong, case, gradient)) for a, case in zip(answers, cases)):
+                    self._fail(f"m{i}", mistake.hint)
+        first = right.index(False)
+        again = self._answered(answer, cases[first], "", gradient)
+        if not self._equal(again, answers[first]):
+            self._fail("random", "two calls with the same inputs gave two answers. Use what you are given; draw nothing yourself.")
+        leaves = [name for name, value in zip(self._names(), self._copies(cases[first], gradient)) for _ in _leaves(value)]
+        self._explain(answers[first], truths[first], f"{hidden}case {first + 1} ({self._inputs(cases[first])})", leaves)
 
     def yours_or_ours(self, namespace: dict[str, Any]) -> Callable:
         """The student's function, found by its name, if it passes; else the reference, so that one wrong task does not stop a later one."""
@@ -119,12 +139,12 @@ class Task:
         result = self.reference(*(value.double() if isinstance(value, Tensor) else value for value in inputs))
         return result.to(inputs[0].dtype) if isinstance(result, Tensor) else result
 
-    def _expected(self, function: Callable, case: tuple) -> Outcome:
-        inputs = [_copy(value, double=True, gradient=self.gradient) for value in case]
+    def _expected(self, function: Callable, case: tuple, gradient: bool = True) -> Outcome:
+        inputs = self._copies(case, gradient, double=True)
         return self._outcome(function(*inputs), inputs)
 
-    def _answered(self, answer: Callable, case: tuple, where: str) -> Outcome:
-        inputs = [_copy(value, gradient=self.gradient) for value in case]
+    def _answered(self, answer: Callable, case: tuple, where: str, gradient: bool) -> Outcome:
+        inputs = self._copies(case, gradient)
         error, borrowed = None, []
         try:
             with _watched(borrowed), warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
@@ -137,23 +157,29 @@ class Task:
         if isinstance(error, NotImplementedError):
             self._fail("blank", "not answered yet.")
         if error is not None:
-            self._fail("error", f"{_where(error, answer)} {where} ({self._inputs(case)}).")
+            self._fail("error", f"{_where(error, answer)}, in {where} ({self._inputs(case)}).")
         for name, value, given in zip(self._names(), inputs, case):
             if isinstance(given, Tensor) and not (value.shape == given.shape and torch.equal(value.detach(), given)):
                 self._fail("in place", f"your function changes its input {name} in place. Make a new tensor instead.")
         if result is None:
             self._fail("none", "your function returned None: is there a `return`?")
-        return self._outcome(result, inputs)
+        try:
+            return self._outcome(result, inputs)
+        except RuntimeError as problem:  # a graph that an in-place change has broken
+            self._fail("gradient", f"right values, but no gradient gets through: {_first_lines(str(problem))}, in {where}.")
 
     def _outcome(self, result: Any, inputs: list) -> Outcome:
         values = tuple(result) if isinstance(result, tuple | list) else (result,)
-        if not self.gradient:
-            return Outcome(values)
+        leaves = [leaf for value in inputs for leaf in _leaves(value)]
         total = sum(v.sum() for v in values if isinstance(v, Tensor) and v.requires_grad)
-        leaves = [value for value in inputs if isinstance(value, Tensor) and value.requires_grad]
-        if not isinstance(total, Tensor):
+        if not (leaves and isinstance(total, Tensor)):
             return Outcome(values, tuple(map(torch.zeros_like, leaves)))
         return Outcome(values, torch.autograd.grad(total, leaves, allow_unused=True, materialize_grads=True))
+
+    def _copies(self, case: tuple, gradient: bool, double: bool = False) -> list:
+        """Fresh copies of the inputs; with `gradient`, those that the task names are part of a graph."""
+        wanted = self._names() if self.gradient is True else self.gradient or ()
+        return [_copy(value, double, gradient and name in wanted) for name, value in zip(self._names(), case)]
 
     def _equal(self, a: Outcome, b: Outcome) -> bool:
         parts = [*a.values, *a.gradients], [*b.values, *b.gradients]
@@ -165,14 +191,11 @@ class Task:
             return type(x) is type(y)  # neither can be the truth, which is a tensor
         if x.shape != y.shape or _kind(x) != _kind(y):
             return False
+        if x.is_complex():
+            return torch.equal(x, y)  # never the truth: the same answer twice
         return torch.allclose(x.double(), y.double(), rtol=self.tolerance, atol=self.tolerance, equal_nan=True)
 
-    def _match_mistakes(self, answers: list[Outcome], cases: Sequence[tuple]) -> None:
-        for i, mistake in enumerate(self.mistakes, 1):
-            if all(self._equal(a, self._expected(mistake.wrong, case)) for a, case in zip(answers, cases)):
-                self._fail(f"m{i}", mistake.hint)
-
-    def _explain(self, answer: Outcome, truth: Outcome, where: str) -> NoReturn:
+    def _explain(self, answer: Outcome, truth: Outcome, where: str, leaves: list[str]) -> NoReturn:
         wanted = len(truth.values)
         if len(answer.values) != wanted:
             names = f" ({', '.join(self.results)})" if self.results else ""
@@ -186,6 +209,8 @@ class Task:
                 self._fail("type", f"{what} should be {_describe(asked)}, yours is {_describe(given)}, in {where}.")
             if x.shape != y.shape:
                 self._fail("shape", f"{what} should have shape {tuple(y.shape)}, yours has {tuple(x.shape)}, in {where}.")
+            if x.is_complex():
+                self._fail("dtype", f"{what} is complex ({x.dtype}), in {where}. Real numbers are asked for: what makes them complex?")
             if _kind(x) != _kind(y):
                 self._fail("dtype", f"{what} should be {_kind(y)}, yours is {_kind(x)} ({x.dtype}), in {where}.")
             if not x.double().isfinite().all():
@@ -195,9 +220,12 @@ class Task:
             error = (x.double() - y.double()).abs()
             place = f" at {[int(i) for i in torch.unravel_index(error.argmax(), error.shape)]}" if error.ndim else ""
             self._fail("value", f"{what} is off by up to {error.max():.3g}{place}, in {where}.")
-        lost = [name for name, g, t in zip(self._float_names(truth), answer.gradients, truth.gradients) if t.any() and not g.any()]
+        lost = dict.fromkeys(name for name, g, t in zip(leaves, answer.gradients, truth.gradients) if t.any() and not g.any())
         if lost:
             self._fail("gradient", f"right values, but no gradient reaches {' or '.join(lost)}: nothing could be learned through them.")
+        if not all(g.isfinite().all() for g in answer.gradients):
+            hunt = "Look for an exp that overflows or a division by 0 in a part that is not used, such as a branch of `torch.where`."
+            self._fail("gradient", f"right values, but a gradient is NaN or infinite, in {where}. {hunt}")
         self._fail("gradient", f"right values, but wrong gradients, in {where}. Is part of the formula detached or rounded?")
 
     def _fail(self, kind: str, message: str) -> NoReturn:
@@ -205,10 +233,6 @@ class Task:
 
     def _names(self) -> list[str]:
         return list(inspect.signature(self.reference).parameters)
-
-    def _float_names(self, truth: Outcome) -> list[str]:
-        floats = [name for name, value in zip(self._names(), self.cases[0]) if isinstance(value, Tensor) and value.is_floating_point()]
-        return floats[: len(truth.gradients)]
 
     def _inputs(self, case: tuple) -> str:
         parts = zip(self._names(), case)
@@ -226,6 +250,7 @@ class Goal:
     slack: how much less is enough in the hidden test, which measures on other data: a goal that is met stays met
     mistakes: regions of the numbers, the likeliest cause first; `wrong(measured)` says whether the numbers lie there
     settings: names of what may be tuned, the first of them needed
+    rules: for a setting, which values are allowed, and that in words
     """
 
     name: str
@@ -233,39 +258,48 @@ class Goal:
     mistakes: Sequence[Mistake]
     slack: dict[str, float]
     settings: tuple[str, ...] = ()
+    rules: dict[str, tuple[Callable[[Any], bool], str]] = field(default_factory=dict)
 
     def chosen(self, answer: Callable) -> dict[str, Any]:
         """The settings that a student's function returns.
 
         Raises:
-            CheckFailed: it is blank, or returns no dict, or one without the needed setting or with another than those to tune
+            CheckFailed: it is blank, fails, or returns no dict, or one without the needed setting, with another than those to tune, or
+                with a value that is not allowed
         """
         try:
             given = answer()
         except NotImplementedError:
             raise CheckFailed(self.name, "blank", "not answered yet.") from None
+        except Exception as error:
+            raise CheckFailed(self.name, "error", f"{_where(error, answer)}.") from None
         allowed = f"a dict with {self.settings[0]} and, if you like, {' or '.join(self.settings[1:])}"
         if not isinstance(given, dict):
             kind = "none" if given is None else "type"
             raise CheckFailed(self.name, kind, f"settings should return {allowed}; yours returns {_describe(given)}.")
         if self.settings[0] not in given or given.keys() - set(self.settings):
             raise CheckFailed(self.name, "type", f"settings should return {allowed}; yours has {', '.join(map(str, given)) or 'nothing'}.")
+        for key, value in given.items():
+            allowed, in_words = self.rules.get(key, (lambda _: True, ""))
+            if not allowed(value):
+                raise CheckFailed(self.name, "type", f"{key} should be {in_words}; yours is {value!r}.")
         return given
 
     def check(self, measured: dict[str, float], hidden: bool = False) -> None:
         """Print `✓` with the numbers reached, or raise with the numbers and the hint of the region that they lie in.
 
         Raises:
-            CheckFailed: a number is missing, not finite or below its threshold
+            CheckFailed: a number is not finite, missing or below its threshold
         """
-        if not isinstance(measured, dict) or (missing := self.at_least.keys() - measured.keys()):
-            what = f"{', '.join(sorted(missing))} missing" if isinstance(measured, dict) else f"got {_describe(measured)}"
-            raise CheckFailed(self.name, "type", f"measured numbers are asked for, {what}.")
         goals = {key: least - hidden * self.slack[key] for key, least in self.at_least.items()}
-        numbers = ", ".join(f"{key} {measured[key]:.4g} (goal: at least {least:.4g})" for key, least in goals.items())
-        if not all(math.isfinite(measured[key]) for key in goals):
+        if not isinstance(measured, dict):
+            raise CheckFailed(self.name, "type", f"measured numbers are asked for, got {_describe(measured)}.")
+        numbers = ", ".join(f"{key} {measured[key]:.4g} (goal: at least {goals[key]:.4g})" for key in goals if key in measured)
+        if not all(map(math.isfinite, measured.values())):
             raise CheckFailed(self.name, "nan", f"{numbers}. Training diverged: is a weight negative or far too large?")
-        if all(measured[key] >= least for key, least in goals.items()):
+        if missing := goals.keys() - measured.keys():
+            raise CheckFailed(self.name, "type", f"measured numbers are asked for, {', '.join(sorted(missing))} missing.")
+        if all(measured[key] >= goal for key, goal in goals.items()):
             print(f"✓ {self.name}: {numbers}")
             return
         for i, region in enumerate(self.mistakes, 1):
@@ -293,15 +327,24 @@ def _watched(borrowed: list[str]) -> Iterator[None]:
         sys.setprofile(before)
 
 
-def _copy(value: Any, double: bool = False, gradient: bool = False) -> Any:
+def _copy(value: Any, double: bool, gradient: bool) -> Any:
     """A fresh copy of one input. It is no leaf of the graph, so that an in-place change reaches us instead of raising inside torch."""
+    if isinstance(value, nn.Module):
+        network = copy.deepcopy(value).requires_grad_(gradient)
+        return network.double() if double else network
     if not isinstance(value, Tensor):
         return value
-    copy = value.detach().clone()
-    if not copy.is_floating_point():
-        return copy
-    copy = copy.double() if double else copy
-    return copy.requires_grad_().clone() if gradient else copy
+    fresh = value.detach().clone()
+    if not fresh.is_floating_point():
+        return fresh
+    fresh = fresh.double() if double else fresh
+    return fresh.requires_grad_().clone() if gradient else fresh
+
+
+def _leaves(value: Any) -> list[Tensor]:
+    """What gradients are compared for: a tensor, or the parameters of a network."""
+    tensors = value.parameters() if isinstance(value, nn.Module) else [value] if isinstance(value, Tensor) else []
+    return [tensor for tensor in tensors if tensor.requires_grad]
 
 
 def _number(value: Any) -> Any:
@@ -310,7 +353,8 @@ def _number(value: Any) -> Any:
 
 
 def _kind(x: Tensor) -> str:
-    return "boolean" if x.dtype == torch.bool else "floating point" if x.is_floating_point() else "whole numbers"
+    kinds = {"boolean": x.dtype == torch.bool, "floating point": x.is_floating_point(), "complex": x.is_complex()}
+    return next((kind for kind, fits in kinds.items() if fits), "whole numbers")
 
 
 def _describe(value: Any) -> str:
@@ -324,8 +368,16 @@ def _where(error: Exception, answer: Callable) -> str:
     """The error with the line of the student's own code that it came from."""
     code = getattr(inspect.unwrap(answer), "__code__", None)
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if code and frame.filename == code.co_filename]
-    message = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
+    advice = "".join(f"; {advice}" for said, advice in ADVICE.items() if said in str(error))
+    message = f"{type(error).__name__}: {_first_lines(str(error))}{advice}"
     if not own:
-        return f"{message}, in"
+        return message
     line = linecache.getline(own[-1].filename, own[-1].lineno).strip()
-    return f"{message}, in line {own[-1].lineno} of your cell{f': `{line}`' if line else ''}, in"
+    return f"{message}, in line {own[-1].lineno} of your cell{f': `{line}`' if line else ''}"
+
+
+def _first_lines(message: str) -> str:
+    """The first line that says something; where it leads on to the next, that one too."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()] or ["no message"]
+    end = next((i for i, line in enumerate(lines) if not line.endswith((":", ","))), len(lines))
+    return textwrap.shorten(" ".join(lines[: end + 1]).rstrip(":,"), 300, placeholder=" …")

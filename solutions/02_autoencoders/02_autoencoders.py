@@ -19,24 +19,26 @@
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/deep-generative-course/deep-generative-models/blob/main/exercises/02_autoencoders/02_autoencoders.ipynb) [![Open in Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/deep-generative-course/deep-generative-models/main?urlpath=lab/tree/exercises/02_autoencoders/02_autoencoders.ipynb)
 #
 # You see what a bottleneck keeps, write the formulas of a variational autoencoder, train one on 8×8 digits in seconds, save it from posterior
-# collapse, and use it to find strange images. The lecture is `notebooks/02_autoencoders.ipynb`.
+# collapse, and use it to find damaged images. The lecture is `notebooks/02_autoencoders.ipynb`.
 #
 # | task | what you do | points | minutes | difficulty |
 # |---|---|---|---|---|
 # | 1 | a bottleneck, and noise | 2 | 15 | ★☆☆ |
 # | 2 | the cloud and its rent | 4 | 10 | ★☆☆ |
 # | 3 | the ELBO | 3 | 10 | ★★☆ |
-# | 4 | the importance-weighted bound | 3 | 15 | ★★☆ |
+# | 4 | the importance-weighted bound | 3 | 10 | ★★☆ |
 # | 5 | β and annealing, an experiment | 4 | 20 | ★★★ |
 # | 6 | anomaly detection | 2 | 10 | ★★☆ |
-# | 7 | a written answer | 2 | 10 | ★★☆ |
+# | 7 | a written answer | 2 | 15 | ★★☆ |
 # | – | more, if you like: free bits and fair sampling | 0 | 15 | ★★☆ |
 #
 # **How it works.** Replace each `raise NotImplementedError()` with your code and run the check below it. A check prints `✓`, or one line that says
 # what is wrong. Grading runs the same checks again with other inputs. Write the answers with PyTorch and your own functions: a check notices
-# when an answer runs code from `course_lib`. Add cells as you like, but do not copy, delete or change the type of the cells that are here.
+# when an answer runs code from `course_lib`. What a network is trained through must also pass gradients on: the check looks at them. Add cells as
+# you like, but do not copy, delete or change the type of the cells that are here.
 #
-# **Notation.** x data, z latent, θ decoder, φ encoder, ε noise. Logarithms are natural, so likelihoods and KLs are in nats.
+# **Notation.** x data, z latent, θ decoder, φ encoder, ε noise. $\odot$ multiplies entry by entry. $\mathbb 1[\dots]$ is 1 where the condition holds, else
+# 0. Logarithms are natural, so likelihoods and KLs are in nats.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["setup"]
 # The set-up of every notebook. On Colab it adds the course and changes nothing else; elsewhere the course is there already.
@@ -82,16 +84,24 @@ from course_lib.plotting import show_images
 torch.set_num_threads(1)  # networks this small are fastest on one core
 
 # %% [markdown]
-# The data: 8×8 digits, each pixel ink (1) or paper (0).
+# The data: 8×8 digits, each pixel ink (1, shown white) or paper (0, shown black). The pictures below use one digit of each class.
 
 # %% nbgrader={"grade": false, "grade_id": "data", "locked": true, "schema_version": 3, "solution": false, "task": false}
 x_train, x_test = ((datasets.load("digits8", split).x >= 128).float() for split in ("train", "test"))
 x_valid, x_test = x_test[::2], x_test[1::2]  # to tune on, and to judge by at the end
+TEN = [91, 31, 81, 11, 158, 5, 22, 74, 0, 4]  # where in x_test a 0, a 1, … a 9 lies that is easy to read
 
 
 def show_digits(x, columns=12, **options):
     """Rows of digits, each with a rim of paper, so that ink at the border does not run into the page."""
     show_images(F.pad(x, (1, 1, 1, 1)), columns=columns, size=0.6, **options)
+
+
+def show_ten(rows):
+    """The ten digits below their classes, then rows of what became of them. rows: a list of (name, images)."""
+    names = [name for name, _ in rows]
+    show_digits(x_test[TEN], columns=10, titles=range(10), row_labels=["clean".rjust(max(map(len, names)))])
+    show_digits(torch.cat([images for _, images in rows]), columns=10, row_labels=names)
 
 
 show_digits(x_train[:12])
@@ -105,11 +115,11 @@ print(f"{len(x_train)} to train on, {len(x_valid)} to tune on, each {tuple(x_tra
 #
 # ### 1a · What a linear bottleneck must lose (1 point)
 #
-# An autoencoder squeezes each image through k numbers. If encoder and decoder are matrices, the best it can do is known. Take the mean
-# image $\bar x$ and the covariance $C=\frac1n\sum_i(x_i-\bar x)(x_i-\bar x)^\top$ with eigenvalues $\lambda_1\ge\lambda_2\ge\dots$. The k latents
-# save the first k eigenvalues, and the squared error, summed over pixels and averaged over images, is what is left:
+# An autoencoder squeezes each image through r numbers, its latents. If encoder and decoder are matrices, the best it can do is known. Take n images
+# $x_1,\dots,x_n$ as vectors of pixels, their mean $\bar x$ and their covariance $C=\frac1n\sum_i(x_i-\bar x)(x_i-\bar x)^\top$ with eigenvalues
+# $\lambda_1\ge\lambda_2\ge\dots$. The r latents save the first r eigenvalues. The squared error, summed over pixels and averaged over images, is what is left:
 #
-# $$E_k=\sum_{j>k}\lambda_j .$$
+# $$E_r=\sum_{j>r}\lambda_j .$$
 #
 # `torch.linalg.eigvalsh` or `torch.linalg.svdvals` will help. Both leave one thing for you to get right: read what they return.
 
@@ -118,7 +128,7 @@ def linear_bottleneck_error(x, latents):
     """The squared error of the best linear autoencoder: summed over pixels, averaged over images.
 
     x: (n, pixels)
-    latents: k, the size of the bottleneck
+    latents: r, the size of the bottleneck
     Returns: a number, or a tensor without axes
     """
     ### BEGIN SOLUTION
@@ -140,8 +150,8 @@ LINEAR_BOTTLENECK.check(linear_bottleneck_error, hidden=True)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# The floor holds for matrices. What does a network with curved layers make of the same bottleneck? Predict first: for which sizes does it beat the floor, and
-# where does the gain end?
+# The floor holds for matrices. What does a network with curved layers make of the same bottleneck? The table below gives both errors on the training
+# images: where the second number is below the first, the curves have gained something. Predict first: for which sizes is that so, and where does the gain end?
 
 # %% nbgrader={"grade": false, "grade_id": "autoencoders", "locked": true, "schema_version": 3, "solution": false, "task": false}
 floor = LINEAR_BOTTLENECK.yours_or_ours(globals())
@@ -174,12 +184,15 @@ def squared_error(model, x):
 # %% tags=["nbval-ignore-output"]
 torch.manual_seed(0)
 print("bottleneck   linear floor   curved, trained")
-for latents in (1, 2, 4, 8, 16, 32):
+for latents in (1, 2, 4, 8, 16, 32, 64):
     model = descend(autoencoder(latents), squared_error)
     print(f"{latents:10}   {float(floor(x_train.flatten(1), latents)):12.2f}   {squared_error(model, x_train).item():15.2f}")
 
 
 # %% [markdown]
+# The gain grows to some size and then shrinks. At 64 it has ended: the bottleneck is as wide as the image, so matrices can copy it without any error, and the
+# network, which has to find the copy by training, stays just short of that.
+#
 # ### 1b · Noise in, clean image out (1 point)
 #
 # A wide bottleneck can copy its input and learn nothing. A **denoising** autoencoder cannot get away with that: it sees a noisy image and must return the
@@ -216,21 +229,31 @@ DENOISING.check(denoising_loss, hidden=True)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Two autoencoders with the same 32 latents: one only copies, one was trained with your loss at level 0.5. Both meet new digits, at three levels. Which
-# digits does the denoiser get wrong, and are its mistakes still digits?
+# Two autoencoders with the same 32 latents: one only copies, one was trained with your loss at level 0.5. Both meet new digits, at three levels. The table has
+# the squared error per image, the picture one digit of each class. Predict first: at which level does the denoiser gain most, and is there one at which it
+# hardly gains?
 
 # %% tags=["nbval-ignore-output"]
 noisy_loss = DENOISING.yours_or_ours(globals())
 torch.manual_seed(0)
 copier = descend(autoencoder(32), squared_error)
 denoiser = descend(autoencoder(32), lambda model, x: noisy_loss(x, torch.randn_like(x), 0.5, model))
+print("noise s    noisy   copier   denoiser")
+rows = []
 with torch.no_grad():
-    clean = x_valid[:12]
     for level in (0.2, 0.5, 1.0):
-        noisy = clean + level * torch.randn_like(clean)
-        rows = torch.cat([noisy, copier(noisy), denoiser(noisy), clean]).clamp(0, 1)
-        show_digits(rows, row_labels=[f"s = {level}", "copier", "denoiser", "clean"])
+        noisy = x_test + level * torch.randn_like(x_test)
+        versions = {f"s = {level}": noisy, "copier": copier(noisy), "denoiser": denoiser(noisy)}
+        error, copied, denoised = ((images - x_test).square().sum() / len(x_test) for images in versions.values())
+        print(f"{level:7}   {error:6.1f}   {copied:6.1f}   {denoised:8.1f}")
+        rows += [(name, images[TEN].clamp(0, 1)) for name, images in versions.items()]
+show_ten(rows)
 
+
+# %% [markdown]
+# At s = 0.2 the copier looks as good as the denoiser, or better: so little noise hardly hurts, and the denoiser, made for 0.5, smooths whatever it gets. From
+# s = 0.5 on the copier hands the noise through, and the denoiser returns what digits look like. Where the noise has hidden too much, that is a blur of several
+# digits, or another digit than the one that was there.
 
 # %% [markdown]
 # ## Task 2 · The cloud and its rent
@@ -239,7 +262,8 @@ with torch.no_grad():
 #
 # ### 2a · Reparameterisation (2 points)
 #
-# The encoder answers an image with a cloud, $q_\phi(z\mid x)=\mathcal N(\mu,\operatorname{diag}\sigma^2)$. Training needs a sample from it, and a
+# Before an image is seen, z is taken to come from the **prior** $p(z)=\mathcal N(0,I)$. The encoder answers an image with a cloud,
+# $q_\phi(z\mid x)=\mathcal N(\mu,\operatorname{diag}\sigma^2)$: the **posterior**, its guess at z now that x is known. Training needs a sample from it, and a
 # gradient with respect to μ and σ. No gradient passes through a draw. So the draw moves out of the way: take noise ε from $\mathcal N(0, I)$, which
 # depends on nothing, then shift and stretch it:
 #
@@ -273,7 +297,7 @@ REPARAMETERISE.check(reparameterise, hidden=True)
 # %% [markdown]
 # ### 2b · The Gaussian KL (2 points)
 #
-# Each cloud pays rent for being unlike the prior $\mathcal N(0,I)$. Between two Gaussians the rent has a closed form, with no sampling in it:
+# Each cloud pays rent for being unlike the prior. Between two Gaussians the rent has a closed form, with no sampling in it:
 #
 # $$\mathrm{KL}\!\left(q_\phi(z\mid x)\,\|\,\mathcal N(0,I)\right)=\tfrac12\sum_j\left(\mu_j^2+\sigma_j^2-1-\log\sigma_j^2\right).$$
 #
@@ -307,15 +331,17 @@ GAUSSIAN_KL.check(gaussian_kl, hidden=True)
 #
 # **3 points · 10 minutes · ★★☆**
 #
-# The likelihood of an image is an integral over every z that could have made it: out of reach. Jensen's inequality gives a bound from below:
+# The likelihood of an image, also called its evidence, is an integral over every z that could have made it: out of reach. Jensen's inequality gives a bound
+# from below, the **evidence lower bound** (ELBO):
 #
 # $$\log p_\theta(x)\;\ge\;\mathrm{ELBO}(x)=\mathbb E_{z\sim q_\phi(z\mid x)}\left[\log p_\theta(x\mid z)\right]-\mathrm{KL}\!\left(q_\phi(z\mid x)\,\|\,\mathcal N(0,I)\right).$$
 #
 # One z from the cloud is enough to estimate the expectation: use $\log p_\theta(x\mid z)$ in its place.
 #
-# The decoder puts out one logit $a_d$ for each pixel d. With $s(a)=1/(1+e^{-a})$ the pixels are independent Bernoulli variables:
+# The decoder puts out one **logit** $a_d$ for each pixel d: any real number, which $\operatorname{sigmoid}(a)=1/(1+e^{-a})$ turns into the probability of ink. The
+# pixels are independent Bernoulli variables:
 #
-# $$\log p_\theta(x\mid z)=\sum_d x_d\log s(a_d)+(1-x_d)\log\left(1-s(a_d)\right).$$
+# $$\log p_\theta(x\mid z)=\sum_d x_d\log \operatorname{sigmoid}(a_d)+(1-x_d)\log\left(1-\operatorname{sigmoid}(a_d)\right).$$
 #
 # A trained decoder is sure of itself: logits of ±200 happen, and the answer must stay finite there.
 
@@ -323,7 +349,7 @@ GAUSSIAN_KL.check(gaussian_kl, hidden=True)
 def elbo(x, logits, kl):
     """The ELBO of each image, from one sample of z, in nats.
 
-    x, logits: (batch, channels, height, width); x in [0, 1], logits from the decoder
+    x, logits: (batch, channels, height, width); x of zeros and ones, logits from the decoder
     kl: (batch,), the KL of each image
     Returns: (batch,)
     """
@@ -347,13 +373,16 @@ ELBO.check(elbo, hidden=True)
 # %% [markdown]
 # ## Task 4 · The importance-weighted bound
 #
-# **3 points · 15 minutes · ★★☆**
+# **3 points · 10 minutes · ★★☆**
 #
 # The ELBO is a loose bound. With k samples $z_1,\dots,z_k$ from the cloud there is a tighter one, which reaches $\log p_\theta(x)$ as k grows:
 #
 # $$\mathcal L_k(x)=\mathbb E\left[\log\frac1k\sum_{i=1}^k w_i\right],\qquad w_i=\frac{p_\theta(x\mid z_i)\,p(z_i)}{q_\phi(z_i\mid x)} .$$
 #
-# Your function computes what stands in the brackets. The three densities come as logarithms, and $\log w_i$ near −1000 is ordinary for images. $e^{-1000}$ is 0 on a computer, and its log is −∞.
+# The mean of $p_\theta(x\mid z)$ over the prior is $p_\theta(x)$. The samples come from q instead, so each is weighted by prior over q: its importance weight.
+#
+# Your function computes what stands in the brackets. The three densities come as logarithms, and $\log w_i$ near −1000 is ordinary for images. $e^{-1000}$ is 0
+# on a computer, and its log is −∞.
 
 # %% nbgrader={"grade": false, "grade_id": "iwae_bound", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def iwae_bound(log_likelihood, log_prior, log_posterior):
@@ -387,9 +416,10 @@ IWAE_BOUND.check(iwae_bound, hidden=True)
 #
 # Now the parts become a VAE. It maximises $\log p_\theta(x\mid z)-w\,\mathrm{KL}$, with a weight w that may change while it trains.
 #
-# At the start the decoder is noise, so a latent has nothing to say and its rent is due all the same. The cheapest thing is to switch it off. Once it is
-# off, the decoder never learns to use it: **posterior collapse**. The cure is to let the rent rise slowly. After `warm_up` steps w has grown evenly
-# from 0 to β, and stays there. With `cycle`, time starts again from 0 every `cycle` steps:
+# At the start the decoder is noise, so a latent has nothing to say and its rent is due all the same. The cheapest thing is to switch it off. While it is
+# off, the decoder does not learn to use it: **posterior collapse**. The cure is to let the rent rise slowly. After `warm_up` steps w has grown evenly
+# from 0 to β, and stays there. With `cycle`, time starts again from 0 every `cycle` steps: the rent is free for a moment, and a latent that is off can be
+# tried once more.
 #
 # $$w(t)=\beta\,\min\!\left(1,\frac{t}{\texttt{warm\_up}}\right),\qquad t=\texttt{step}\ \text{ or }\ t=\texttt{step}\bmod\texttt{cycle}.$$
 #
@@ -449,11 +479,10 @@ class TinyVAE(nn.Module):
         )
 
 
-def train(beta, warm_up=0, cycle=None, latents=8, steps=800, seed=1):
+def train(beta, warm_up=0, cycle=None, latents=8, steps=800, seed=5):
     """A TinyVAE trained for `steps` steps, with the given weight on the KL."""
     torch.manual_seed(seed)
     vae = TinyVAE(latents)
-    vae.warmed_up = 0.0  # the share of β that the weight has reached
     optimiser = torch.optim.Adam(vae.parameters())
     for step in range(steps):
         optimiser.param_groups[0]["lr"] = 0.03 * min(1, 2 - 2 * step / steps)  # high, then down to 0 in the second half
@@ -461,7 +490,7 @@ def train(beta, warm_up=0, cycle=None, latents=8, steps=800, seed=1):
         mean, log_var = vae.encoder(x).chunk(2, 1)
         z = sample(mean, log_var, torch.randn_like(mean))
         w = weight(step, warm_up, beta, cycle)
-        vae.warmed_up = max(vae.warmed_up, w / beta if beta else 1.0)
+        vae.warmed_up = w / beta if beta else 1.0  # the share of β that the weight has now
         loss = -bound(x, vae.decoder(z), w * rent(mean, log_var)).mean()
         optimiser.zero_grad()
         loss.backward()
@@ -469,15 +498,14 @@ def train(beta, warm_up=0, cycle=None, latents=8, steps=800, seed=1):
     return vae
 
 
-def show(vae, x, label="x", **more):
-    """Images above, what the decoder makes of the middle of their clouds below, then more rows under their names."""
+def decoded(vae, x):
+    """What the decoder makes of the middle of each image's cloud."""
     with torch.no_grad():
-        seen = vae.decoder(vae.encoder(x).chunk(2, 1)[0]).sigmoid()
-    show_digits(torch.cat([x, seen, *more.values()]), columns=len(x), row_labels=[label, "decoded", *more])
+        return vae.decoder(vae.encoder(x).chunk(2, 1)[0]).sigmoid()
 
 
 def reached(vae):
-    """The two numbers that count, on images not trained on."""
+    """What counts, on images not trained on."""
     numbers = measure(vae, x_valid)
     return f"ELBO {numbers['ELBO']:.1f} nats, {numbers['latents in use']} of {vae.latents} latents in use"
 
@@ -487,7 +515,7 @@ def reached(vae):
 
 # %% tags=["nbval-ignore-output"]
 collapsed = train(beta=4)
-show(collapsed, x_valid[:12])
+show_ten([("decoded", decoded(collapsed, x_test[TEN]))])
 print(reached(collapsed))
 
 
@@ -496,15 +524,20 @@ print(reached(collapsed))
 #
 # **Your turn.** Find settings for which, on images not trained on,
 #
-# * the ELBO (the true one, β = 1) is **at least −19.6 nats**, and
-# * **at least 4 of the 8 latents** are in use: the KL of each, averaged over the images, is above 0.1 nats.
+# * the ELBO (the true one, β = 1) is **at least −19.6 nats**,
+# * **at least 4 of the 8 latents** are in use: the KL of each, averaged over the images, is above 0.1 nats, and
+# * the weight has **reached your β** when training ends, after 800 steps.
+#
+# Two things can be changed: β, which is what the rent comes to in the end, and the warm-up, which is how long the latents have to find a use before it is
+# due. The one does not replace the other: no warm-up saves a β that is too high at the end. (`cycle` is allowed too. In so short a training it does no better than a warm-up
+# alone.)
 #
 # Try by hand in a cell of your own, or loop over a few values. Predict before you run: what does a larger β do to the ELBO and to the latents? What
 # does the warm-up change when the final β is the same?
 
 # %% nbgrader={"grade": false, "grade_id": "settings", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def settings():
-    """Your choice for train: a dict with beta and warm_up, and cycle if you like."""
+    """Your choice for train: a dict with beta and warm_up."""
     ### BEGIN SOLUTION
     return {"beta": 1.0, "warm_up": 700}
     ### END SOLUTION
@@ -540,32 +573,36 @@ except CheckFailed:
 # Your VAE at work: digits and what it makes of them, then digits that nobody wrote, decoded from noise.
 
 # %% tags=["nbval-ignore-output"]
-show(vae, x_valid[:12])
+show_ten([("decoded", decoded(vae, x_test[TEN]))])
 torch.manual_seed(1)
 with torch.no_grad():
     show_digits(vae.decoder(torch.randn(24, vae.latents)).sigmoid())
 
 
 # %% [markdown]
+# **A β above 1** is sometimes chosen on purpose. The coordinates of the prior are independent of each other. A dear KL pushes the clouds towards it, and with luck
+# each latent that is left then stands for one thing alone: one for the slant of a digit, another for its width. This is called disentanglement.
+
+# %% [markdown]
 # ## Task 6 · Anomaly detection
 #
 # **2 points · 10 minutes · ★★☆**
 #
-# A scanner damages some of the images: it flips pixels. Your VAE has seen only sound digits, so a damaged one has a low likelihood. Let the score be the
-# negative bound of task 4: **high means strange**.
+# A scanner damages some of the images: it flips pixels. Your VAE has seen only images as they should be, **normal** ones, so a damaged one, an **anomaly**, has a low
+# likelihood. Let the score be the negative bound of task 4: **high means anomalous**.
 #
 # ### 6a · The alarm (1 point)
 #
-# Where should the alarm go off? You have scores of images known to be sound. Choose the threshold so that a share `rate` of them would raise a
-# false alarm: the quantile of the sound scores at level $1-\texttt{rate}$ (`torch.quantile`, its default interpolation). Then flag every new score above it.
+# Where should the alarm go off? You have scores of images known to be normal. Choose the threshold so that a share `rate` of them would raise a
+# false alarm: the quantile of the normal scores at level $1-\texttt{rate}$ (`torch.quantile`, its default interpolation). Then flag every new score above it.
 
 # %% nbgrader={"grade": false, "grade_id": "detect", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def detect(normal_scores, scores, rate):
     """An alarm with a given rate of false alarms.
 
-    normal_scores: (n,), scores of sound images
+    normal_scores: (n,), scores of normal images
     scores: (m,), scores of new images
-    rate: share of sound images that may be flagged, between 0 and 1
+    rate: share of normal images that may be flagged, between 0 and 1
     Returns: (threshold, flags), threshold () and flags (m,) boolean
     """
     ### BEGIN SOLUTION
@@ -588,8 +625,9 @@ DETECT.check(detect, hidden=True)
 # %% [markdown]
 # ### 6b · A number without a threshold (1 point)
 #
-# The area under the ROC curve judges the score at all thresholds at once. It is the share of pairs, one sound and one strange image, in which the strange one has
-# the higher score. With scores $u_1,\dots,u_n$ of sound images and $v_1,\dots,v_m$ of strange ones:
+# The ROC curve (receiver operating characteristic) has a point for each threshold: the share of false alarms to the right, the share of anomalies found upwards.
+# The area under it, the AUROC, judges the score at all thresholds at once. It is the share of pairs, one normal and one anomalous image, in which the anomalous
+# one has the higher score. With scores $u_1,\dots,u_n$ of normal images and $v_1,\dots,v_m$ of anomalous ones:
 #
 # $$\mathrm{AUROC}=\frac{1}{nm}\sum_{i=1}^{n}\sum_{j=1}^{m}\Big(\mathbb 1[v_j>u_i]+\tfrac12\,\mathbb 1[v_j=u_i]\Big).$$
 
@@ -597,8 +635,8 @@ DETECT.check(detect, hidden=True)
 def auroc(normal_scores, anomalous_scores):
     """The area under the ROC curve, by comparing pairs.
 
-    normal_scores: (n,), scores of sound images
-    anomalous_scores: (m,), scores of strange images
+    normal_scores: (n,), scores of normal images
+    anomalous_scores: (m,), scores of anomalous images
     Returns: a number between 0 and 1, as a tensor without axes
     """
     ### BEGIN SOLUTION
@@ -619,15 +657,16 @@ AUROC.check(auroc, hidden=True)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Your detector on four strengths of damage, then damaged digits, what your VAE makes of them, and the sound originals. Unlike the denoiser of task 1, it has
-# never been trained for this. At which strength does it stop helping?
+# Your detector on four strengths of damage, then one digit of each class, damaged, with what your VAE decodes. Unlike the denoiser of task 1, it was never
+# trained to repair anything. Which of the digits become another digit when they are decoded, and from which strength on? At 10 % nearly every image raises the
+# alarm: how many of these ten still decode to the right digit?
 
 # %% tags=["nbval-ignore-output"]
 likelihood, importance, alarm, area = (task.yours_or_ours(globals()) for task in (ELBO, IWAE_BOUND, DETECT, AUROC))
 
 
 def scores(x, k=64):
-    """Minus the importance-weighted bound of each image: high means strange."""
+    """Minus the importance-weighted bound of each image: high means anomalous."""
     mean, log_var = vae.encoder(x).chunk(2, 1)
     cloud, prior = torch.distributions.Normal(mean, (0.5 * log_var).exp()), torch.distributions.Normal(0.0, 1.0)
     z = cloud.sample((k,))
@@ -637,33 +676,36 @@ def scores(x, k=64):
 
 
 torch.manual_seed(2)
+rows = []
 with torch.no_grad():
-    sound, new = scores(x_valid), scores(x_test)
-    print(f"sound      {alarm(sound, new, 0.05)[1].float().mean():4.0%} flagged")
+    normal, new = scores(x_valid), scores(x_test)
+    print(f"  undamaged  {alarm(normal, new, 0.05)[1].float().mean():4.0%} flagged")
     for share in (0.02, 0.05, 0.1, 0.2):
         damaged = (x_test - (torch.rand_like(x_test) < share).float()).abs()
-        strange = scores(damaged)
-        flagged = alarm(sound, strange, 0.05)[1].float().mean()
-        print(f"{share:4.0%} flipped  {flagged:4.0%} flagged   AUROC {area(new, strange):.2f}")
-        show(vae, damaged[:12], f"{share:.0%} flipped", sound=x_test[:12])
+        anomalous = scores(damaged)
+        flagged = alarm(normal, anomalous, 0.05)[1].float().mean()
+        print(f"{share:4.0%} flipped  {flagged:4.0%} flagged   AUROC {area(new, anomalous):.2f}")
+        rows += [(f"{share:.0%} flipped", damaged[TEN]), ("decoded", decoded(vae, damaged[TEN]))]
+show_ten(rows)
 
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "written_question", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## Task 7 · In your own words
 #
-# **2 points · 10 minutes · ★★☆** · graded by hand
+# **2 points · 15 minutes · ★★☆** · graded by hand
 #
 # About 120 words in all. Use what you measured in task 5.
 #
-# 1. Take a latent that is switched off. Which μ and σ does the encoder give for it, whatever the image, and what does its KL come to? Why does nothing in the
-#    training ever bring it back?
+# 1. Take a latent that is switched off. Which μ and σ does the encoder give for it, whatever the image, and what does its KL come to? Why does nothing bring it
+#    back as long as the weight stays at β?
 # 2. Your warm-up ended at the same β as the run without one, printed below the check of 5b. Why is the result different?
-# 3. A colleague wants each latent to stand for one thing, such as slant or width, and asks for β = 4. What is gained, what is lost, and where do you see the
+# 3. A colleague wants latents that stand for one thing each (see the end of task 5) and asks for β = 4. What is gained, what is lost, and where do you see the
 #    loss: in the ELBO or in the latents in use?
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "written_answer", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # 1. μ = 0 and σ = 1, so its cloud is the prior and its KL is 0. The decoder ignores it, so moving μ or σ away would cost KL and gain no likelihood. The
-#    decoder in turn has no reason to look at pure noise. Neither side can gain by moving alone.
+#    decoder in turn has no reason to look at pure noise. Neither side can gain by moving alone. Only a smaller weight, such as the start of another cycle, makes
+#    moving free again.
 # 2. Early on the decoder is bad, so a latent brings little likelihood and its KL is not worth paying. With a small weight at the start the latent costs nothing,
 #    encoder and decoder come to agree on what it means, and by the time β is reached it earns more than it costs. It is a matter of the path and of local
 #    optima, not of the final objective, which is the same.
@@ -679,10 +721,10 @@ with torch.no_grad():
 #
 # **no points · 15 minutes · ★★☆**
 #
-# **Free bits** are another cure for collapse: the first λ nats of each latent cost nothing, so there is no gain in switching it off. The KL of a latent is averaged
+# **Free bits** are another cure for collapse: the first b nats of each latent cost nothing, so there is no gain in switching it off. The KL of a latent is averaged
 # over the batch first, then raised to the floor:
 #
-# $$\sum_j\max\!\left(\lambda,\;\frac1n\sum_{i=1}^n\mathrm{KL}_{ij}\right),$$
+# $$\sum_j\max\!\left(b,\;\frac1n\sum_{i=1}^n\mathrm{KL}_{ij}\right),$$
 #
 # with i for the n images of the batch and j for the latents.
 
@@ -691,7 +733,7 @@ def free_bits(kl, floor):
     """The KL term with free bits.
 
     kl: (batch, latents), nats
-    floor: λ, nats for each latent
+    floor: b, nats for each latent
     Returns: a tensor without axes
     """
     ### BEGIN SOLUTION
@@ -730,7 +772,8 @@ RESAMPLING.check(resampling_weights)
 
 # %% [markdown]
 # Does it work? The latents are those of your VAE of task 5, less the ones that are switched off: their μ is the same for every image, so they know nothing
-# of what is rare. Below are the most ordinary digits by your weights, and the rarest.
+# of what is rare. Below are the twelve most ordinary digits by your weights and the twelve rarest, then the classes of the most ordinary tenth and of
+# the rarest. Which class is hardly ever rare? Compare it with the ghost of 5b.
 
 # %% tags=["nbval-ignore-output"]
 with torch.no_grad():
@@ -742,5 +785,9 @@ for mu in z[:, z.std(0) > 0.2].T.contiguous():  # 1 for a latent that carries mu
 if density:
     order = RESAMPLING.yours_or_ours(globals())(torch.stack(density, 1), 0.05).argsort()
     show_digits(x_train[torch.cat([order[:12], order[-12:]])], row_labels=["ordinary", "rare"])
+    tenth, classes = len(order) // 10, datasets.load("digits8", "train").y
+    print("class           " + "".join(f"{digit:4}" for digit in range(10)))
+    for name, part in (("ordinary tenth", order[:tenth]), ("rarest tenth", order[-tenth:])):
+        print(f"{name:16}" + "".join(f"{count:4}" for count in classes[part].bincount(minlength=10)))
 else:
     print("Every latent of this VAE is switched off: none can tell what is rare.")
