@@ -161,7 +161,7 @@ def run_all(page, errors, address, token, slug):
     page.get_by_text("Run All Cells", exact=True).click()
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=busy]", timeout=60_000)
     # a kernel answers controls after the cells that are already queued
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=240_000)
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=600_000)
 
 
 def explorer(page, title):
