@@ -9,6 +9,7 @@ import ipywidgets as widgets
 import numpy as np
 import pytest
 import torch
+from explorers import pictures, told
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 from torch import nn
@@ -58,20 +59,6 @@ class Posterior(Pixels):
 
 def images(n=12):
     return torch.linspace(0, 1, n * 64).reshape(n, *SHAPE)
-
-
-def pictures(explorer) -> dict[str, np.ndarray]:
-    """alt → pixels of every `<img>` shown."""
-    found = {}
-    for img in re.findall(r"<img[^>]*>", explorer.view.value):
-        alt = html.unescape(re.search(r'alt="([^"]*)"', img)[1])
-        found[alt] = np.asarray(Image.open(io.BytesIO(base64.b64decode(re.search(r"base64,([^\"]+)", img)[1]))))
-    return found
-
-
-def told(explorer) -> str:
-    """What the charts say to a reader who cannot see them."""
-    return " | ".join(map(html.unescape, re.findall(r'aria-label="([^"]*)"', explorer.view.value)))
 
 
 def latent():

@@ -25,7 +25,9 @@ from course_lib import authoring
 from course_lib.grading import Goal, pipeline
 
 NAMES = sorted(path.parent.name for path in authoring.ROOT.glob("solutions/*/*.ipynb"))
-ROUNDS = 6  # at most so many notebooks with mistakes: test_grading.py has every mistake, here it is their way to the student that counts
+# At most so many notebooks with mistakes: test_grading.py has every mistake, here it is their way to the student that counts.
+# COURSE_ROUNDS=99 sends every mistake through nbgrader.
+ROUNDS = int(os.environ.get("COURSE_ROUNDS", "6"))
 MINUTES = r"\*\*(no|\d+) points? · (\d+) minutes? · ([★☆]{3})\*\*"
 
 

@@ -270,6 +270,12 @@ def test_yours_or_ours(capsys):
         torch.testing.assert_close(mean.grad, mean.detach())  # d/dμ of ½ μ²
 
 
+def test_a_stand_in_keeps_the_precision_of_its_inputs_in_every_result():
+    task = Task("parts", lambda n, x: (x.mean(), x > n, n), [(1, grid(3))], [], results=("mean", "above", "limit"))
+    mean, above, limit = task.yours_or_ours({})(1, grid(3))
+    assert (mean.dtype, above.dtype, limit) == (torch.float32, torch.bool, 1)
+
+
 # --------------------------------------------------------------------------------------------------------------------
 # Goals
 

@@ -10,6 +10,7 @@ import ipywidgets as widgets
 import numpy as np
 import pytest
 import torch
+from explorers import picture, pictures, told
 from PIL import Image
 
 from course_lib.latent_spaces import PCA, JointTable, ProbabilisticPCA
@@ -31,26 +32,6 @@ P /= P.sum()
 
 def images(n=12, seed=0):
     return torch.randint(0, 256, (n, 1, 8, 8), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
-
-
-def pictures(explorer) -> dict[str, np.ndarray]:
-    """alt → pixels of every `<img>` shown."""
-    found = {}
-    for img in re.findall(r"<img[^>]*>", explorer.view.value):
-        alt = html.unescape(re.search(r'alt="([^"]*)"', img)[1])
-        found[alt] = np.asarray(Image.open(io.BytesIO(base64.b64decode(re.search(r"base64,([^\"]+)", img)[1]))))
-    return found
-
-
-def picture(explorer, words: str) -> tuple[str, np.ndarray]:
-    """The one picture whose alt has these words."""
-    (found,) = [(alt, pixels) for alt, pixels in pictures(explorer).items() if words in alt]
-    return found
-
-
-def told(explorer) -> str:
-    """What the charts say to a reader who cannot see them."""
-    return " | ".join(map(html.unescape, re.findall(r'aria-label="([^"]*)"', explorer.view.value)))
 
 
 def joint():

@@ -1,7 +1,6 @@
 """The front door's explorers and drawings against SciPy, numerical integration, and sums done by hand."""
 
 import base64
-import html
 import io
 import math
 import re
@@ -10,6 +9,7 @@ import ipywidgets as widgets
 import numpy as np
 import pytest
 import torch
+from explorers import number, told
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
@@ -43,18 +43,6 @@ def likelihood():
 
 
 EVERY = [KLExplorer, TableExplorer, JensenExplorer, likelihood, FamilyChooser]
-
-
-def told(explorer) -> str:
-    """What the drawings say to a reader who cannot see them."""
-    return " | ".join(map(html.unescape, re.findall(r'aria-label="([^"]*)"', explorer.view.value)))
-
-
-def number(pattern: str, text: str) -> float:
-    """The first number where `pattern` has its (…)."""
-    found = re.search(pattern.replace("(…)", r"(-?\d+(?:\.\d+)?)"), text)
-    assert found, f"{pattern!r} is not in {text!r}"
-    return float(found[1])
 
 
 # --- what holds for every explorer

@@ -133,11 +133,14 @@ class Task:
         return answer
 
     def _stand_in(self, *inputs: Any) -> Any:
-        """The reference in float64, its result in the precision of the first input. A network among the inputs keeps to its own."""
+        """The reference in float64, its floats in the precision of the inputs. A network among the inputs keeps to its own."""
         if any(map(callable, inputs)):
             return self.reference(*inputs)
-        result = self.reference(*(value.double() if isinstance(value, Tensor) else value for value in inputs))
-        return result.to(inputs[0].dtype) if isinstance(result, Tensor) else result
+        kind = next((value.dtype for value in inputs if _floats(value)), torch.float32)
+        result = self.reference(*(value.double() if _floats(value) else value for value in inputs))
+        if isinstance(result, tuple):
+            return tuple(part.to(kind) if _floats(part) else part for part in result)
+        return result.to(kind) if _floats(result) else result
 
     def _expected(self, function: Callable, case: tuple, gradient: bool = True) -> Outcome:
         inputs = self._copies(case, gradient, double=True)
@@ -296,7 +299,7 @@ class Goal:
             raise CheckFailed(self.name, "type", f"measured numbers are asked for, got {_describe(measured)}.")
         numbers = ", ".join(f"{key} {measured[key]:.4g} (goal: at least {goals[key]:.4g})" for key in goals if key in measured)
         if not all(map(math.isfinite, measured.values())):
-            raise CheckFailed(self.name, "nan", f"{numbers}. Training diverged: is a weight negative or far too large?")
+            raise CheckFailed(self.name, "nan", f"{numbers}. Training diverged: is one of your settings negative or far too large?")
         if missing := goals.keys() - measured.keys():
             raise CheckFailed(self.name, "type", f"measured numbers are asked for, {', '.join(sorted(missing))} missing.")
         if all(measured[key] >= goal for key, goal in goals.items()):
@@ -345,6 +348,10 @@ def _leaves(value: Any) -> list[Tensor]:
     """What gradients are compared for: a tensor, or the parameters of a network."""
     tensors = value.parameters() if isinstance(value, nn.Module) else [value] if isinstance(value, Tensor) else []
     return [tensor for tensor in tensors if tensor.requires_grad]
+
+
+def _floats(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.is_floating_point()
 
 
 def _number(value: Any) -> Any:

@@ -552,3 +552,27 @@ def figure_png(size: tuple[float, float], draw: Callable[[Pixels], None], scale:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100 * scale)
     return buffer.getvalue()
+
+
+@dataclass
+class Drawing:
+    """What `draw(canvas)` paints on `width` × `height` pixels: a panel of an explorer, or a figure of its own.
+
+    alt: what a reader who cannot see it is told
+    """
+
+    alt: str
+    width: int
+    height: int
+    draw: Callable[[Svg | Pixels], None]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.width, self.height
+
+    def html(self) -> str:
+        return svg(self)
+
+    def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
+        content = base64.b64encode(figure_png(self.size, self.draw)).decode()
+        return {"text/plain": self.alt, "image/png": content}, {"image/png": {"alt": self.alt}}

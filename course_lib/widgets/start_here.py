@@ -1,10 +1,9 @@
 """The front door's explorers, probability on sliders and the choice of a family, and its two drawings: the family tree and the map."""
 
-import base64
 import math
 import os
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,34 +12,10 @@ import torch
 
 from ..distributions import entropy, gaussian_kl_between, mutual_information
 from ..plotting import repository_url
-from ..plotting.panels import CYCLE, GREY, GRID, INK, Bars, Cells, Chart, Line, Mark, Note, Pixels, Svg, figure_png, one_picture, png, svg
+from ..plotting.panels import CYCLE, GREY, GRID, INK, Bars, Cells, Chart, Drawing, Line, Mark, Note, one_picture, png
 from . import Explorer, choice_slider, int_slider, slider
 
 BIT = math.log(2)  # nats
-
-
-@dataclass
-class Drawing:
-    """What `draw(canvas)` paints on `width` × `height` pixels: a panel of an explorer, or a figure of its own.
-
-    alt: what a reader who cannot see it is told
-    """
-
-    alt: str
-    width: int
-    height: int
-    draw: Callable[[Svg | Pixels], None]
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.width, self.height
-
-    def html(self) -> str:
-        return svg(self)
-
-    def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
-        content = base64.b64encode(figure_png(self.size, self.draw)).decode()
-        return {"text/plain": self.alt, "image/png": content}, {"image/png": {"alt": self.alt}}
 
 
 # --------------------------------------------------------------------------------------------------------------------

@@ -304,7 +304,7 @@ EXPLAINED.check(explained, hidden=True)
 
 # %% tags=["nbval-ignore-output"]
 components_of, there_and_back, share_kept = (task.yours_or_ours(globals()) for task in (PRINCIPAL, REBUILD, EXPLAINED))
-mean, components = (part.float() for part in components_of(x_train, 128))
+mean, components = components_of(x_train, 128)
 show_digits(torch.cat([mean[None], 0.5 + 4 * components[:11]]), columns=12, titles=["mean", *map(str, range(1, 12))])
 
 some = x_test[3::84]
@@ -412,7 +412,7 @@ def em(x, k, steps):
     mixture = torch.full((k,), 1 / k), x[torch.randperm(len(x))[:k]], x.var(0).expand(k, -1)
     yield mixture
     for _ in range(steps):
-        weights, means, variances = (part.float() for part in maximise(x, expect(x, *mixture)))
+        weights, means, variances = maximise(x, expect(x, *mixture))
         mixture = weights, means, variances + 1e-3  # a cloud must not shrink onto one point
         yield mixture
 
