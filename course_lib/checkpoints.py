@@ -102,7 +102,7 @@ def save(name: str, model: nn.Module | dict[str, Tensor], entry: dict, *, half: 
 
     Args:
         entry: the record: data, seed, preset, steps, minutes, device, command, numbers. Class, config and hash are filled in here
-        half: store floats in 16 bits
+        half: store float32 in 16 bits; float64 stays as it is
         folder: where to; the shipped weights by default
     """
     folder = WEIGHTS if folder is None else Path(folder)
@@ -110,7 +110,7 @@ def save(name: str, model: nn.Module | dict[str, Tensor], entry: dict, *, half: 
     is_model = isinstance(model, nn.Module)
     state = model.state_dict() if is_model else model
     # copies: safetensors refuses tensors that share memory, as the vectors of an EMA do
-    state = {k: t.detach().cpu().to(torch.float16 if half and t.is_floating_point() else t.dtype, copy=True) for k, t in state.items()}
+    state = {k: t.detach().cpu().to(torch.float16 if half and t.dtype == torch.float32 else t.dtype, copy=True) for k, t in state.items()}
     content = to_safetensors(state)
     entry = {
         "name": name,

@@ -47,10 +47,16 @@ def conv_decoder(inputs: int, channels: Sequence[int], shape: Sequence[int]) -> 
 
 
 def _coarsest(shape: Sequence[int], channels: Sequence[int]) -> tuple[int, int]:
+    check_halvings(shape, len(channels))
     factor = 2 ** len(channels)
-    if shape[1] % factor or shape[2] % factor:
-        raise ValueError(f"{len(channels)} halvings need height and width divisible by {factor}, got {shape[1]} × {shape[2]}")
     return shape[1] // factor, shape[2] // factor
+
+
+def check_halvings(shape: Sequence[int], times: int = 2) -> None:
+    """Raise ValueError unless height and width of (channels, height, width) can be halved so many times."""
+    factor = 2**times
+    if shape[1] % factor or shape[2] % factor:
+        raise ValueError(f"{times} halvings need height and width divisible by {factor}, got {shape[1]} × {shape[2]}")
 
 
 def check_images(x: Tensor, shape: Sequence[int]) -> None:

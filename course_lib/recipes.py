@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from . import checkpoints, datasets, training
 
-TOPICS = ["autoencoders"]
+TOPICS = ["autoencoders", "gans", "metrics"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,16 @@ class Recipe:
     tensors: Callable = lambda ds: ds.x
     after: Callable | None = None
     film: Callable | None = None
+
+
+def floats_and_labels(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """A `prepare` for labelled images: uint8 → [0, 1]."""
+    return datasets.to_float(batch[0]), batch[1]
+
+
+def images_and_labels(data: datasets.Dataset) -> tuple[Tensor, Tensor]:
+    """The `tensors` of labelled images."""
+    return data.x, data.y
 
 
 def recipes() -> dict[str, Recipe]:

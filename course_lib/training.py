@@ -138,16 +138,16 @@ class Run:
         if not loss.is_cuda and not torch.isfinite(loss):  # on a GPU this look would stall every step: `fit` looks at each log instead
             raise TrainingDiverged(self._diagnosis({name: loss.item()}))
         optimiser = self.optimisers[name]
-        self.accelerator.backward(loss)
+        own = [p for group in optimiser.param_groups for p in group["params"] if p.requires_grad]
+        self.accelerator.backward(loss, inputs=own)  # the gradients of the others are neither computed nor kept for their next step
         if self.accelerator.sync_gradients:
-            parameters = [p for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
+            parameters = [p for p in own if p.grad is not None]
             average_gradients(parameters, self.accelerator.num_processes)
             if self.clip:
                 self.accelerator.clip_grad_norm_(parameters, self.clip)
         optimiser.step()
-        # every optimiser is cleared: a generator's loss leaves gradients in the discriminator too
-        for each in self.optimisers.values():
-            each.zero_grad()
+        optimiser.zero_grad()
+        torch.clear_autocast_cache()  # 16-bit copies of the weights as they were: the other player would still meet them in this step
 
     def _diagnosis(self, values: dict[str, float]) -> str:
         shown = ", ".join(f"{k} = {v}" for k, v in values.items())

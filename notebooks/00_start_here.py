@@ -230,7 +230,7 @@ display(start_here.family_tree())
 # Three remarks. The borders are soft: a diffusion model has a lower bound, and with a differential equation also an exact likelihood. A plain autoencoder is *not* on the tree:
 # it has no $p(x)$ and no way to sample (lecture 02 shows how that fails). And "implicit" says nothing of quality or variety: GANs can be sharp and still leave out whole parts of the data.
 #
-# Lectures 01 and 02 are there; 03 to 09 are to come.
+# Lectures 01 to 03 are there; 04 to 09 are to come.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4 · What they are good for
@@ -591,7 +591,7 @@ doctor()
 from pydoc_data.topics import topics
 
 training.seed_everything(0)
-vae, crisp = checkpoints.load("vae"), checkpoints.load("vae_gan")
+vae, gan = checkpoints.load("vae"), checkpoints.load("stylegan")
 place = torch.cartesian_prod(torch.linspace(3.6, -3.6, 90), torch.linspace(-3.6, 3.6, 90)).flip(1)  # rows from the top
 density = {name: datasets.toy2d_log_prob(name, place).exp().reshape(90, 90) for name in ("pinwheel", "rings")}
 components = torch.pca_lowrank(x.flatten(1), 4)[2].T.reshape(4, 1, 28, 28)
@@ -605,11 +605,11 @@ follows = torch.zeros(27, 27).index_put_((torch.tensor(letters[:-1]), torch.tens
 cards = {
     "01_latent_spaces": ("Latent spaces", 80, "from a table of all pictures to a few hidden numbers", tile((components / components.abs().amax((1, 2, 3), True) + 1) / 2)),
     "02_autoencoders": ("Autoencoders", 100, "squeeze and restore; clouds instead of points: the VAE", tile(vae.sample(9))),
-    "03_gans": ("GANs", None, "two networks play a game, and pictures get sharp", tile(crisp.sample(9))),
+    "03_gans": ("GANs", 110, "two networks play a game, and pictures get sharp", tile(gan.sample(9))),
     "04_flows": ("Flows", None, "bend a Gaussian into anything, and back, exactly", density["pinwheel"] / density["pinwheel"].max()),
     "05_autoregressive": ("Autoregression", None, "one pixel, letter or sound sample after the other", half),
     "06_diffusion": ("Diffusion", None, "learn to remove a little noise, many times", tile(noisy)),
-    "07_metrics": ("Metrics", None, "which model is better, and who says so", tile(torch.cat([x_test[::350], vae.sample(3), crisp.sample(3)]), 3)),
+    "07_metrics": ("Metrics", None, "which model is better, and who says so", tile(torch.cat([x_test[::350], vae.sample(3), gan.sample(3)]), 3)),
     "08_energy_based": ("Energy-based", None, "low energy where data are; walk there by chance", 1 - density["rings"] / density["rings"].max()),
     "09_transformers": ("Transformers", None, "attention: text, translation, and pictures as text", (follows / follows.sum(1, keepdim=True)).sqrt()),
 }  # fmt: skip
@@ -618,7 +618,7 @@ ready = [f"[{slug[:2]} {title}]({start_here.address(slug)})" for slug, (title, m
 Markdown("Open: " + " · ".join(ready) + ". The others are to come.")
 
 # %% [markdown]
-# > **What to notice.** What stands for each lecture: directions of most variation · samples of a VAE · samples of a VAE that was trained with a critic · a density · half a digit, to be completed · one digit under less and less noise ·
+# > **What to notice.** What stands for each lecture: directions of most variation · samples of a VAE · samples of a GAN · a density · half a digit, to be completed · one digit under less and less noise ·
 # > real digits above two models' · a landscape, dark where data lie · which letter follows which (row: this letter, column: the next) in Python's manual.
 
 # %% [markdown] slideshow={"slide_type": "slide"}

@@ -82,6 +82,17 @@ CONTROLS = {
         Control("widgets.AnomalyExplorer", "anomaly_score", "select", option="−ELBO"),
         Control("widgets.DebiasingExplorer", "debiasing"),
     ],
+    "03_gans": [
+        Control("widgets.ConditionalExplorer", "conditional", key="ArrowRight"),
+        Control("widgets.OptimalExplorer", "optimal", times=6),
+        Control("widgets.GameExplorer", "game", "select", nth=1, option="extragradient"),
+        Control("widgets.TrainingMovie", "gan_film", times=20),
+        Control("widgets.CollapseLab", "collapse", "select", nth=1, option="packing"),
+        Control("widgets.LiveGAN", "live_gan", "button:has-text('train')", key=None, times=1),
+        Control("widgets.ArithmeticExplorer", "arithmetic", key="ArrowRight"),
+        Control("widgets.StyleExplorer", "style", nth=2),
+        Control("widgets.TranslationExplorer", "translation", "button:has-text('row 10, column 12')", key=None, times=1),
+    ],
 }
 LECTURES = sorted(path.stem for path in ROOT.glob("notebooks/*.ipynb"))
 

@@ -10,21 +10,31 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.linalg import sqrtm
 from scipy.stats import entropy
 from sklearn import metrics as sk
 
-from course_lib import metrics
+from course_lib import datasets
 from course_lib.metrics import (
+    DigitNetwork,
     auroc,
+    class_shares,
     dci,
+    digit_features,
+    digit_fid,
+    digit_network,
     disentanglement,
     factor_vae_score,
+    frechet_distance,
     linear_probe,
     mig,
     mutual_information_matrix,
+    predicted_digits,
     roc_curve,
     sap,
 )
+from course_lib.metrics.digits import gaussian_distance, moments
+from course_lib.metrics.factors import _concentration
 
 SIZES = (3, 4, 5)
 GRID = np.array(list(product(*map(range, SIZES)))).repeat(25, axis=0)  # (1500, 3), in order, as a data set would hold it
@@ -213,7 +223,7 @@ def test_concentration_of_a_known_importance():
     importance = np.array([[0.6, 0.2, 0.0], [0.0, 0.0, 0.0], [0.1, 0.1, 0.1], [0.0, 0.0, 0.4]])
     weight = importance.sum(1) / importance.sum()
     rows = [1 - entropy([3, 1, 0], base=3), 0, 0, 1]
-    assert metrics._concentration(importance) == pytest.approx(weight @ rows)
+    assert _concentration(importance) == pytest.approx(weight @ rows)
 
 
 @pytest.mark.parametrize("batch", [2, 3])
@@ -327,3 +337,150 @@ def test_linear_probe_names_the_odd_set():
         linear_probe(np.eye(3), np.arange(3), np.ones((4, 2)), np.zeros(4, int))
     with pytest.raises(ValueError, match=r"^codes \(3, 3\) with labels \(2,\)"):
         linear_probe(np.eye(3), np.arange(2), np.eye(3), np.arange(3))
+
+
+# --- Fréchet distance
+
+
+def two_sets(seed, n, m, dims):
+    generator = torch.Generator().manual_seed(seed)
+    mix = torch.randn(2, dims, dims, generator=generator, dtype=torch.float64)
+    sets = [torch.randn(k, dims, generator=generator, dtype=torch.float64) @ mix[i] + i for i, k in enumerate((n, m))]
+    return sets
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 999), n=st.integers(12, 40), m=st.integers(12, 40), dims=st.integers(2, 6))
+def test_frechet_distance_equals_the_matrix_root_of_scipy(seed, n, m, dims):
+    a, b = two_sets(seed, n, m, dims)
+    cov_a, cov_b = np.cov(a.numpy(), rowvar=False), np.cov(b.numpy(), rowvar=False)
+    truth = ((a.mean(0) - b.mean(0)) ** 2).sum().item() + np.trace(cov_a + cov_b - 2 * np.real(sqrtm(cov_a @ cov_b)))
+    assert frechet_distance(a, b) == pytest.approx(truth, rel=1e-6)
+    assert frechet_distance(a, b) == pytest.approx(frechet_distance(b, a), rel=1e-9)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 999), n=st.integers(2, 9), m=st.integers(2, 30))
+def test_frechet_distance_of_fewer_examples_than_features(seed, n, m):
+    # tr (Σ₁Σ₂)^½ is the sum of the singular values of A·Bᵀ, the centred sets: no root of a singular matrix is needed
+    a, b = two_sets(seed, n, m, 12)
+    centred = [(x - x.mean(0)).numpy() / np.sqrt(len(x) - 1) for x in (a, b)]
+    truth = ((a.mean(0) - b.mean(0)) ** 2).sum().item() + sum((x**2).sum() for x in centred)
+    truth -= 2 * np.linalg.norm(centred[0] @ centred[1].T, "nuc")
+    assert frechet_distance(a, b) == pytest.approx(truth, rel=1e-5)
+
+
+def test_frechet_distance_of_known_changes():
+    (x, _) = two_sets(0, 200, 2, 5)
+    shift = torch.arange(5.0)
+    assert frechet_distance(x, x) == pytest.approx(0, abs=1e-9)
+    assert frechet_distance(x, x.flip(0)) == pytest.approx(0, abs=1e-9)
+    assert frechet_distance(x, x + shift) == pytest.approx(shift.square().sum().item())
+    # scaled about its mean by 3, a Gaussian is (3 − 1)² times its variance away
+    assert frechet_distance(x, x.mean(0) + 3 * (x - x.mean(0))) == pytest.approx(4 * x.var(0).sum().item())
+    turn = torch.linalg.qr(torch.randn(5, 5, dtype=torch.float64))[0]
+    y = x * torch.tensor([2.0, 1, 1, 1, 0.1]) + shift
+    assert frechet_distance(x @ turn, y @ turn) == pytest.approx(frechet_distance(x, y))
+    assert frechet_distance(x.float(), y.float()) == pytest.approx(frechet_distance(x, y), rel=1e-4)
+    assert frechet_distance(x[:, :1], x[:, :1] + 2) == pytest.approx(4)  # a single feature has a covariance too
+
+
+def test_frechet_distance_of_wide_sets_that_are_equal():
+    x = torch.randn(5, 64)
+    assert frechet_distance(x, x) == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "message"),
+    [
+        (torch.zeros(4, 3), torch.zeros(4, 2), r"got \(4, 3\) and \(4, 2\)"),
+        (torch.zeros(4), torch.zeros(4), r"\(n, d\).*\(4,\)"),
+        (torch.zeros(1, 3), torch.zeros(4, 3), r"got \(1, 3\)"),
+        (torch.full((4, 3), torch.nan), torch.zeros(4, 3), "finite"),
+    ],
+)
+def test_bad_features_are_named(a, b, message):
+    with pytest.raises(ValueError, match=message):
+        frechet_distance(a, b)
+
+
+# --- the digit network
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return datasets.load("mnist_small", "test")
+
+
+def test_the_digit_network_reads_digits(digits):
+    x = digits.images()
+    assert (predicted_digits(x) == digits.y).float().mean() > 0.985
+    assert torch.equal(predicted_digits(x, batch_size=333), predicted_digits(x))
+    features = digit_features(x[:50])
+    assert features.shape == (50, 64) and features.dtype == torch.float64
+    assert torch.allclose(digit_features(x[:50], batch_size=7), features, atol=1e-4)
+    network = digit_network()
+    assert digit_network() is network and not network.training  # loaded once, without dropout
+    assert torch.equal(network(x[:50]).argmax(1), network.head(features.float()).argmax(1))
+
+
+def test_shares_of_a_known_mixture(digits):
+    x = torch.cat([digits.images()[digits.y == 3][:60], digits.images()[digits.y == 8][:20]])
+    shares = class_shares(x)
+    assert shares.shape == (10,) and shares.sum().item() == pytest.approx(1)
+    assert shares[3].item() == pytest.approx(0.75, abs=0.04) and shares[8].item() == pytest.approx(0.25, abs=0.04)
+
+
+def test_digit_fid_orders_what_the_eye_orders(digits):
+    x = digits.images()
+    halves = digit_fid(x[0::2], x[1::2])
+    blurred = torch.nn.functional.avg_pool2d(x[1::2], 3, 1, 1)
+    missing = x[1::2][digits.y[1::2] != 1]
+    noise = torch.rand(500, 1, 28, 28)
+    missing, blurred, noise = (digit_fid(x[0::2], y) for y in (missing, blurred, noise))
+    assert 0 < halves < missing < noise and halves < blurred < noise
+    assert digit_fid(x, x) == pytest.approx(0, abs=1e-3)
+
+
+def test_the_shipped_moments_are_those_of_real_digits(digits):
+    # of no sample here, so that a thousand real digits are far nearer than the same digits blurred, and no nearer than chance allows
+    x = digits.images()
+    assert 0.1 < digit_fid(x) < 0.2 * digit_fid(torch.nn.functional.avg_pool2d(x, 3, 1, 1))
+    mean, cov = moments(digit_features(x))
+    assert mean.shape == (64,) and cov.shape == (64, 64)
+    np.testing.assert_allclose(cov, np.cov(digit_features(x).numpy(), rowvar=False), atol=1e-9)
+    assert gaussian_distance(mean, cov, mean, cov) == pytest.approx(0, abs=1e-6)
+    with pytest.raises(ValueError, match="n of 2 or more"):
+        digit_fid(x[:1])
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (torch.zeros(3, 28, 28), r"expected images of shape \(batch, 1, 28, 28\), got \(3, 28, 28\)"),
+        (torch.zeros(3, 1, 28, 28, dtype=torch.uint8), "expected floats"),
+        (torch.full((3, 1, 28, 28), -1.0), r"expected values in \[0, 1\], got -1 to -1"),
+    ],
+)
+def test_the_digit_network_names_wrong_images(x, message):
+    for look in (digit_features, predicted_digits, class_shares):
+        with pytest.raises(ValueError, match=message):
+            look(x)
+
+
+def test_a_digit_network_learns_and_moves_its_images_only_in_training(digits):
+    x, y = digits.images()[:64], digits.y[:64]
+    network = DigitNetwork(width=4, features=8)
+    seen = []
+    network.body.register_forward_hook(lambda module, args, out: seen.append(args[0]))
+    for _ in range(12):
+        network.loss(x, y)
+    places = {
+        tuple(shift) for moved in seen for shift in np.ndindex(5, 5) if torch.equal(moved, x.roll((shift[0] - 2, shift[1] - 2), (2, 3)))
+    }
+    assert len(places) > 3
+    network.eval()
+    truth = -torch.log_softmax(network(x), 1)[torch.arange(64), y].mean()
+    assert network.loss(x, y).item() == pytest.approx(truth.item(), rel=1e-5)
+    assert torch.equal(seen[-1], x)
+    assert DigitNetwork(**network.config).config == network.config

@@ -23,7 +23,7 @@ import matplotlib.pyplot as plt
 
 from course_lib import distributions, plotting
 from course_lib.plotting import LossPlot, curves, picture, show_images, source_html, tile, use_style
-from course_lib.plotting.panels import CYCLE, Bars, Cells, Chart, Line, Mark, Note, Strips, figure_png, ticks
+from course_lib.plotting.panels import CYCLE, Bars, Cells, Chart, Label, Line, Mark, Note, Strips, Strokes, figure_png, ticks
 
 
 def pixels(img: str) -> np.ndarray:
@@ -196,6 +196,63 @@ def test_logarithmic_bars_stand_on_the_floor():
     assert heights[2] == 0
 
 
+SQUARE = {"x_range": (0, 10), "y_range": (0, 10), "width": 410, "height": 410}
+
+
+def places(root: ET.Element) -> tuple:
+    """Functions that turn numbers on the axes of SQUARE into pixels, read off its ticks and its grid."""
+    ends = [[tuple(map(float, p.split(","))) for p in line.get("points").split()] for line in root.iter("polyline")]
+    x = [a[0] for a, b in ends if a[0] == b[0]]
+    y = [a[1] for a, b in ends if a[1] == b[1]]
+    return lambda v: min(x) + (max(x) - min(x)) * v / 10, lambda v: max(y) + (min(y) - max(y)) * v / 10
+
+
+@pytest.mark.parametrize(
+    "many", [Strokes([1, 9, 5], [2, 8, 5], "dots", CYCLE[3], 4), Strokes([[1, 2, 9], [3, 3, 4]], [[1, 5, 9], [0, 10, 4]], "bends")]
+)
+def test_strokes_are_one_shape_and_lie_where_the_axes_say(many):
+    root = svg(chart(strokes=[many], **SQUARE))
+    legend, shape = root.iter("path")
+    assert shape.get("stroke") == legend.get("stroke") == many.color
+    assert many.label in {t.text for t in root.iter("text")}
+    px, py = places(root)
+    drawn = [part.removesuffix("h0").split("L") for part in shape.get("d").split("M")[1:]]
+    assert [len(line) for line in drawn] == [many.x.shape[1]] * len(many.x)
+    found = np.array([[tuple(map(float, pair.split())) for pair in line] for line in drawn])
+    assert found[..., 0] == pytest.approx(px(many.x), abs=0.2)
+    assert found[..., 1] == pytest.approx(py(many.y), abs=0.2)
+    assert ("h0" in shape.get("d")) == (many.x.shape[1] == 1) and shape.get("stroke-linecap") == "round", "a dot is a line of no length"
+
+
+def test_strokes_look_the_same_in_the_static_figure():
+    ring = np.linspace(0, 2 * np.pi, 60)
+    many = [Strokes([2.0], [8.0], color="#000000", width=12), Strokes([7 + np.cos(ring)], [3 + np.sin(ring)], color="#ff0000", width=3)]
+    c = chart(strokes=many, **SQUARE)
+    px, py = places(svg(c))
+    page = np.asarray(Image.open(io.BytesIO(figure_png(c.size, c.draw, scale=1))).convert("RGB")).astype(int)
+    assert page[round(py(8)), round(px(2))].max() < 40
+    reds = np.argwhere((page[..., 0] > 200) & (page[..., 1:].max(2) < 100))
+    assert reds.mean(0) == pytest.approx([py(3), px(7)], abs=1.5)
+    assert np.ptp(reds, axis=0) == pytest.approx([2 * abs(py(1) - py(0)) + 2, 2 * (px(1) - px(0)) + 2], abs=2.5)
+
+
+def test_a_chart_makes_room_for_its_strokes_and_may_have_none():
+    root = svg(chart(strokes=[Strokes([-40, 40], [1, 900]), Strokes([], [], "nothing")]))
+    words = {t.text for t in root.iter("text")}
+    assert {"-40", "0", "40", "nothing"} <= words
+    with pytest.raises(ValueError, match=r"x and y of one shape, \(n, k\) or \(n,\), got \(2, 3\) and \(2, 2\)"):
+        Strokes(np.zeros((2, 3)), np.zeros((2, 2)))
+
+
+def test_a_label_is_centred_on_its_place():
+    root = svg(chart(labels=[Label(2.5, 7.5, "103", CYCLE[1])], **SQUARE))
+    px, py = places(root)
+    (word,) = [t for t in root.iter("text") if t.text == "103"]
+    assert word.get("text-anchor") == "middle" and word.get("fill") == CYCLE[1]
+    assert float(word.get("x")) == pytest.approx(px(2.5), abs=0.2)
+    assert float(word.get("y")) == pytest.approx(py(7.5) + 4, abs=0.3), "the middle of the letters, not their foot"
+
+
 def test_pictures_stand_under_their_bars_instead_of_labels():
     images = {i: np.full((4, 2), 80 * i, np.uint8) for i in range(3)}
     root = svg(chart(bars=[Bars([-0.4, 0.6, 1.6], [0.4, 1.4, 2.4], [1.0, 2.0, 3.0])], x_pictures=images, width=200))
@@ -253,6 +310,7 @@ NAMES = ["upright threes", "thin eights", "ones with a flag", "everything else"]
     [
         chart(lines=[Line(range(30), np.linspace(-123456, 3, 30), f"denoiser trained at σ = {i}") for i in range(5)]),
         chart(bars=[Bars(np.arange(4) - 0.4, np.arange(4) + 0.4, [1, 2, 3, 4])], x_ticks=dict(enumerate(NAMES)), x_range=(-0.6, 3.6)),
+        chart(strokes=[Strokes([1, 2], [3, 4], name) for name in ("data", *NAMES)], labels=[Label(1.5, 3.5, "12")]),
         chart(lines=[Line([0.5, 500], [80, 200])], marks=[Mark(500, 200, "β = 0.25")], log_x=True),
         Cells("p(x, y)", [[0.4, 0.1], [0.2, 0.3]], "four cells", ["x = 0, a long name", "x = 1"], ["y = 0", "y = 1"]),
         Cells("a title that is longer than its one cell", [[1.0]], "one cell"),

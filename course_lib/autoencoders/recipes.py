@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .. import metrics, training
 from ..datasets import Dataset, batches, binarise, to_float
-from ..recipes import Budget, Recipe
+from ..recipes import Budget, Recipe, floats_and_labels, images_and_labels
 from .applications import ACTIVE, beta_schedule
 from .hybrid import VAEGAN, vae_gan_step
 from .models import VAE, Autoencoder
@@ -24,14 +24,6 @@ NOISES = (0.25, 0.5, 1.0)
 def binarised(batch: Tensor) -> Tensor:
     """uint8 → a fresh Bernoulli sample of the grey values (dynamic binarisation)."""
     return binarise(to_float(batch))
-
-
-def floats_and_labels(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    return to_float(batch[0]), batch[1]
-
-
-def images_and_labels(data: Dataset) -> tuple[Tensor, Tensor]:
-    return data.x, data.y
 
 
 # --- steps that differ from "minimise model.loss"

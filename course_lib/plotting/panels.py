@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 from matplotlib.patheffects import withStroke
@@ -127,6 +128,16 @@ class Svg:
     def dot(self, x, y, radius: float, color: str) -> None:
         self.parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{color}" stroke="#fff" stroke-width="1"/>')
 
+    def strokes(self, x, y, color: str, width: float = 1.5, opacity: float = 1.0) -> None:
+        """n lines of k points each, (n, k), as one shape; with k = 1 they are dots as wide as a line."""
+        pairs = zip(np.asarray(x).tolist(), np.asarray(y).tolist(), strict=True)
+        if np.shape(x)[1] == 1:  # a line of no length, whose round ends are a dot
+            path = "".join(f"M{a:.1f} {b:.1f}h0" for (a,), (b,) in pairs)
+        else:
+            path = "".join("M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(*pair, strict=True)) for pair in pairs)
+        style = f'fill="none" stroke="{color}" stroke-width="{width}" stroke-opacity="{opacity}" stroke-linecap="round"'
+        self.parts.append(f'<path d="{path}" {style}/>')
+
     def text(self, x, y, text: str, size: int = 11, anchor: str = "start", turn: float = 0, color: str = INK, bold: bool = False) -> None:
         rotate = f' transform="rotate({turn} {x:.1f} {y:.1f})"' if turn else ""
         # a white rim keeps a label readable where it meets a line
@@ -165,6 +176,14 @@ class Pixels:
     def dot(self, x, y, radius: float, color: str) -> None:
         centre = (x + self.left, y + self.top)
         self.axes.add_patch(Circle(centre, radius, facecolor=color, edgecolor="#fff", linewidth=0.7, zorder=self.above))
+
+    def strokes(self, x, y, color: str, width: float = 1.5, opacity: float = 1.0) -> None:
+        points = np.stack([np.asarray(x) + self.left, np.asarray(y) + self.top], -1)
+        style = {"color": color, "alpha": opacity, "zorder": self.above}
+        if points.shape[1] == 1:
+            self.axes.scatter(*points[:, 0].T, s=(0.72 * width) ** 2, linewidths=0, **style)
+        else:
+            self.axes.add_collection(LineCollection(points, linewidths=0.72 * width, capstyle="round", **style))
 
     def text(self, x, y, text: str, size: int = 11, anchor: str = "start", turn: float = 0, color: str = INK, bold: bool = False) -> None:
         align = {"start": "left", "middle": "center", "end": "right"}[anchor]
@@ -207,6 +226,40 @@ class Bars:
 
 
 @dataclass
+class Strokes:
+    """Many short lines of one colour, drawn as one shape, because a thousand of their own would be slow: a cloud of dots, arrows, rings.
+
+    Args:
+        x, y: (n, k), n lines of k points; with k = 1, or given as (n,), they are dots
+        width: of a line, or of a dot, in pixels
+    """
+
+    x: Any
+    y: Any
+    label: str = ""
+    color: str = CYCLE[0]
+    width: float = 1.5
+    opacity: float = 1.0
+
+    def __post_init__(self):
+        self.x, self.y = (np.asarray(v, dtype=float) for v in (self.x, self.y))
+        if self.x.ndim == 1 and self.x.shape == self.y.shape:
+            self.x, self.y = self.x[:, None], self.y[:, None]
+        if self.x.ndim != 2 or self.x.shape != self.y.shape:
+            raise ValueError(f"strokes need x and y of one shape, (n, k) or (n,), got {self.x.shape} and {self.y.shape}")
+
+
+@dataclass
+class Label:
+    """A word in the chart, centred on its place."""
+
+    x: float
+    y: float
+    text: str
+    color: str = INK
+
+
+@dataclass
 class Mark:
     """The point that moves with a slider, with its label beside it."""
 
@@ -223,7 +276,7 @@ class Chart:
     Args:
         title, x_label, y_label: text; units belong into the labels
         alt: what a reader who cannot see the chart is told; it should hold the numbers
-        lines, bars, marks: what is drawn, bars first
+        bars, strokes, lines, labels, marks: what is drawn, in this order
         x_rules: label → where a dashed line stands
         background: PNG bytes, encoded once because the picture stays while a slider moves, and the (left, right, bottom, top) it covers
         x_range, y_range: from the data when left out
@@ -240,6 +293,8 @@ class Chart:
     lines: Sequence[Line] = ()
     bars: Sequence[Bars] = ()
     marks: Sequence[Mark] = ()
+    strokes: Sequence[Strokes] = ()
+    labels: Sequence[Label] = ()
     x_rules: Mapping[str, float] | None = None
     background: tuple[bytes, tuple[float, float, float, float]] | None = None
     x_range: tuple[float, float] | None = None
@@ -262,7 +317,7 @@ class Chart:
         return figure_png(self.size, self.draw, scale)
 
     def draw(self, canvas: Svg | Pixels) -> None:
-        legend = [item for item in (*self.bars, *self.lines) if item.label]
+        legend = [item for item in (*self.bars, *self.strokes, *self.lines) if item.label]
         lines_of_legend = self._legend_rows(legend)
         x_low, x_high = self._range(self.x_range, self.log_x, "x")
         y_low, y_high = self._range(self.y_range, self.log_y, "y")
@@ -292,7 +347,11 @@ class Chart:
         canvas.text(0, 15, self.title, 12, bold=True)
         for row, items in enumerate(lines_of_legend):
             for x, item in items:
-                canvas.rect(x, 22 + 16 * row, 14, 8 if isinstance(item, Bars) else 3, item.color, getattr(item, "opacity", 1.0))
+                if isinstance(item, Strokes):  # a dot is shown larger than it is, and never faint
+                    dots = item.x.shape[1] == 1
+                    canvas.strokes([[x + 7] if dots else [x + 1, x + 13]], [[26] if dots else [26, 26]], item.color, 6 if dots else 3)
+                else:
+                    canvas.rect(x, 22 + 16 * row, 14, 8 if isinstance(item, Bars) else 3, item.color, getattr(item, "opacity", 1.0))
                 canvas.text(x + 18, 30 + 16 * row, item.label)
         for y, label in y_ticks.items():
             canvas.line((left, right), (py(y), py(y)), GRID, 1)
@@ -314,6 +373,9 @@ class Chart:
             for x0, x1, height in zip(bars.left, bars.right, bars.height, strict=True):
                 edge, end = py(y_low if self.log_y else max(0.0, y_low)), py(min(float(height), y_high))
                 canvas.rect(px(x0), min(edge, end), max(px(x1) - px(x0), 0.5), abs(edge - end), bars.color, bars.opacity)
+        for strokes in self.strokes:
+            x, y = np.vectorize(px, [float])(strokes.x), np.vectorize(py, [float])(strokes.y)
+            canvas.strokes(x, y, strokes.color, strokes.width, strokes.opacity)
         canvas.line((left, right), (bottom, bottom), GREY, 1)
         for line in self.lines:
             x, y = [px(v) for v in line.x], [py(v) for v in line.y]
@@ -326,6 +388,8 @@ class Chart:
         for label, x in (self.x_rules or {}).items():
             canvas.line((px(x), px(x)), (top, bottom), INK, 1.2, True)
             self._label(canvas, px(x), top + 10, label, left, right)
+        for label in self.labels:
+            canvas.text(px(label.x), py(label.y) + 4, label.text, 11, "middle", color=label.color, bold=True)
         for mark in self.marks:
             canvas.dot(px(mark.x), py(mark.y), 6, mark.color)
             self._label(canvas, px(mark.x), max(py(mark.y) - 8, top + 10), mark.label, left, right)
@@ -352,7 +416,8 @@ class Chart:
     def _range(self, given: tuple[float, float] | None, log: bool, axis: str) -> tuple[float, float]:
         if given:
             return given
-        parts = [getattr(line, axis) for line in self.lines] + [[getattr(mark, axis)] for mark in self.marks]
+        parts = [getattr(item, axis) for item in (*self.lines, *self.strokes)]
+        parts += [[getattr(item, axis)] for item in (*self.marks, *self.labels)]
         for bars in self.bars:
             parts += [bars.left, bars.right] if axis == "x" else [bars.height] + ([] if log else [[0.0]])
         values = np.concatenate([np.asarray(part, dtype=float).ravel() for part in parts] or [np.zeros(1)])

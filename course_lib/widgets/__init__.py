@@ -171,17 +171,24 @@ def as_images(images: Any, name: str = "images") -> Tensor:
     return images.float() / 255 if images.dtype == torch.uint8 else images
 
 
-def call(model: nn.Module, method: str, x: Tensor) -> Any:
-    """`model.method(x)` on the model's device, in evaluation mode, without gradients. A tensor comes back on the CPU."""
-    training, place = model.training, next((p.device for p in model.parameters()), x.device)
+@contextmanager
+def at_rest(model: nn.Module) -> Iterator[torch.device]:
+    """Evaluation mode, without gradients; gives the model's device."""
+    training = model.training
     if training:
         model.eval()
     try:
         with torch.inference_mode():
-            result = getattr(model, method)(x.to(place))
+            yield next((p.device for p in model.parameters()), torch.device("cpu"))
     finally:
         if training:
             model.train()
+
+
+def call(model: nn.Module, method: str, x: Tensor) -> Any:
+    """`model.method(x)` on the model's device, in evaluation mode, without gradients. A tensor comes back on the CPU."""
+    with at_rest(model) as place:
+        result = getattr(model, method)(x.to(place))
     return result.cpu() if isinstance(result, Tensor) else result
 
 

@@ -1,6 +1,6 @@
-"""Scores of trained models: disentanglement of a latent space, anomaly detection, usefulness of features.
+"""How well the latents of a model separate the factors that made the data.
 
-The disentanglement scores take `codes` (n, latents), one float row per example (for a VAE the posterior mean), and
+Every score takes `codes` (n, latents), one float row per example (for a VAE the posterior mean), and
 `factors` (n, factors), the integer factors of variation that made the example. The rows must be a random sample or the
 complete grid of factors. Every score is a float in [0, 1], higher is better, and is the same for every order of the
 latents. scikit-learn is imported where it is used: it takes longer to load than most of these scores take to compute.
@@ -9,12 +9,8 @@ latents. scikit-learn is imported where it is used: it takes longer to load than
 from typing import NamedTuple
 
 import numpy as np
-from torch import Tensor
 
-Array = np.ndarray | Tensor
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Disentanglement
+from .arrays import Array, to_numpy
 
 
 class DCI(NamedTuple):
@@ -68,7 +64,7 @@ def mig(codes: Array, factors: Array, bins: int = 20) -> float:
     Source: Chen et al. 2018 (arXiv:1802.04942), section 4.1.
     """
     information = mutual_information_matrix(codes, factors, bins)
-    entropy = [_entropy(np.unique(column, return_counts=True)[1]) for column in _numpy(factors).T]
+    entropy = [_entropy(np.unique(column, return_counts=True)[1]) for column in to_numpy(factors).T]
     return float((_gap(information) / entropy).mean())
 
 
@@ -169,7 +165,7 @@ def factor_vae_score(
     if batch < 2 or votes < len(sizes):
         raise ValueError(f"batch is {batch} and votes {votes}, but a variance needs 2 examples and every factor 1 vote")
     variance = codes.var(0)
-    active = variance > 0.01 if active is None else _numpy(active).astype(bool)
+    active = variance > 0.01 if active is None else to_numpy(active).astype(bool)
     if active.shape != variance.shape:
         raise ValueError(f"active has shape {active.shape}, but there are {len(variance)} latents: give one boolean for each")
     active = active & (variance > 0)
@@ -210,7 +206,7 @@ def disentanglement(codes: Array, factors: Array, seed: int = 0) -> dict[str, fl
 
 def _codes_and_factors(codes: Array, factors: Array) -> tuple[np.ndarray, np.ndarray, list[int]]:
     """Checked codes (n, latents), factors relabelled 0 … size − 1 (n, factors), and the sizes."""
-    codes, factors = _numpy(codes), _numpy(factors)
+    codes, factors = to_numpy(codes), to_numpy(factors)
     if codes.ndim != 2 or factors.ndim != 2 or len(codes) != len(factors) or 0 in codes.shape + factors.shape:
         raise ValueError(f"codes {codes.shape} and factors {factors.shape} must be (n, latents) and (n, factors) with the same n above 0")
     if not np.issubdtype(factors.dtype, np.integer):
@@ -257,75 +253,3 @@ def _above_chance(predicted: np.ndarray, truth: np.ndarray, size: int) -> float:
     """Balanced accuracy on a scale where a guess scores 0 and a perfect answer 1."""
     recall = np.mean([(predicted[truth == value] == value).mean() for value in np.unique(truth)])
     return float(max(0.0, (recall - 1 / size) / (1 - 1 / size)))
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Detection and features
-
-
-def roc_curve(normal_scores: Array, anomalous_scores: Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The trade-off of an anomaly detector that flags every score at or above a threshold.
-
-    Args:
-        normal_scores: (n,), higher means more anomalous: a reconstruction error or a negative ELBO
-        anomalous_scores: (m,)
-
-    Returns:
-        false positive rates, true positive rates and thresholds, each (distinct scores + 1,); the threshold falls from
-        infinity, where nothing is flagged, to the smallest score, where everything is
-
-    Raises:
-        ValueError: a set is empty, not one-dimensional, or has NaN
-    """
-    normal, anomalous = _scores(normal_scores, "normal_scores"), _scores(anomalous_scores, "anomalous_scores")
-    thresholds = np.append(np.inf, np.unique(np.concatenate([normal, anomalous]))[::-1])
-    rates = [1 - np.searchsorted(np.sort(scores), thresholds) / len(scores) for scores in (normal, anomalous)]
-    rates[0][0] = rates[1][0] = 0.0  # the first threshold flags nothing, not even a score of infinity
-    return rates[0], rates[1], thresholds
-
-
-def auroc(normal_scores: Array, anomalous_scores: Array) -> float:
-    """Probability that an anomalous example scores above a normal one, ties counting half: the area under `roc_curve`.
-
-    Args and errors: as in `roc_curve`. 0.5 is chance; below it the sign of the score is wrong.
-
-    Source: the Mann–Whitney U statistic; Hanley & McNeil 1982 (doi:10.1148/radiology.143.1.7063747).
-    """
-    normal, anomalous = np.sort(_scores(normal_scores, "normal_scores")), _scores(anomalous_scores, "anomalous_scores")
-    below, up_to = np.searchsorted(normal, anomalous, "left"), np.searchsorted(normal, anomalous, "right")
-    return float((below + up_to).mean() / (2 * len(normal)))
-
-
-def linear_probe(codes: Array, labels: Array, test_codes: Array, test_labels: Array) -> float:
-    """Test accuracy of logistic regression on frozen, standardised features.
-
-    Args:
-        codes, test_codes: (n, features) and (m, features) floats
-        labels, test_labels: (n,) and (m,) integers
-
-    Raises:
-        ValueError: shapes do not fit
-
-    Source: Alain & Bengio 2016 (arXiv:1610.01644).
-    """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    codes, labels, test_codes, test_labels = map(_numpy, (codes, labels, test_codes, test_labels))
-    for name, x, y in (("codes", codes, labels), ("test_codes", test_codes, test_labels)):
-        if x.ndim != 2 or y.shape != x.shape[:1] or x.shape[1:] != codes.shape[1:]:
-            raise ValueError(f"{name} {x.shape} with labels {y.shape} must be (n, features) with (n,), the same features in both sets")
-    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    return float(probe.fit(codes, labels).score(test_codes, test_labels))
-
-
-def _scores(scores: Array, name: str) -> np.ndarray:
-    scores = _numpy(scores)
-    if scores.ndim != 1 or len(scores) == 0 or np.isnan(scores).any():
-        raise ValueError(f"{name} has shape {scores.shape} and {np.isnan(scores).sum()} NaN, but must be (n,), n above 0, without NaN")
-    return scores
-
-
-def _numpy(x: Array) -> np.ndarray:
-    return x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)

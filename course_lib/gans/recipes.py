@@ -1,0 +1,113 @@
+"""How the checkpoints of topic 03 are trained and measured. Run one with `python -m course_lib train NAME --preset cpu`."""
+
+from dataclasses import replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from .. import metrics
+from ..datasets import Dataset, to_float
+from ..recipes import Budget, Recipe, floats_and_labels, images_and_labels
+from .films import draw, film_of_collapse, film_of_games, film_of_rules
+from .models import GAN, gan_step
+from .progressive import ProgressiveGAN, growth
+from .style import StyleGAN
+from .translation import Pix2Pix, pix2pix_step
+
+
+def progressive_step(run, x: Tensor) -> dict[str, Tensor]:
+    """One step of the game at the size that training has reached."""
+    run.model.grown.fill_(growth(run.progress))
+    return gan_step(run, x)
+
+
+def measure_samples(model, data: Dataset, n: int = 10_000) -> dict:
+    """FID on the digit network's features, and how the ten classes are served, over n samples."""
+    samples = draw(model, n)
+    shares = metrics.class_shares(samples)
+    return {"fid": metrics.digit_fid(samples), "samples": n, "rarest_class": shares.min().item()}
+
+
+@torch.no_grad()
+def measure_conditional(model, data: Dataset, n: int = 10_000) -> dict:
+    """The same, and the share of samples that the digit network takes for the class that was asked for."""
+    y = torch.arange(n, device=data.x.device) % model.classes
+    samples = torch.cat([model.sample(len(part), part) for part in y.split(500)])
+    right = (metrics.predicted_digits(samples) == y).float().mean().item()
+    return {"fid": metrics.digit_fid(samples), "class_accuracy": right, "samples": n}
+
+
+@torch.no_grad()
+def measure_translation(model: Pix2Pix, data: Dataset) -> dict:
+    """Absolute error a pixel, digit-network FID, and whether the digit can still be read, over the test images."""
+    x = to_float(data.x)
+    made = torch.cat([model.translate(model.given(part)) for part in x.split(500)])
+    right = (metrics.predicted_digits(made) == data.y).float().mean().item()
+    return {"l1": (made - x).abs().mean().item(), "fid": metrics.digit_fid(made), "class_accuracy": right, "test_images": len(data)}
+
+
+def budgets(steps: int, batch_size: int = 64, ema: float = 0.999) -> dict[str, Budget]:
+    """A GAN's batch stays small on a GPU too: larger ones make the game less stable, more steps do not."""
+    return {"cpu": Budget(steps, batch_size, ema=ema), "gpu": Budget(3 * steps, batch_size, ema=ema)}
+
+
+RARE = (4, 9)  # two digits that are easily confused
+
+
+def unbalanced(data: Dataset, keep: int = 20) -> tuple[Tensor, Tensor]:
+    """Images and labels of which two classes are rare: only the first `keep` of each are left."""
+    wanted = torch.ones(len(data), dtype=torch.bool)
+    for digit in RARE:
+        wanted[(data.y == digit).nonzero().flatten()[keep:]] = False
+    return data.x[wanted], data.y[wanted]
+
+
+# what a lecture trains while you watch
+LIVE = {"cpu": Budget(400, 64, ema=0.99), "gpu": Budget(4_000, 64, ema=0.999)}
+
+GAME = {"prepare": to_float, "step": gan_step, "schedule": "linear"}
+CONDITIONAL = GAME | {"prepare": floats_and_labels, "optimisers": GAN.optimisers}
+WGAN = {"optimisers": partial(GAN.optimisers, lr=2e-3, betas=(0.0, 0.9))}
+
+RECIPES = {
+    "dcgan": Recipe(GAN, "mnist", budgets(8_000), measure_samples, GAME | {"optimisers": partial(GAN.optimisers, lr=5e-3)}),
+    "wgan_gp": Recipe(
+        partial(GAN, loss="wasserstein", norm="none", penalty=10.0, critic_steps=3), "mnist", budgets(8_000), measure_samples, GAME | WGAN
+    ),
+    "sngan": Recipe(
+        partial(GAN, loss="hinge", norm="spectral"),
+        "mnist",
+        budgets(7_000),
+        measure_samples,
+        GAME | {"optimisers": partial(GAN.optimisers, lr=2e-3)},
+    ),
+    "cgan": Recipe(
+        partial(GAN, latents=32, width=48, classes=10, projection=True, norm="none", r1=0.5),
+        "mnist",
+        budgets(11_000),
+        measure_conditional,
+        CONDITIONAL | {"optimisers": partial(GAN.optimisers, lr=1e-3, betas=(0.0, 0.99))},
+        tensors=images_and_labels,
+    ),
+    "stylegan": Recipe(StyleGAN, "mnist", budgets(10_000, 32), measure_samples, GAME | {"optimisers": StyleGAN.optimisers}),
+    "progressive": Recipe(
+        ProgressiveGAN,
+        "mnist",
+        budgets(4_500, 32),
+        measure_samples,
+        GAME | {"step": progressive_step, "optimisers": ProgressiveGAN.optimisers},
+    ),
+}
+for task in ("outline", "superresolution"):
+    RECIPES[f"pix2pix_{task}"] = Recipe(
+        partial(Pix2Pix, task=task),
+        "mnist",
+        budgets(4_000 if task == "outline" else 2_500, 64, ema=0.995),
+        measure_translation,
+        GAME | {"step": pix2pix_step, "optimisers": Pix2Pix.optimisers},
+    )
+RECIPES["gan_films"] = Recipe(None, "gaussians25", budgets(3_000, 128), None, film=film_of_games)
+RECIPES["gan_collapse"] = Recipe(None, "gaussians25", budgets(2_000, 128), None, film=film_of_collapse)
+RECIPES["gan_rules"] = Recipe(None, "mnist_small", budgets(1_000), None, film=film_of_rules)
+RECIPES["cgan_unbalanced"] = replace(RECIPES["cgan"], data="mnist_small", tensors=unbalanced, budgets=budgets(2_500))

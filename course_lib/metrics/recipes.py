@@ -1,0 +1,40 @@
+"""How the digit network is trained: `python -m course_lib train digit_network --preset cpu`."""
+
+import torch
+from torch import Tensor
+
+from ..datasets import Dataset, to_float
+from ..recipes import Budget, Recipe, floats_and_labels, images_and_labels
+from . import digits
+from .digits import DigitNetwork
+
+
+@torch.no_grad()
+def measure(model: DigitNetwork, data: Dataset) -> dict:
+    """Accuracy on the test images."""
+    right = sum((model(to_float(x)).argmax(1) == y).sum().item() for x, y in zip(data.x.split(500), data.y.split(500)))
+    return {"accuracy": right / len(data), "test_images": len(data)}
+
+
+def reference(budget: Budget, steps: int, data: Dataset, test: Dataset, seed: int) -> tuple[dict[str, Tensor], dict]:
+    """The digit network's view of MNIST's test images, and how far as many training images are from it: no sampler should do better.
+
+    Returns:
+        tensors `mean` (64,) and `cov` (64, 64) in float64; numbers
+    """
+    mean, cov = digits.moments(digits.digit_features(to_float(test.x)))
+    floor = digits.gaussian_distance(*digits.moments(digits.digit_features(to_float(data.x[: len(test)]))), mean, cov)
+    return {"mean": mean, "cov": cov}, {"fid_of_training_images": floor, "images": len(test)}
+
+
+RECIPES = {
+    "digit_network": Recipe(
+        DigitNetwork,
+        "mnist",
+        {"cpu": Budget(4_000, 128, 2e-3, weight_decay=0.01), "gpu": Budget(8_000, 128, 2e-3, weight_decay=0.01)},
+        measure,
+        {"prepare": floats_and_labels},
+        tensors=images_and_labels,
+    ),
+    "digit_moments": Recipe(None, "mnist", {"cpu": Budget(1), "gpu": Budget(1)}, None, film=reference),
+}
