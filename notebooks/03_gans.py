@@ -729,7 +729,7 @@ table(
 #
 # **Care.** GANs made convincing faces of nobody cheap. They also repeat what they were shown: a class that is rare in the data is rare, or missing, in the samples. Section 12 measures that. Say when an image is made, and by what.
 #
-# **Now you**: the graded exercise of this lecture is to come. Until then, sections 7 and 10 leave much to try, and [exercise 02](../exercises/02_autoencoders/02_autoencoders.ipynb) is there.
+# **Now you**: [exercise 03](../exercises/03_gans/03_gans.ipynb), 20 points.
 #
 # **Read on.** Goodfellow et al., *Generative Adversarial Nets* (arXiv:1406.2661) · Radford et al., DCGAN (arXiv:1511.06434) · Salimans et al., *Improved Techniques* (arXiv:1606.03498) ·
 # Arjovsky et al., WGAN (arXiv:1701.07875) · Gulrajani et al., WGAN-GP (arXiv:1704.00028) · Miyato et al., spectral norm (arXiv:1802.05957) and projection (arXiv:1802.05637) ·

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from course_lib import distributions
 from course_lib.grading import CheckFailed, Goal, Mistake, Task, grid, pipeline
 from course_lib.grading.autoencoders import EXPERIMENT, GAUSSIAN_KL, KL_WEIGHT, REPARAMETERISE
+from course_lib.grading.gans import DCGAN, PENALTY
 
 EVERY = [(topic, task) for topic, tasks in answers.TASKS.items() for task in tasks]
 WRITTEN = [pytest.param(topic, task, id=f"{topic}-{task.name}") for topic, task in EVERY if isinstance(task, Task)]
@@ -203,6 +204,74 @@ def test_warnings_and_stderr_of_an_answer_do_not_fail_it(capfd):
     body = "def f(mean, log_var):\n    import sys, warnings\n    warnings.warn('mind')\n    print('x', file=sys.stderr)\n    return " + KL
     GAUSSIAN_KL.check(define(body, "f"))
     assert capfd.readouterr().err == ""  # nbgrader takes anything on stderr for a failure
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Answers that are networks, and answers that take gradients
+
+
+class Own(torch.nn.Module):
+    """A student's class around a generator."""
+
+    def __init__(self, layers):
+        super().__init__()
+        self.layers = layers
+
+
+def test_a_generator_may_be_nested_but_not_be_a_class_of_ones_own(capsys):
+    build, sequence = define(answers.right("gans", "dcgan_generator"), "dcgan_generator"), torch.nn.Sequential
+    DCGAN.check(lambda *given: sequence(sequence(*build(*given)[:-2]), *build(*given)[-2:]))
+    assert "✓" in capsys.readouterr().out
+    error = failure(DCGAN, lambda *given: Own(build(*given)))
+    assert error.kind == "type" and "an nn.Sequential is asked for, got a test_grading.Own." in str(error)
+    assert failure(DCGAN, lambda *given: list(build(*given))).kind == "type"
+    assert failure(DCGAN, lambda *given: sequence(*build(*given), Own(sequence()))).kind == "m1"
+
+
+def test_the_first_rule_that_a_generator_breaks_is_named():
+    body = """
+        sizes = [latents, *channels]
+        layers = []
+        for a, b in zip(sizes, channels):
+            layers += [nn.ConvTranspose2d(a, b, 3, 2), nn.LeakyReLU()]
+        return nn.Sequential(*layers, nn.Sigmoid())
+    """
+    broken = define(answers.cell("gans", "dcgan_generator", body), "dcgan_generator")
+    assert DCGAN.mistakes[int(failure(DCGAN, broken).kind[1:]) - 1].label == "kernel"
+
+
+def test_building_a_network_in_a_check_leaves_the_random_numbers_alone():
+    before = torch.random.get_rng_state()
+    DCGAN.check(define(answers.right("gans", "dcgan_generator"), "dcgan_generator"))
+    failure(DCGAN, define(answers.wrong("gans", "dcgan_generator", "kernel"), "dcgan_generator"))
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_the_librarys_own_networks_are_refused():
+    source = "from course_lib.gans import Generator\n\ndef f(latents, channels):\n    return Generator((1, 16, 16), latents, 8).layers"
+    assert failure(DCGAN, define(source, "f")).kind == "library"
+
+
+@pytest.mark.parametrize(
+    ("slope", "said"),
+    [
+        (
+            "torch.autograd.grad(critic(x), x, create_graph=True)",
+            "grad can be implicitly created only for scalar outputs; add the scores up",
+        ),
+        ("torch.autograd.grad(critic(x.detach()).sum(), x, create_graph=True)", "the point at which you want a gradient has to say so"),
+    ],
+)
+def test_what_goes_wrong_with_a_gradient_comes_with_advice(slope, said):
+    body = f"""
+        x = (real + fake) / 2
+        slope = {slope}
+        return slope[0].sum()
+    """
+    if "detach" not in slope:
+        body = body.replace("/ 2", "/ 2\n        x.requires_grad_()")
+    error = failure(PENALTY, define(answers.cell("gans", "gradient_penalty", body), "gradient_penalty"))
+    assert error.kind == "error" and said in str(error) and "critic = a Sequential, real (3, 2, 3, 3)" in str(error)
 
 
 # --------------------------------------------------------------------------------------------------------------------

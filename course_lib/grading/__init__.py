@@ -30,6 +30,8 @@ LIBRARY = str(Path(__file__).parents[1])
 # what an error message leaves unsaid
 ADVICE = {
     "step must be greater than zero": "torch cannot step backwards: `.flip(0)` turns a tensor round",
+    "grad can be implicitly created only for scalar outputs": "add the scores up first: each depends on its own example alone",
+    "does not require grad": "the point at which you want a gradient has to say so: `.requires_grad_()`",
     "Can't call numpy() on Tensor that requires grad": "no, gradients must pass through this function: stay with torch",
 }
 
@@ -240,8 +242,7 @@ class Task:
     def _inputs(self, case: tuple) -> str:
         parts = zip(self._names(), case)
         return ", ".join(
-            f"{name} {tuple(value.shape)}" if isinstance(value, Tensor) else f"{name} = {getattr(value, '__name__', value)}"
-            for name, value in parts
+            f"{name} {tuple(value.shape)}" if isinstance(value, Tensor) else f"{name} = {_shown(value)}" for name, value in parts
         )
 
 
@@ -369,6 +370,11 @@ def _describe(value: Any) -> str:
         return f"a tensor of shape {tuple(value.shape)}"
     module = type(value).__module__
     return f"a {type(value).__name__}" if module == "builtins" else f"a {module}.{type(value).__name__}"
+
+
+def _shown(value: Any) -> str:
+    """A network by its kind: its layers would fill the message."""
+    return f"a {type(value).__name__}" if isinstance(value, nn.Module) else str(getattr(value, "__name__", value))
 
 
 def _where(error: Exception, answer: Callable) -> str:
