@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -68,3 +69,36 @@ def check_images(x: Tensor, shape: Sequence[int]) -> None:
     # on a GPU the look at the values would wait for the device at each step
     if not x.is_cuda and len(x) and (torch.amin(x) < 0 or torch.amax(x) > 1):
         raise ValueError(f"expected values in [0, 1], got {x.min().item():.3g} to {x.max().item():.3g}")
+
+
+class MaskedLinear(nn.Linear):
+    """A linear layer some of whose connections are cut: y = (mask ⊙ W) x + b.
+
+    mask: (outputs, inputs) of 0 and 1
+    """
+
+    def __init__(self, mask: Tensor):
+        super().__init__(mask.shape[1], mask.shape[0])
+        self.register_buffer("mask", mask.to(self.weight.dtype))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.mask * self.weight, self.bias)
+
+
+def masked_mlp(dims: int, hidden: Sequence[int], outputs: int = 1, given: int = 0, activation: type[nn.Module] = nn.SiLU) -> nn.Sequential:
+    """An MLP whose outputs for entry i depend on the entries before i alone: (batch, dims + given) → (batch, outputs · dims).
+
+    The first `dims` outputs are the first number of each entry, the next `dims` the second, and so on. The last `given` inputs are seen
+    by all.
+
+    Source: MADE, Germain et al. 2015 (arXiv:1502.03509), section 4.
+    """
+    # each unit has a degree: how many entries it may have seen. An output may use units of a lower degree than its own
+    degrees = torch.cat([torch.arange(1, dims + 1), torch.zeros(given)])
+    lowest = 0 if given else min(1, dims - 1)  # units of degree 0 see what is given alone: the first entry has nothing else
+    layers = []
+    for width in hidden:
+        new = torch.arange(width) % (dims - lowest) + lowest
+        layers += [MaskedLinear(new[:, None] >= degrees), activation()]
+        degrees = new
+    return nn.Sequential(*layers, MaskedLinear(torch.arange(1, dims + 1).repeat(outputs)[:, None] > degrees))

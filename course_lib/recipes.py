@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from . import checkpoints, datasets, training
 
-TOPICS = ["autoencoders", "gans", "metrics"]
+TOPICS = ["autoencoders", "flows", "gans", "metrics"]
 
 
 @dataclass(frozen=True)

@@ -230,7 +230,7 @@ display(start_here.family_tree())
 # Three remarks. The borders are soft: a diffusion model has a lower bound, and with a differential equation also an exact likelihood. A plain autoencoder is *not* on the tree:
 # it has no $p(x)$ and no way to sample (lecture 02 shows how that fails). And "implicit" says nothing of quality or variety: GANs can be sharp and still leave out whole parts of the data.
 #
-# Lectures 01 to 03 are there; 04 to 09 are to come.
+# Lectures 01 to 04 are there; 05 to 09 are to come.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4 · What they are good for
@@ -606,7 +606,7 @@ cards = {
     "01_latent_spaces": ("Latent spaces", 80, "from a table of all pictures to a few hidden numbers", tile((components / components.abs().amax((1, 2, 3), True) + 1) / 2)),
     "02_autoencoders": ("Autoencoders", 100, "squeeze and restore; clouds instead of points: the VAE", tile(vae.sample(9))),
     "03_gans": ("GANs", 110, "two networks play a game, and pictures get sharp", tile(gan.sample(9))),
-    "04_flows": ("Flows", None, "bend a Gaussian into anything, and back, exactly", density["pinwheel"] / density["pinwheel"].max()),
+    "04_flows": ("Flows", 110, "bend a Gaussian into anything, and back, exactly", density["pinwheel"] / density["pinwheel"].max()),
     "05_autoregressive": ("Autoregression", None, "one pixel, letter or sound sample after the other", half),
     "06_diffusion": ("Diffusion", None, "learn to remove a little noise, many times", tile(noisy)),
     "07_metrics": ("Metrics", None, "which model is better, and who says so", tile(torch.cat([x_test[::350], vae.sample(3), gan.sample(3)]), 3)),

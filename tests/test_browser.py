@@ -93,6 +93,13 @@ CONTROLS = {
         Control("widgets.StyleExplorer", "style", nth=2),
         Control("widgets.TranslationExplorer", "translation", "button:has-text('row 10, column 12')", key=None, times=1),
     ],
+    "04_flows": [
+        Control("widgets.LayerExplorer", "layers", key="ArrowRight"),
+        Control("widgets.ChangeOfVariablesExplorer", "change_of_variables", key="ArrowRight", times=5),
+        Control("widgets.TrajectoryExplorer", "trajectories", key="ArrowRight", times=10),
+        Control("widgets.InversionExplorer", "inversion", key="ArrowRight"),
+        Control("widgets.TemperatureExplorer", "temperature"),
+    ],
 }
 LECTURES = sorted(path.stem for path in ROOT.glob("notebooks/*.ipynb"))
 

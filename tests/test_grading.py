@@ -9,6 +9,7 @@ import sys
 
 import answers
 import nbformat
+import numpy as np
 import pytest
 import torch
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -17,7 +18,7 @@ from torch.nn import functional as F
 from course_lib import distributions
 from course_lib.grading import CheckFailed, Goal, Mistake, Task, grid, pipeline
 from course_lib.grading.autoencoders import EXPERIMENT, GAUSSIAN_KL, KL_WEIGHT, REPARAMETERISE
-from course_lib.grading.gans import DCGAN, PENALTY
+from course_lib.grading.gans import CURE, DCGAN, PENALTY, RECEPTIVE, WITH_PLANES
 
 EVERY = [(topic, task) for topic, tasks in answers.TASKS.items() for task in tasks]
 WRITTEN = [pytest.param(topic, task, id=f"{topic}-{task.name}") for topic, task in EVERY if isinstance(task, Task)]
@@ -271,7 +272,200 @@ def test_what_goes_wrong_with_a_gradient_comes_with_advice(slope, said):
     if "detach" not in slope:
         body = body.replace("/ 2", "/ 2\n        x.requires_grad_()")
     error = failure(PENALTY, define(answers.cell("gans", "gradient_penalty", body), "gradient_penalty"))
-    assert error.kind == "error" and said in str(error) and "critic = a Sequential, real (3, 2, 3, 3)" in str(error)
+    assert error.kind == "error" and said in str(error) and "critic = a Sequential, real (2, 2)" in str(error)
+
+
+def test_differentiating_by_the_parameters_comes_with_advice():
+    body = """
+        x = ((real + fake) / 2).requires_grad_()
+        slopes = torch.autograd.grad(critic(x).sum(), critic.parameters(), create_graph=True)
+        return sum((slope.norm() - 1) ** 2 for slope in slopes)
+    """
+    said = str(failure(PENALTY, define(answers.cell("gans", "gradient_penalty", body), "gradient_penalty")))
+    assert "differentiate by the point that you put in" in said and "has to say so" not in said
+
+
+def test_a_norm_over_three_axes_comes_with_advice():
+    for norm in ("slope.norm(dim=(1, 2, 3))", "torch.linalg.norm(slope, dim=(1, 2, 3))", "torch.linalg.vector_norm(slope, dim=(1, 2, 3))"):
+        body = """
+            u = share.view(-1, *[1] * (real.dim() - 1))
+            x = (real + u * (fake - real)).requires_grad_()
+            slope = torch.autograd.grad(critic(x).sum(), x, create_graph=True)[0]
+            return ((LENGTH - 1) ** 2).mean()
+        """
+        error = failure(PENALTY, define(answers.cell("gans", "gradient_penalty", body.replace("LENGTH", norm)), "gradient_penalty"))
+        assert error.kind == "error" and "`.flatten(1)`" in str(error), norm
+
+
+@pytest.mark.parametrize(
+    ("planes", "said"),
+    [
+        ("F.one_hot(y, classes)[:, :, None, None]", "`torch.cat` repeats nothing: `expand` the smaller one first"),
+        ("F.one_hot(y, classes)", "`torch.cat` adds no axes"),
+    ],
+)
+def test_planes_that_are_not_expanded_come_with_advice(planes, said):
+    body = f"torch.cat([x, {planes}], 1)"
+    error = failure(WITH_PLANES, define(answers.cell("gans", "with_label_planes", body), "with_label_planes"))
+    assert error.kind == "error" and said in str(error)
+
+
+def test_a_list_and_a_tuple_that_do_not_join_come_with_advice():
+    error = failure(DCGAN, lambda latents, channels: [latents] + channels)
+    assert error.kind == "error" and "`[first, *others]` takes both" in str(error)
+
+
+def test_a_number_of_numpy_is_a_number(capsys):
+    right = define(answers.right("gans", "receptive_field"), "receptive_field")
+    RECEPTIVE.check(lambda layers: np.int64(right(layers)))
+    KL_WEIGHT.check(lambda *given: np.float32(define(answers.right("autoencoders", "kl_weight"), "kl_weight")(*given)))
+    assert capsys.readouterr().out.count("✓") == 2
+    assert failure(RECEPTIVE, lambda layers: np.float64(right(layers))).kind == "dtype"
+    assert CURE.chosen(lambda: {"rate": np.float32(0.25), "pack": np.int64(2)}) == {"rate": 0.25, "pack": 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("optimal_discriminator", "torch.exp(log_data - torch.logaddexp(log_data, log_model))"),
+        ("optimal_discriminator", "torch.exp(log_data - torch.logsumexp(torch.stack([log_data, log_model]), 0))"),
+        ("optimal_discriminator", "torch.log_softmax(torch.stack([log_data, log_model]), 0)[0].exp()"),
+    ],
+)
+@pytest.mark.parametrize("hidden", [False, True])
+def test_other_stable_answers_pass(name, body, hidden, capsys):
+    task = next(task for task in answers.TASKS["gans"] if task.name == name)
+    task.check(define(answers.cell("gans", name, body), name), hidden)
+    assert "✓" in capsys.readouterr().out
+
+
+KL_BOTH = "kl = lambda a, b: torch.xlogy(a, a / b).sum()"
+NAIVE = "kl = lambda a, b: (a * torch.log(a / b)).sum()"
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "body"),
+    [
+        ("discriminator_loss", "1 minus the score", "-real.sigmoid().log().mean() - (1 - fake).sigmoid().log().mean()"),
+        ("discriminator_loss", "another base", "(F.softplus(-real).mean() + F.softplus(fake).mean()) / math.log(2)"),
+        ("discriminator_loss", "sigmoid, then log", "-F.logsigmoid(real).mean() - (1 - fake.sigmoid()).log().mean()"),
+        (
+            "discriminator_loss",
+            "scores clamped",
+            "-real.clamp(-10, 10).sigmoid().log().mean() - (1 - fake.clamp(-10, 10).sigmoid()).log().mean()",
+        ),
+        ("generator_loss", "sigmoid, then log", "(1 - fake.sigmoid()).log().mean() if saturating else -F.logsigmoid(fake).mean()"),
+        ("generator_loss", "sigmoid, then log", "F.logsigmoid(-fake).mean() if saturating else -fake.sigmoid().log().mean()"),
+        ("optimal_discriminator", "0 / 0 covered up", "torch.nan_to_num(log_data.exp() / (log_data.exp() + log_model.exp()), nan=0.5)"),
+        ("optimal_discriminator", "0 / 0 covered up", "(log_data.exp() + 1e-12) / (log_data.exp() + log_model.exp() + 1e-12)"),
+        ("optimal_discriminator", "0 / 0 covered up", "(log_data.exp() + 1e-12) / (log_data.exp() + log_model.exp() + 2e-12)"),
+        ("game_value", "a KL divergence", f"{KL_BOTH}\njs = (kl(p, q) + kl(q, p)) / 2\nreturn 2 * js - math.log(4), js"),
+        ("game_value", "a KL divergence", "js = (p * (p / q).log()).sum()\nreturn 2 * js - math.log(4), js"),
+        ("game_value", "mixture without its half", f"{KL_BOTH}\njs = kl(p, p + q) / 2 + kl(q, p + q) / 2\nreturn 2 * js - math.log(4), js"),
+        ("game_value", "twice the divergence", f"{KL_BOTH}\nm = (p + q) / 2\njs = kl(p, m) + kl(q, m)\nreturn 2 * js - math.log(4), js"),
+        ("game_value", "twice the divergence", f"{NAIVE}\njs = kl(p, (p + q) / 2) + kl(q, (p + q) / 2)\nreturn 2 * js - math.log(4), js"),
+        ("game_value", "one comparison", f"{NAIVE}\njs = kl(p, (p + q) / 2)\nreturn 2 * js - math.log(4), js"),
+        ("game_value", "from the mixture", f"{NAIVE}\nm = (p + q) / 2\njs = (kl(m, p) + kl(m, q)) / 2\nreturn 2 * js - math.log(4), js"),
+        ("game_value", "one comparison", f"{KL_BOTH}\njs = kl(p, (p + q) / 2)\nreturn 2 * js - math.log(4), js"),
+        (
+            "game_value",
+            "signs differ",
+            "d = p / (p + q)\nv = (p * d.log()).sum() - (q * (1 - d).log()).sum()\nreturn v, v / 2 + math.log(2)",
+        ),
+        (
+            "gradient_penalty",
+            "share and length of points",
+            "x = (real + share * (fake - real)).requires_grad_()\ng = torch.autograd.grad(critic(x).sum(), x, create_graph=True)[0]\n"
+            "return ((g.norm(dim=1) - 1) ** 2).mean()",
+        ),
+        (
+            "receptive_field",
+            "strides added",
+            "side, step = 1, 1\nfor kernel, stride in layers:\n    side += (kernel - 1) * step\n    step += stride\nreturn side",
+        ),
+    ],
+)
+@pytest.mark.parametrize("hidden", [False, True])
+def test_mistakes_that_a_student_made_are_named(name, label, body, hidden):
+    task = next(task for task in answers.TASKS["gans"] if task.name == name)
+    error = failure(task, define(answers.cell("gans", name, body), name), hidden)
+    assert error.kind.startswith("m") and task.mistakes[int(error.kind[1:]) - 1].label == label, str(error)
+
+
+COUPLED = "a, b = x.chunk(2, 1)\ns, t = log_scale(a), shift(a)\nreturn torch.cat([a, {}], 1), {}"
+EINSUM = "torch.einsum('oc,bchw->bohw', weight, x)"
+MIXED = f"log = torch.linalg.slogdet(weight)[1]\nreturn {EINSUM}, ({{}}) * torch.ones(len(x))"
+SQUASHED = "s = alpha + (1 - 2 * alpha) * (x + u) / 256\nreturn torch.logit(s), {}"
+SLOPE = "(math.log(1 - 2 * alpha) - s.log() - torch.log1p(-s)).sum(1)"
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "body"),
+    [
+        ("log_density", "density, then log", "x = inverse(y)\nreturn (log_p(x).exp() / slope(x).abs()).log()"),
+        ("log_density", "absolute value after the log", "x = inverse(y)\nreturn log_p(x) - slope(x).log().abs()"),
+        ("log_density", "slope padded", "x = inverse(y)\nreturn log_p(x) - (slope(x).abs() + 1e-12).log()"),
+        ("couple", "product, then log", COUPLED.format("b * s.exp() + t", "torch.det(torch.diag_embed(s.exp())).log()")),
+        ("couple", "s bounded", COUPLED.format("b * s.clamp(-5, 5).exp() + t", "s.clamp(-5, 5).sum(1)")),
+        ("couple", "s bounded", COUPLED.format("b * s.clamp(-10, 10).exp() + t", "s.clamp(-10, 10).sum(1)")),
+        ("uncouple", "scale padded", "a, b = z.chunk(2, 1)\nreturn torch.cat([a, (b - shift(a)) / (log_scale(a).exp() + 1e-8)], 1)"),
+        ("total_log_det", "entries padded", "(jacobians.diagonal(dim1=-2, dim2=-1).abs() + 1e-12).log().sum((0, 2))"),
+        ("total_log_det", "other axes summed", "jacobians.diagonal(dim1=-2, dim2=-1).abs().log().sum((1, 2))"),
+        ("total_log_det", "another diagonal", "jacobians.diagonal().abs().log().sum(0).sum(0)"),
+        ("total_log_det", "absolute value of the log", "jacobians.diagonal(dim1=-2, dim2=-1).abs().log().abs().sum((0, 2))"),
+        ("total_log_det", "sign times logarithm", "sign, log = torch.linalg.slogdet(jacobians)\nreturn (sign * log).sum(0)"),
+        ("log_likelihood", "product, then log", "torch.distributions.Normal(0.0, 1.0).log_prob(z).exp().prod(1).log() + log_dets.sum(0)"),
+        ("log_likelihood", "half of the log-dets", "-0.5 * ((z**2).sum(1) + z.shape[1] * math.log(2 * math.pi) + log_dets.sum(0))"),
+        ("mix_channels", "one side counted", MIXED.format("x.shape[2] ** 2 * log")),
+        ("mix_channels", "batch counted too", MIXED.format("x.numel() * log")),
+        ("to_logits", "product, then log", SQUASHED.format("((1 - 2 * alpha) / (s * (1 - s))).prod(1).log()")),
+        ("to_logits", "sizes of the logs", SQUASHED.format("((1 - 2 * alpha) / (s * (1 - s))).log().abs().sum(1)")),
+        ("to_logits", "logit clipped", SQUASHED.format(SLOPE).replace("logit(s)", "logit(s, eps=1e-3)")),
+    ],
+)
+@pytest.mark.parametrize("hidden", [False, True])
+def test_mistakes_that_a_student_made_with_flows_are_named(name, label, body, hidden):
+    task = next(task for task in answers.TASKS["flows"] if task.name == name)
+    error = failure(task, define(answers.cell("flows", name, body), name), hidden)
+    assert error.kind.startswith("m") and task.mistakes[int(error.kind[1:]) - 1].label == label, str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("couple", COUPLED.format("torch.addcmul(t, b, torch.exp(s))", "s.sum(-1)")),
+        ("uncouple", "a, b = z.chunk(2, 1)\nreturn torch.cat([a, (b - shift(a)) / log_scale(a).exp()], 1)"),
+        ("total_log_det", "torch.linalg.slogdet(jacobians).logabsdet.sum(0)"),
+        ("log_likelihood", "torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1) + log_dets.sum(0)"),
+        ("to_logits", SQUASHED.format(SLOPE)),
+        (
+            "to_logits",
+            SQUASHED.format("((1 - 2 * alpha) / (s * (1 - s))).log().sum(1)").replace("torch.logit(s)", "torch.log(s / (1 - s))"),
+        ),
+    ],
+)
+@pytest.mark.parametrize("hidden", [False, True])
+def test_other_right_answers_about_flows_pass(name, body, hidden, capsys):
+    task = next(task for task in answers.TASKS["flows"] if task.name == name)
+    task.check(define(answers.cell("flows", name, body), name), hidden)
+    assert "✓" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("z", "said"),
+    [
+        ("F.conv2d(x, weight)", "`conv2d` wants a weight of shape (out, in, height, width)"),
+        ("weight @ x", "a matrix product works on the last two axes"),
+    ],
+)
+def test_mixing_the_wrong_axes_of_images_comes_with_advice(z, said):
+    task = next(task for task in answers.TASKS["flows"] if task.name == "mix_channels")
+    error = failure(task, define(answers.cell("flows", "mix_channels", MIXED.format(0).replace(EINSUM, z)), "mix_channels"))
+    assert error.kind == "error" and said in str(error)
+
+
+def test_printing_a_task_gives_nothing_away():
+    assert [repr(KL_WEIGHT), repr(EXPERIMENT), repr(DCGAN)] == ["Task('kl_weight')", "Goal('experiment')", "Rules('dcgan_generator')"]
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -362,7 +556,7 @@ def test_a_goal_says_what_is_missing(measured, said):
         ("pass", "none", "should return a dict with beta and, if you like, warm_up or cycle; yours returns a NoneType"),
         ("return 1.0, 700", "type", "yours returns a tuple"),
         ("return {}", "type", "yours has nothing"),
-        ("return {'warm_up': 700}", "type", "yours has warm_up"),
+        ("return {'warm_up': 700}", "type", "beta is missing: yours has warm_up"),
         ("return {'beta': 1.0, 'steps': 9000}", "type", "yours has beta, steps"),
     ],
 )

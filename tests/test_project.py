@@ -39,6 +39,9 @@ def bounds(lines) -> dict[str, str]:
     return {canonicalize_name(requirement.name): str(requirement.specifier) for requirement in requirements}
 
 
+NEW_ON_COLAB = {"torchdiffeq"}  # asks for torch and scipy alone; `make test-colab` sees that it changes nothing that was there
+
+
 def pins(path: Path) -> dict[str, Version]:
     lines = (line.split("#")[0].strip() for line in path.read_text().splitlines())
     return {canonicalize_name(line.split("==")[0]): Version(line.split("==")[1]) for line in lines if line}
@@ -65,7 +68,8 @@ def test_colab_satisfies_every_bound():
     colab = pins(ROOT / "tests/colab-constraints.txt") | {"torch": Version("2.6")}  # the oldest runtime that we name
     for line in PROJECT["dependencies"]:
         requirement = Requirement(line)
-        assert requirement.specifier.contains(colab[canonicalize_name(requirement.name)]), line
+        if requirement.name not in NEW_ON_COLAB:
+            assert requirement.specifier.contains(colab[canonicalize_name(requirement.name)]), line
 
 
 def test_constraints_pin_everything_that_is_asked_for():

@@ -9,6 +9,7 @@ from torch import Tensor
 from .. import metrics, training
 from ..datasets import Dataset, to_float
 from ..datasets.toy2d import GAUSSIANS
+from ..metrics import draw
 from .models import GAN, PointGAN, gan_step, modes_covered
 
 RULES = {
@@ -146,9 +147,3 @@ def film_of_rules(budget, steps: int, data: Dataset, test: Dataset, seed: int) -
         torch.manual_seed(1)
         tensors[f"{name}/samples"] = (model.eval().sample(10).nan_to_num() * 255).round().to(torch.uint8)
     return tensors, numbers
-
-
-@torch.no_grad()
-def draw(model, n: int, batch_size: int = 500) -> Tensor:
-    """n samples, a few at a time."""
-    return torch.cat([model.sample(min(batch_size, n - start)) for start in range(0, n, batch_size)])

@@ -9,7 +9,7 @@ from torch import Tensor
 from .. import metrics
 from ..datasets import Dataset, to_float
 from ..recipes import Budget, Recipe, floats_and_labels, images_and_labels
-from .films import draw, film_of_collapse, film_of_games, film_of_rules
+from .films import film_of_collapse, film_of_games, film_of_rules
 from .models import GAN, gan_step
 from .progressive import ProgressiveGAN, growth
 from .style import StyleGAN
@@ -24,7 +24,7 @@ def progressive_step(run, x: Tensor) -> dict[str, Tensor]:
 
 def measure_samples(model, data: Dataset, n: int = 10_000) -> dict:
     """FID on the digit network's features, and how the ten classes are served, over n samples."""
-    samples = draw(model, n)
+    samples = metrics.draw(model, n)
     shares = metrics.class_shares(samples)
     return {"fid": metrics.digit_fid(samples), "samples": n, "rarest_class": shares.min().item()}
 

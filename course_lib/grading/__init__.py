@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -31,7 +32,18 @@ LIBRARY = str(Path(__file__).parents[1])
 ADVICE = {
     "step must be greater than zero": "torch cannot step backwards: `.flip(0)` turns a tensor round",
     "grad can be implicitly created only for scalar outputs": "add the scores up first: each depends on its own example alone",
-    "does not require grad": "the point at which you want a gradient has to say so: `.requires_grad_()`",
+    "element 0 of tensors does not require grad": "the point at which you want a gradient has to say so: `.requires_grad_()`",
+    "One of the differentiated Tensors does not require grad": "differentiate by the point that you put in, made to ask for a gradient "
+    "with `.requires_grad_()`, not by the parameters or another tensor",
+    "dim must be a 2-tuple": "a norm runs over one axis or two: `.flatten(1)` first, then one axis is left besides the batch",
+    "it must be of length 1 or 2": "`.flatten(1)` first, then one axis is left besides the batch",
+    "Dimension out of range": "the inputs of this case have fewer axes: `.flatten(1)`, or axes counted from the end, suit every number",
+    "Sizes of tensors must match except in dimension": "`torch.cat` repeats nothing: `expand` the smaller one first",
+    "Tensors must have same number of dimensions": "`torch.cat` adds no axes: give the smaller one axes of length 1, then `expand` it",
+    'can only concatenate list (not "tuple")': "a list and a tuple do not join: `[first, *others]` takes both",
+    'can only concatenate tuple (not "list")': "a list and a tuple do not join: `[first, *others]` takes both",
+    "weight should have at least three dimensions": "`conv2d` wants a weight of shape (out, in, height, width): add the missing axes",
+    "Expected size for first two dimensions of batch2": "a matrix product works on the last two axes: which ones should it mix?",
     "Can't call numpy() on Tensor that requires grad": "no, gradients must pass through this function: stay with torch",
 }
 
@@ -73,7 +85,7 @@ class Outcome:
     gradients: tuple[Tensor, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Task:
     """One function to write.
 
@@ -92,6 +104,9 @@ class Task:
     results: tuple[str, ...] = ()
     gradient: bool | tuple[str, ...] = False
     tolerance: float = 1e-5
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"  # no more: the hints and the hidden inputs would show
 
     def check(self, answer: Callable, hidden: bool = False) -> None:
         """Print `✓ name: n of n cases`, or raise.
@@ -246,7 +261,7 @@ class Task:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Goal:
     """An experiment that is tuned until its measured numbers are met.
 
@@ -263,6 +278,9 @@ class Goal:
     slack: dict[str, float]
     settings: tuple[str, ...] = ()
     rules: dict[str, tuple[Callable[[Any], bool], str]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"  # no more: the hints and the hidden inputs would show
 
     def chosen(self, answer: Callable) -> dict[str, Any]:
         """The settings that a student's function returns.
@@ -282,7 +300,9 @@ class Goal:
             kind = "none" if given is None else "type"
             raise CheckFailed(self.name, kind, f"settings should return {allowed}; yours returns {_describe(given)}.")
         if self.settings[0] not in given or given.keys() - set(self.settings):
-            raise CheckFailed(self.name, "type", f"settings should return {allowed}; yours has {', '.join(map(str, given)) or 'nothing'}.")
+            missing = "" if self.settings[0] in given else f"{self.settings[0]} is missing: "
+            has = ", ".join(map(str, given)) or "nothing"
+            raise CheckFailed(self.name, "type", f"settings should return {allowed}; {missing}yours has {has}.")
         for key, value in given.items():
             allowed, in_words = self.rules.get(key, (lambda _: True, ""))
             if not allowed(value):
@@ -356,7 +376,9 @@ def _floats(value: Any) -> bool:
 
 
 def _number(value: Any) -> Any:
-    """A Python number as a tensor without axes, so that 0.5 and tensor(0.5) are one answer."""
+    """A number of Python or NumPy as a tensor without axes, so that 0.5 and tensor(0.5) are one answer."""
+    if isinstance(value, np.bool_ | np.number):
+        value = value.item()
     return torch.tensor(value) if isinstance(value, bool | int | float) else value
 
 

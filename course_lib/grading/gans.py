@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 import torch
@@ -44,6 +44,17 @@ def _log_padded(scores, margin, fake=False):
 def _log_clamped(scores, margin, fake=False):
     d = scores.float().sigmoid().clamp(margin, 1 - margin)
     return (1 - d if fake else d).log()
+
+
+def _scores_clamped(scores, bound, fake=False, naive=False):
+    """log D or log(1 − D) of clamped scores."""
+    scores = scores.clamp(-bound, bound)
+    if naive:
+        return _log_fake(scores) if fake else _log_real(scores)
+    return logsigmoid(-scores if fake else scores)
+
+
+BOUNDS = (5, 10, 15, 16, 20, 25, 30, 40, 50, 60, 80, 88, 100)
 
 
 def _discriminator_loss(real, fake):
@@ -87,6 +98,19 @@ DISCRIMINATOR = Task(
                 lambda r, f: softplus(-r).mean() + 1 - softplus(-f).mean(),
             ],
         ),
+        Mistake(
+            "1 minus the score",
+            lambda r, f: softplus(-r).mean() - logsigmoid(1 - f).mean(),
+            "1 is taken from the score. log(1 − D) takes it from the probability: of which score is 1 − sigmoid(s) the sigmoid?",
+            forms=[lambda r, f: -(_log_real(r).mean() + _log_real(1 - f).mean())],
+        ),
+        Mistake(
+            "log D taken away",
+            lambda r, f: softplus(-r).mean() + logsigmoid(f).mean(),
+            "the second term is log D with its sign turned round. −log(1 − D) is another function: it is never below 0, and it grows with "
+            "the score.",
+            forms=[lambda r, f: _log_real(f).mean() - _log_real(r).mean()],
+        ),
         Mistake("fakes left out", lambda r, f: softplus(-r).mean(), "the generated samples do not count: it could call everything real."),
         Mistake("real left out", lambda r, f: softplus(f).mean(), "the real data do not count: it could call everything fake."),
         Mistake(
@@ -96,6 +120,16 @@ DISCRIMINATOR = Task(
         ),
         Mistake("half", lambda r, f: _discriminator_loss(r, f) / 2, "exactly half of it: the two means are added, not averaged."),
         Mistake(
+            "another base",
+            lambda r, f: -(_log_real(r).mean() + _log_fake(f).mean()) / math.log(10),
+            "the logarithms have another base, 10 or 2. Natural ones are asked for.",
+            forms=[
+                lambda r, f: _discriminator_loss(r, f) / math.log(10),
+                lambda r, f: -(_log_real(r).mean() + _log_fake(f).mean()) / math.log(2),
+                lambda r, f: _discriminator_loss(r, f) / math.log(2),
+            ],
+        ),
+        Mistake(
             "summed",
             lambda r, f: softplus(-r).sum() + softplus(f).sum(),
             "summed over the batch: the step would grow with it. Average each group.",
@@ -104,6 +138,10 @@ DISCRIMINATOR = Task(
             "sigmoid, then log",
             lambda r, f: -(_log_real(r).mean() + _log_fake(f).mean()),
             "right for small scores, infinite for large ones: " + PROBABILITIES,
+            forms=[
+                lambda r, f: softplus(-r).mean() - _log_fake(f).mean(),
+                lambda r, f: softplus(f).mean() - _log_real(r).mean(),
+            ],
         ),
         Mistake(
             "sigmoid, then clamped log",
@@ -126,6 +164,19 @@ DISCRIMINATOR = Task(
             forms=[
                 lambda r, f, margin=margin: -(_log_clamped(r, margin).mean() + _log_clamped(f, margin, True).mean())
                 for margin in MARGINS[:6]
+            ],
+        ),
+        Mistake(
+            "scores clamped",
+            lambda r, f: -(_scores_clamped(r, 30).mean() + _scores_clamped(f, 30, True).mean()),
+            "the scores are clamped. That keeps the loss finite, but wrong, and cuts the gradient just where the discriminator errs most. "
+            "`F.softplus` and `F.logsigmoid` need no clamp.",
+            forms=[
+                lambda r, f, bound=bound, naive=naive: (
+                    -(_scores_clamped(r, bound, False, naive).mean() + _scores_clamped(f, bound, True, naive).mean())
+                )
+                for bound in BOUNDS
+                for naive in (False, True)
             ],
         ),
         Mistake(
@@ -236,6 +287,22 @@ GENERATOR = Task(
             "1 − log D stands where log(1 − D) belongs. Look at the brackets.",
         ),
         Mistake(
+            "1 minus the score",
+            lambda f, s: logsigmoid(1 - f).mean() if s else softplus(-f).mean(),
+            "1 is taken from the score. log(1 − D) takes it from the probability: of which score is 1 − sigmoid(s) the sigmoid?",
+            forms=[_of_logs(lambda f: _log_real(1 - f), _log_real)],
+        ),
+        Mistake(
+            "another base",
+            _of_logs(lambda f: _log_fake(f) / math.log(10), lambda f: _log_real(f) / math.log(10)),
+            "the logarithms have another base, 10 or 2. Natural ones are asked for.",
+            forms=[
+                lambda f, s: _generator_loss(f, s) / math.log(10),
+                _of_logs(lambda f: _log_fake(f) / math.log(2), lambda f: _log_real(f) / math.log(2)),
+                lambda f, s: _generator_loss(f, s) / math.log(2),
+            ],
+        ),
+        Mistake(
             "summed",
             lambda f, s: _generator_loss(f, s) * len(f),
             "summed over the batch: the step would grow with it. Average.",
@@ -245,7 +312,12 @@ GENERATOR = Task(
             lambda f, s: -softplus(f) if s else softplus(-f),
             "one number for each sample. A loss is one number: their mean.",
         ),
-        Mistake("sigmoid, then log", _of_logs(_log_fake, _log_real), "right for small scores, infinite for large ones: " + PROBABILITIES),
+        Mistake(
+            "sigmoid, then log",
+            _of_logs(_log_fake, _log_real),
+            "right for small scores, infinite for large ones: " + PROBABILITIES,
+            forms=[_of_logs(_log_fake, logsigmoid), _of_logs(lambda f: logsigmoid(-f), _log_real)],
+        ),
         Mistake(
             "sigmoid, then clamped log",
             _of_logs(lambda f: _stopped(_log_fake(f)), lambda f: _stopped(_log_real(f))),
@@ -264,6 +336,17 @@ GENERATOR = Task(
             "the clamp keeps the log finite, but wrong, and no gradient passes it. " + PROBABILITIES,
             forms=[
                 _of_logs(partial(_log_clamped, margin=margin, fake=True), partial(_log_clamped, margin=margin)) for margin in MARGINS[:6]
+            ],
+        ),
+        Mistake(
+            "scores clamped",
+            _of_logs(partial(_scores_clamped, bound=30, fake=True), partial(_scores_clamped, bound=30)),
+            "the scores are clamped. That keeps the loss finite, but wrong, and no gradient passes the clamp. `F.softplus` and "
+            "`F.logsigmoid` need none.",
+            forms=[
+                _of_logs(partial(_scores_clamped, bound=bound, fake=True, naive=naive), partial(_scores_clamped, bound=bound, naive=naive))
+                for bound in BOUNDS
+                for naive in (False, True)
             ],
         ),
         Mistake(
@@ -308,11 +391,18 @@ def _optimal(log_data, log_model):
     return torch.from_numpy(np.exp(log_data.numpy() - log_both))
 
 
-def _naive_optimal(log_data, log_model, margin=0.0):
+def _naive_optimal(log_data, log_model, margin=0.0, above=0.0, instead=math.nan):
+    """p / (p + q) with small numbers added below and above, and something else in place of NaN."""
     p, q = log_data.float().exp(), log_model.float().exp()  # float32: what the student's own naive version computes
-    return p / (p + q + margin)
+    return ((p + above) / (p + q + margin)).nan_to_num(nan=instead)
 
 
+def _overflowing(log_data, log_model):
+    ratio = (log_data.float() - log_model.float()).exp()
+    return ratio / (ratio + 1)
+
+
+TINY = (1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-20, 1e-30)
 _FAR = torch.tensor([-1000.0, -1001.0, -3.0, -400.0])
 _FAR_TOO = torch.tensor([-1002.0, -1000.5, -350.0, -2.0])
 
@@ -321,6 +411,7 @@ OPTIMAL = Task(
     _optimal,
     cases=[(grid(6), grid(6).flip(0) - 1), (_FAR, _FAR_TOO), (grid(2, 3).cos(), grid(2, 3) / 2)],
     hidden_cases=[(grid(5) * 3 - 4, grid(5).sin() - 3), (_FAR.flip(0) * 2, _FAR_TOO.flip(0) * 2), (grid(3, 2), grid(3, 2).flip(1).exp())],
+    tolerance=1e-4,  # float32 has rounded log densities near −1000 to 6e-5
     mistakes=[
         Mistake("reversed", lambda p, q: _optimal(q, p), "1 minus the right value: this is the probability of a fake."),
         Mistake(
@@ -336,11 +427,21 @@ OPTIMAL = Task(
             "and only the difference of the logarithms is left.",
         ),
         Mistake(
-            "a small number in the denominator",
+            "0 / 0 covered up",
             partial(_naive_optimal, margin=1e-8),
-            "the small number in the denominator hides a 0 / 0: where both densities are tiny D would be 0, whatever their ratio. Only the "
-            "difference of the logarithms counts.",
-            forms=[partial(_naive_optimal, margin=margin) for margin in (1e-5, 1e-6, 1e-7, 1e-9, 1e-10, 1e-12, 1e-15, 1e-20, 1e-30)],
+            "a small number, or something in place of NaN, hides a 0 / 0: where both densities are tiny D would be the same everywhere, "
+            "whatever their ratio. Only the difference of the logarithms counts.",
+            forms=[
+                *(partial(_naive_optimal, margin=margin) for margin in TINY),
+                *(partial(_naive_optimal, margin=n * margin, above=margin) for n in (1, 2) for margin in TINY),
+                *(partial(_naive_optimal, instead=instead) for instead in (0.0, 0.5, 1.0)),
+            ],
+        ),
+        Mistake(
+            "overflow",
+            _overflowing,
+            "NaN where p is much larger than q: exp of the difference overflows, and ∞ / ∞ is NaN. Which function of torch has this form, "
+            "and is safe on both sides?",
         ),
         Mistake(
             "logs for densities",
@@ -409,8 +510,22 @@ def _of_divergence(divergence):
     return lambda p, q: (_game_value(p, q)[0], divergence(p, q))
 
 
+def _from_divergence(divergence):
+    """A wrong divergence, and the value that follows from it by the right relation."""
+    return lambda p, q: (2 * divergence(p, q) - 2 * math.log(2), divergence(p, q))
+
+
+def _either_way(*divergences):
+    """Wrong divergences, each with the right value and with the one that follows from it."""
+    return [make(divergence) for divergence in divergences for make in (_of_divergence, _from_divergence)]
+
+
 def _kl(p, q):
     return rel_entr(p.numpy(), q.numpy()).sum()
+
+
+def _naive_kl(p, q):
+    return (p * (p / q).log()).sum()
 
 
 _LEFT = _table(torch.tensor([3.0, 2.0, 1.0, 0.0, 0.0]))  # a model that misses a part of the data, and makes up another
@@ -438,6 +553,11 @@ VALUE = Task(
             "p and q have changed places in D*: this is what the worst discriminator gets.",
         ),
         Mistake(
+            "D of the probabilities",
+            _of_value(lambda p, q: _value(p, q, (p - q).sigmoid())),
+            "a sigmoid of p − q is not D*. The function of 2a takes logarithms; here p and q are the probabilities themselves.",
+        ),
+        Mistake(
             "D = ½",
             _of_value(lambda p, q: torch.tensor(-2 * math.log(2))),
             "always −2 log 2: that is the value when D is ½ everywhere, where p = q. The best discriminator sees a difference.",
@@ -451,6 +571,17 @@ VALUE = Task(
             "the 1 outside the log",
             _of_value(lambda p, q: torch.xlogy(p, p / (p + q)).sum() + (q - torch.xlogy(q, p / (p + q))).sum()),
             "1 − log D stands where log(1 − D) belongs. Look at the brackets.",
+        ),
+        Mistake(
+            "signs differ",
+            _of_value(lambda p, q: torch.xlogy(p, p / (p + q)).sum() - torch.xlogy(q, q / (p + q)).sum()),
+            "a minus stands before the second term. In V both expectations are added.",
+            forms=[_of_value(lambda p, q: (p * (p / (p + q)).log()).sum() - (q * (q / (p + q)).log()).sum())],
+        ),
+        Mistake(
+            "xlogy turned round",
+            _of_value(lambda p, q: (torch.xlogy(p / (p + q), p) + torch.xlogy(q / (p + q), q)).sum()),
+            "D and the probability have changed places: in `torch.xlogy(a, b)` a is the weight, and the logarithm is taken of b.",
         ),
         Mistake(
             "not weighted",
@@ -488,7 +619,41 @@ VALUE = Task(
         Mistake(
             "twice the divergence",
             _of_divergence(lambda p, q: 2 * _js(p, q)),
-            "the value is right, the divergence twice too large. Solve V = 2 JS − 2 log 2 for JS.",
+            "the divergence is twice too large. JS is half of the sum of two KL divergences; from the value it is found by solving "
+            "V = 2 JS − 2 log 2.",
+            forms=[
+                _from_divergence(lambda p, q: 2 * _js(p, q)),
+                *_either_way(lambda p, q: _naive_kl(p, (p + q) / 2) + _naive_kl(q, (p + q) / 2)),
+            ],
+        ),
+        Mistake(
+            "mixture without its half",
+            _from_divergence(lambda p, q: _value(p, q) / 2),
+            "p + q stands for the mixture, but it adds up to 2. JS compares each table with (p + q) / 2.",
+            forms=_either_way(
+                _value,
+                lambda p, q: (_naive_kl(p, p + q) + _naive_kl(q, p + q)) / 2,
+                lambda p, q: _naive_kl(p, p + q) + _naive_kl(q, p + q),
+            ),
+        ),
+        Mistake(
+            "one comparison",
+            _of_divergence(lambda p, q: _kl(p, (p + q) / 2)),
+            "only one table is compared with the mixture. JS is the mean of both comparisons.",
+            forms=_either_way(
+                lambda p, q: _kl(p, (p + q) / 2),
+                lambda p, q: _kl(q, (p + q) / 2),
+                lambda p, q: _kl(p, (p + q) / 2) / 2,
+                lambda p, q: _kl(q, (p + q) / 2) / 2,
+                lambda p, q: _naive_kl(p, (p + q) / 2),
+                lambda p, q: _naive_kl(q, (p + q) / 2),
+            ),
+        ),
+        Mistake(
+            "from the mixture",
+            _of_divergence(lambda p, q: (_kl((p + q) / 2, p) + _kl((p + q) / 2, q)) / 2),
+            "the mixture stands first in the KL divergences, so they are infinite where a table is 0. In JS each table stands first.",
+            forms=_either_way(lambda p, q: (_kl((p + q) / 2, p) + _kl((p + q) / 2, q)) / 2),
         ),
         Mistake(
             "log 2 once",
@@ -514,12 +679,18 @@ VALUE = Task(
         Mistake(
             "a KL divergence",
             _of_divergence(_kl),
-            "the value is right. The other is a KL divergence, infinite where the second table is 0. JS compares each with their mean.",
-            forms=[
-                _of_divergence(lambda p, q: _kl(q, p)),
-                _of_divergence(lambda p, q: (_kl(p, q) + _kl(q, p)) / 2),
-                _of_divergence(lambda p, q: _kl(p, q) + _kl(q, p)),
-            ],
+            "the divergence compares p and q directly, by KL, which is infinite where one is 0 and the other is not. JS compares each with "
+            "their mean.",
+            forms=_either_way(
+                _kl,
+                lambda p, q: _kl(q, p),
+                lambda p, q: (_kl(p, q) + _kl(q, p)) / 2,
+                lambda p, q: _kl(p, q) + _kl(q, p),
+                _naive_kl,
+                lambda p, q: _naive_kl(q, p),
+                lambda p, q: (_naive_kl(p, q) + _naive_kl(q, p)) / 2,
+                lambda p, q: _naive_kl(p, q) + _naive_kl(q, p),
+            ),
         ),
     ],
 )
@@ -564,6 +735,18 @@ def _lengths(slopes):
     return slopes.flatten(1).norm(dim=1)
 
 
+def _one_axis(slopes):
+    """The usual penalty where an example has one axis."""
+    return (slopes.norm(dim=1) - 1).square().mean()
+
+
+def _critic_loss(weight, sign=1):
+    """The gap of the scores with a weighted penalty."""
+    return lambda critic, real, fake, share: (
+        sign * (critic(fake).mean() - critic(real).mean()) + weight * _gradient_penalty(critic, real, fake, share)
+    )
+
+
 def _critic(*shape):
     """A critic with fixed weights, (batch, *shape) → (batch,). Where points have an axis too many, it does not mind."""
     if len(shape) == 1:
@@ -579,13 +762,13 @@ def _critic(*shape):
     return critic
 
 
-# As many pixels a side as images, so that a coefficient in the wrong place goes unnoticed by PyTorch too.
+# As many pixels a side as images, so that a coefficient in the wrong place goes unnoticed by PyTorch too, and the check can name it.
 PENALTY = Task(
     "gradient_penalty",
     _gradient_penalty,
     cases=[
-        (_critic(2, 3, 3), grid(3, 2, 3, 3), grid(3, 2, 3, 3).flip(0, 3).sin(), torch.tensor([0.25, 0.9, 0.5])),
         (_critic(2), grid(2, 2), grid(2, 2).flip(0) + 1, torch.tensor([0.2, 0.7])),
+        (_critic(2, 3, 3), grid(3, 2, 3, 3), grid(3, 2, 3, 3).flip(0, 3).sin(), torch.tensor([0.25, 0.9, 0.5])),
     ],
     hidden_cases=[
         (_critic(1, 4, 4), grid(4, 1, 4, 4).cos(), grid(4, 1, 4, 4).flip(2) / 2, torch.tensor([0.0, 0.3, 0.6, 1.0])),
@@ -639,8 +822,24 @@ PENALTY = Task(
             forms=[_penalised(_usual, lambda real, fake, u: _each(u, real) * real + _each(u, real) * fake)],
         ),
         Mistake(
+            "away from the fake",
+            _penalised(_usual, lambda real, fake, u: real + _each(u, real) * (real - fake)),
+            "the point lies outside, not between real and fake: the difference points the wrong way.",
+            forms=[_penalised(_usual, lambda real, fake, u: fake + _each(u, real) * (fake - real))],
+        ),
+        Mistake(
+            "share and length of points",
+            _penalised(_one_axis, lambda real, fake, u: real + u[:, None] * (fake - real)),
+            "two things fit points at best, not images: `share` needs as many axes of length 1 as an example has, and the length of a "
+            "gradient is taken over all of its axes but the batch, not over one.",
+            forms=[
+                _penalised(_one_axis, lambda real, fake, u: real + u * (fake - real)),
+                _penalised(_one_axis, lambda real, fake, u: real + u[:, None, None, None] * (fake - real)),
+            ],
+        ),
+        Mistake(
             "norm over one axis",
-            _penalised(lambda g: (g.norm(dim=1) - 1).square().mean()),
+            _penalised(_one_axis),
             "right for points. An image's gradient has three axes besides the batch, and its length is taken over all of them.",
             forms=[_penalised(lambda g: (g.norm(dim=1) - 1).square().sum() / len(g))],
         ),
@@ -696,6 +895,12 @@ PENALTY = Task(
             "weight included",
             lambda *given: 10 * _gradient_penalty(*given),
             "ten times too large: the weight belongs to the training loop.",
+        ),
+        Mistake(
+            "the critic's loss",
+            _critic_loss(1),
+            "the gap of the scores is in it too, so this is all that the critic minimises. The penalty alone is asked for.",
+            forms=[_critic_loss(10), _critic_loss(1, -1), _critic_loss(10, -1)],
         ),
         Mistake(
             "summed",
@@ -978,6 +1183,15 @@ _RULES: list[tuple[str, Callable[[_Plan], bool], Callable[..., nn.Module], str]]
         "a convolution before a batch norm has a bias. The batch norm takes every mean away, the bias with it: switch it off.",
     ),
     (
+        "features of a batch norm",
+        lambda p: any(
+            norm.num_features != conv.out_channels for conv, part in zip(p.convs, p.after) for norm in part if type(norm) is nn.BatchNorm2d
+        ),
+        partial(_dcgan, hidden=(lambda c: nn.BatchNorm2d(c + 1), _act(nn.ReLU))),
+        "a batch norm has another number of features than its convolution puts out. `nn.BatchNorm2d(n)` normalises the n channels that "
+        "reach it.",
+    ),
+    (
         "something else",
         lambda p: not p.same,
         partial(_dcgan, hidden=(nn.BatchNorm2d, _act(nn.ReLU), _act(nn.ReLU))),
@@ -1068,6 +1282,12 @@ WITH_LABEL = Task(
             "one label for all",
             lambda z, y, c: torch.cat([z, _hot(y[:1], c, z).expand(len(z), -1)], 1),
             "every row has the label of the first. Each has its own.",
+        ),
+        Mistake(
+            "every label in every row",
+            lambda z, y, c: torch.cat([z, _hot(y, c, z).amax(0).expand(len(z), -1)], 1),
+            "each row has a 1 for every label of the batch: `[:, y]` takes all rows. Each row has one place of its own: give the row "
+            "numbers too, `torch.arange(len(y))`.",
         ),
         Mistake("label left out", lambda z, y, c: z.clone(), "this is z alone: where is the label?"),
         Mistake("the label alone", lambda z, y, c: _hot(y, c, z), "this is the label alone: where is z?"),
@@ -1166,6 +1386,12 @@ WITH_PLANES = Task(
             "every image has the planes of the first label. Each has its own.",
         ),
         Mistake(
+            "every label for every image",
+            lambda x, y, c: _beside(x, _planes(y, c).amax(0, keepdim=True)),
+            "each image has a plane of 1s for every label of the batch: `[:, y]` takes all images. Each has one plane of its own: give the "
+            "numbers of the images too, `torch.arange(len(y))`.",
+        ),
+        Mistake(
             "image in the planes",
             lambda x, y, c: torch.cat([x, _planes(y, c) * x[:, :1]], 1),
             "the plane of the class holds the image. It is all 1.",
@@ -1227,7 +1453,7 @@ def _is_number(value):
 
 
 def _is_whole(value, allowed):
-    return isinstance(value, int) and not isinstance(value, bool) and value in allowed
+    return isinstance(value, Integral) and not isinstance(value, bool) and value in allowed
 
 
 CURE = Goal(
@@ -1256,13 +1482,14 @@ CURE = Goal(
         Mistake(
             "collapsed",
             lambda m: m["modes"] < 8,
-            "At least one GAN has collapsed: its samples are alike and change places together, and a discriminator that judges them one by "
-            "one cannot know. What would have to be put before it?",
+            "At least one GAN has collapsed: its samples lie in a clump or along a line and change places together, and a discriminator "
+            "that judges them one by one cannot know. What would have to be put before it?",
         ),
         Mistake(
             "nearly",
             lambda m: 0.7 <= m["good"] < 0.85,
-            "Every mode is there, and most samples are good: a cure works. Now help the generator to finish in the same number of steps.",
+            "Every mode is there, and most samples are good: a cure works. Now help the generator to finish in the same number of steps: "
+            "raise `rate`. A discriminator that judges packs bears larger steps.",
         ),
         Mistake(
             "blunt discriminator",
@@ -1273,8 +1500,9 @@ CURE = Goal(
         Mistake(
             "generator behind",
             lambda m: m["good"] < 0.85,
-            "Every mode is there, but many samples lie between them, and the discriminator sees that. The generator does not keep up: give "
-            "it larger steps, or more of them.",
+            "Every mode is there, but many samples lie between them, and the discriminator sees that: the generator does not keep up. It "
+            "needs larger steps. But where samples are judged one by one, larger steps alone bring the collapse back: something must let "
+            "the discriminator see several samples first.",
         ),
     ],
 )
@@ -1398,6 +1626,14 @@ RECEPTIVE = Task(
             "strides added",
             lambda layers: 1 + sum((kernel - 1) * max(1, sum(s for _, s in layers[:i])) for i, (kernel, _) in enumerate(layers)),
             "the strides are added up. Two strides of 2 make steps of 4, and three make 8.",
+            forms=[
+                lambda layers: 1 + sum((kernel - 1) * (1 + sum(s for _, s in layers[:i])) for i, (kernel, _) in enumerate(layers)),
+            ],
+        ),
+        Mistake(
+            "the last stride alone",
+            lambda layers: 1 + sum((kernel - 1) * (layers[i - 1][1] if i else 1) for i, (kernel, _) in enumerate(layers)),
+            "each layer is multiplied by the stride just before it. All strides before it have spread its inputs.",
         ),
         Mistake(
             "kernel for kernel − 1",

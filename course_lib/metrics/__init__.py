@@ -11,6 +11,7 @@ from .digits import (  # noqa: F401
     digit_features,
     digit_fid,
     digit_network,
+    draw,
     frechet_distance,
     gaussian_distance,
     moments,

@@ -65,6 +65,12 @@ def predicted_digits(x: Tensor, batch_size: int = 500) -> Tensor:
     return torch.cat([digit_network(str(x.device))(part).argmax(1) for part in x.split(batch_size)])
 
 
+@torch.no_grad()
+def draw(model, n: int, batch_size: int = 500) -> Tensor:
+    """n samples, a few at a time."""
+    return torch.cat([model.sample(min(batch_size, n - start)) for start in range(0, n, batch_size)])
+
+
 def class_shares(x: Tensor) -> Tensor:
     """The share of each digit among images, (10,), by the digit network."""
     return torch.bincount(predicted_digits(x), minlength=10) / len(x)

@@ -24,11 +24,11 @@
 # | task | what you do | points | minutes | difficulty |
 # |---|---|---|---|---|
 # | 1 | what the players minimise | 4 | 10 | ★☆☆ |
-# | 2 | the best discriminator | 3 | 15 | ★★☆ |
-# | 3 | the gradient penalty | 3 | 15 | ★★★ |
-# | 4 | a DCGAN generator | 3 | 15 | ★★☆ |
+# | 2 | the best discriminator | 3 | 10 | ★★☆ |
+# | 3 | the gradient penalty | 3 | 20 | ★★★ |
+# | 4 | a DCGAN generator | 3 | 10 | ★★☆ |
 # | 5 | ask for a class | 3 | 10 | ★☆☆ |
-# | 6 | cure a collapse, an experiment | 2 | 15 | ★★★ |
+# | 6 | cure a collapse, an experiment | 2 | 20 | ★★★ |
 # | 7 | a written answer | 2 | 10 | ★★☆ |
 # | – | more, if you like: samples that see each other, and a judge of patches | 0 | 15 | ★★☆ |
 #
@@ -224,13 +224,14 @@ plt.show()
 
 
 # %% [markdown]
-# The first row does not move: a sample that is seen through has no gradient left. The second row moves most there. (Adam divides a gradient by its own
+# The first row does not move: a sample that is seen through has no gradient left. In the second row the gradient is largest for just such samples, so they
+# set off at once. (Adam divides a gradient by its own
 # usual size, which hides the trouble: put `torch.optim.Adam` in place of `torch.optim.SGD`, at a rate of 0.001, and the first row moves too.)
 
 # %% [markdown]
 # ## Task 2 · The best discriminator
 #
-# **3 points · 15 minutes · ★★☆**
+# **3 points · 10 minutes · ★★☆**
 #
 # ### 2a · Between two known densities (1 point)
 #
@@ -276,12 +277,16 @@ OPTIMAL.check(optimal_discriminator, hidden=True)
 #
 # $$V(D^*)=2\,\mathrm{JS}(p,q)-2\log 2 ,$$
 #
-# with the Jensen–Shannon divergence JS, which is 0 where p = q. Return both. A term with probability 0 counts 0, whatever stands behind the log:
+# with the **Jensen–Shannon divergence** JS. It compares p and q with their mean m and is 0 where p = q:
+#
+# $$\mathrm{JS}(p,q)=\tfrac12\,\mathrm{KL}(p,m)+\tfrac12\,\mathrm{KL}(q,m),\qquad m=\tfrac12(p+q),\qquad \mathrm{KL}(a,b)=\sum_x a(x)\log\frac{a(x)}{b(x)} .$$
+#
+# Return both, the value and JS. A term with probability 0 counts 0, whatever stands behind the log:
 # `torch.xlogy(a, b)` is a · log b and knows that.
 
 # %% nbgrader={"grade": false, "grade_id": "game_value", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def game_value(p, q):
-    """The value of the game at the best discriminator, and the divergence that it measures, in nats.
+    """The value of the game at the best discriminator, and the Jensen–Shannon divergence that it measures, in nats.
 
     p, q: (k,), probabilities that add up to 1; entries may be 0, but not at the same place
     Returns: (value, divergence), numbers or tensors without axes
@@ -349,7 +354,7 @@ plt.show()
 # %% [markdown]
 # ## Task 3 · The gradient penalty
 #
-# **3 points · 15 minutes · ★★★**
+# **3 points · 20 minutes · ★★★**
 #
 # A **critic** puts out a score with no sigmoid behind it, and is asked for a large gap between real and made: mean score of the real minus mean score of the
 # made. That gap has a slope at any distance, if the critic is not allowed to be steep. Where its slope is at most 1, the largest gap is the **Wasserstein
@@ -392,8 +397,9 @@ PENALTY.check(gradient_penalty, hidden=True)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Two clouds whose centres are 4 apart, and two critics that are trained to tell them from each other: one freely, one with 100 times your penalty. Each
-# picture shows the critic's score from dark to bright, with lines of equal score. Predict first: which gap will come out near 4?
+# Two clouds whose centres are 4 apart, and two critics that are trained to tell them from each other: one freely, one with 100 times your penalty. The first
+# two pictures show the critic's score from dark to bright, each on a scale of its own, with lines of equal score. The third shows both along the line through
+# the two centres, on one scale. Predict first: which gap will come out near 4?
 
 # %% tags=["nbval-ignore-output"]
 flatness = PENALTY.yours_or_ours(globals())
@@ -415,9 +421,9 @@ def trained_critic(weight, steps=600):
     return critic
 
 
-figure, panels = plt.subplots(1, 2, figsize=(10, 3), sharey=True)
+figure, panels = plt.subplots(1, 3, figsize=(12, 3), width_ratios=(3, 3, 2), layout="constrained")
 across, up = torch.meshgrid(torch.linspace(-4, 4, 81), torch.linspace(-2.4, 2.4, 49), indexing="xy")
-for axes, weight in zip(panels, (0, 100)):
+for axes, weight, style in zip(panels, (0, 100), ("--", "-")):
     critic = trained_critic(weight)
     real, fake = clouds(400)
     height = critic(torch.stack([across, up], 2).reshape(-1, 2)).detach().reshape(across.shape)
@@ -426,18 +432,22 @@ for axes, weight in zip(panels, (0, 100)):
     axes.scatter(*real.T, s=2, color="black", label="real")
     axes.scatter(*fake.T, s=2, color="C1", label="made")
     axes.set(title=f"weight {weight}: the gap is {critic(real).mean() - critic(fake).mean():,.1f}", xlim=(-4, 4), ylim=(-2.4, 2.4))
+    middle = height[len(height) // 2]  # along y = 0
+    panels[2].plot(across[0], middle - middle[len(middle) // 2], style, color="0.2", label=f"weight {weight}")
 panels[0].legend(markerscale=5, fontsize=9, frameon=True)
+panels[2].legend(fontsize=9)
+panels[2].set(title="score along the middle", xlim=(-4, 4), ylim=(-5, 5), xlabel="from real to made")
 plt.show()
 
 
 # %% [markdown]
-# Free, the critic's gap grows as long as it is trained: only its sign means something. Held to slope 1, it is a distance, and the
-# slope under the made points leads straight to the real ones.
+# Free, the critic's gap grows as long as it is trained: on the scale of the other one it is a wall, and only its sign means something. Held to slope 1, the
+# gap is a distance, and the slope under the made points leads straight to the real ones.
 
 # %% [markdown]
 # ## Task 4 · A DCGAN generator
 #
-# **3 points · 15 minutes · ★★☆**
+# **3 points · 10 minutes · ★★☆**
 #
 # Images need convolutions, and GANs with convolutions would not train until some rules were found. A DCGAN generator keeps these:
 #
@@ -455,7 +465,7 @@ def dcgan_generator(latents, channels):
     """A generator by the rules of DCGAN: (batch, latents, 1, 1) → (batch, channels[-1], side, side) in [−1, 1].
 
     latents: number of latents
-    channels: what each transposed convolution puts out, two entries or more
+    channels: a tuple, what each transposed convolution puts out, two entries or more
     Returns: an nn.Sequential of layers of torch.nn
     """
     ### BEGIN SOLUTION
@@ -491,7 +501,7 @@ for layer in build(32, (32, 16, 1)):
 
 # %% [markdown]
 # Now it plays, with your losses, against a discriminator that does everything the other way round: strided convolutions, leaky ReLU. 400 steps take some
-# seconds, and the digits look it: a real DCGAN trains a hundred times as long.
+# seconds. They are few, so the digits are rough: a real DCGAN trains a hundred times as long.
 
 # %% tags=["nbval-ignore-output"]
 digits = datasets.load("mnist_small", "train")
@@ -631,7 +641,7 @@ show_images(made[10:], columns=10, size=0.7, row_labels=["z 2", "z 3", "z 4"])
 # %% [markdown]
 # ## Task 6 · Cure a collapse
 #
-# **2 points · 15 minutes · ★★★**
+# **2 points · 20 minutes · ★★★**
 #
 # Eight clouds on a ring, called **modes**. A good generator reaches all of them. Here are a small GAN made of your functions, and a way to count. Training runs three times, from three seeds,
 # since a GAN that works may be luck.
@@ -727,27 +737,30 @@ print(reached(first_try))
 
 
 # %% [markdown]
-# **Mode collapse.** Nearly all samples are alike. When the discriminator has found the place out, they move on to another, all together.
+# **Mode collapse.** The samples reach few of the modes: they lie in a clump, along a thin line or in a wedge. When the discriminator has found the place out,
+# they move on to another, all together.
 #
 # **Your turn.** Find settings for which
 #
 # * the **worst** of the three GANs reaches **all 8 modes**, each with at least a tenth of its fair share of samples, and
 # * **at least 85 %** of the samples are good: within four standard deviations of a mode.
 #
-# Four things can be changed. Each has cured some GAN, but one alone will not do here. The discriminator's own rate stays at 0.0005.
+# Four things can be changed, `rate` in any case. Each has cured some GAN; here it takes two of them to be on the safe side. The discriminator's own rate
+# stays at 0.0005.
 #
 # | setting | what it does | first try |
 # |---|---|---|
 # | `rate` | the generator's learning rate | 0.003 |
-# | `critic_steps` | steps of the discriminator for each one of the generator; the sum stays the same | 1 |
+# | `critic_steps` | steps of the discriminator for each one of the generator (1 to 30); the sum of all steps stays the same | 1 |
 # | `penalty` | the weight of your gradient penalty | 0 |
-# | `pack` | how many samples lie side by side when the discriminator judges them, all real or all made (1 to 10) | 1 |
+# | `pack` | how many samples lie side by side when the discriminator judges them, all real or all made (a divisor of 120, up to 10) | 1 |
 #
 # A try takes some seconds. Predict before you run: what can a discriminator see in a pack that it cannot see in a single sample? And what does a pack of 8
 # cost, when the batch has 120 samples?
 #
 # Two more numbers are printed to help. **Ahead** is how often a real sample scores above a made one: ½ means that the discriminator is fooled, 1 that it sees
-# through everything. **Moved** is how far the samples still travelled in the last two fifths of the training.
+# through everything. **Moved** is how far a sample still travelled, on average, in the last two fifths of the
+# training, in the units of the picture: neighbouring modes lie 2.3 apart.
 
 # %% nbgrader={"grade": false, "grade_id": "settings", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def settings():
@@ -791,23 +804,23 @@ show_films(gans)
 #
 # About 120 words in all. Use what you measured.
 #
-# 1. In the first try, all samples of a GAN are alike. Why does a discriminator that judges one sample at a time not punish that, and why do the samples move
-#    on together? What does it see in a pack of two?
+# 1. In the first try, the samples of a GAN lie in a clump or along a line and miss most modes. Why does a discriminator that judges one sample at a time not
+#    punish that, and why do the samples move on together? What does it see in a pack of two?
 # 2. Name one change that did not cure the collapse, with its numbers, and say why it did not.
 # 3. In task 2 your divergence is flat where the densities no longer overlap. What does that mean for a generator with the saturating loss? What does the
 #    critic of task 3 do better there?
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "written_answer", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # 1. Each single sample is as real as the data of that mode, so no single judgement is wrong: only the lack of variety is, and a discriminator that sees one
-#    sample at a time cannot see variety. All samples get nearly the same gradient, towards wherever the score is highest now. Once the place is known
-#    as fake, that is somewhere else, and they all go. In a pack of two from the data the points mostly lie in different modes; two equal points are suspicious.
+#    sample at a time cannot see variety. Samples that lie close together get nearly the same gradient, towards wherever the score is highest now. Once the place is known
+#    as fake, that is somewhere else, and they all go. In a pack of two from the data the points mostly lie in different modes; two points in one place are suspicious.
 # 2. A penalty of 10: 0 of 8 modes, no good samples. It holds the discriminator flat, so it follows a moving generator even more slowly. Or a generator's rate
 #    of 0.01 without a pack: 0 modes in the worst of three. Faster steps only make it change places sooner.
 # 3. The value does not change when the generator moves, so its gradient is zero: it stands still. The score of a critic whose slope is held at 1 rises
 #    evenly from the made to the real, at any distance, so there is a direction to go.
 #
 # **Marking guide (2 points).** One half point each for: (a) single samples look real, variety is not visible to a judge of single samples; (b) all follow the
-# same slope and move on when found out, or: equal points in a pack are suspicious; (c) a change that failed, with numbers and a reason that fits them;
+# same slope and move on when found out, or: two points in one place are suspicious in a pack; (c) a change that failed, with numbers and a reason that fits them;
 # (d) no gradient where JS is flat, and a slope at any distance for the critic. Accept any wording and the student's own numbers. Give no credit for "the
 # generator overfits" or "more training is needed".
 
@@ -840,7 +853,8 @@ def closeness(m):
 CLOSENESS.check(closeness)
 
 # %% [markdown]
-# Does it give a collapsed batch away? Here the points themselves are the codes.
+# Does it give a collapsed batch away? Here the points themselves are the codes. A clump stands out at once. Samples along a line or in a wedge do so less,
+# though they too are mostly closer to each other than data. Compare with the pictures of task 6.
 
 # %% tags=["nbval-ignore-output"]
 near = CLOSENESS.yours_or_ours(globals())

@@ -65,10 +65,13 @@ ANSWERS = {
             "fakes taken for real": f"{BCE}(real, torch.ones_like(real)) + {BCE}(fake, torch.ones_like(fake))",
             "signs differ": "-F.logsigmoid(real).mean() + F.logsigmoid(-fake).mean()",
             "the 1 outside the log": "-F.logsigmoid(real).mean() - (1 - F.logsigmoid(fake)).mean()",
+            "1 minus the score": "-F.logsigmoid(real).mean() - F.logsigmoid(1 - fake).mean()",
+            "log D taken away": "-F.logsigmoid(real).mean() + F.logsigmoid(fake).mean()",
             "fakes left out": f"{BCE}(real, torch.ones_like(real))",
             "real left out": f"{BCE}(fake, torch.zeros_like(fake))",
             "one mean for both": f"{BCE}(torch.cat([real, fake]), torch.cat([torch.ones_like(real), torch.zeros_like(fake)]))",
             "half": "(F.softplus(-real).mean() + F.softplus(fake).mean()) * 0.5",
+            "another base": LOGS + "    return -torch.log10(d_real).mean() - torch.log10(1 - d_fake).mean()",
             "summed": "F.softplus(-real).sum() + F.softplus(fake).sum()",
             "sigmoid, then log": "-torch.log(torch.sigmoid(real)).mean() - torch.log(1 - torch.sigmoid(fake)).mean()",
             "sigmoid, then clamped log": LOGS
@@ -76,6 +79,7 @@ ANSWERS = {
             "a small number in the log": LOGS + "    return -(torch.log(d_real + 1e-8).mean() + torch.log(1 - d_fake + 1e-8).mean())",
             "probabilities clamped": LOGS
             + "    return -(d_real.clamp(1e-6, 1 - 1e-6).log().mean() + (1 - d_fake.clamp(1e-6, 1 - 1e-6)).log().mean())",
+            "scores clamped": "F.softplus(-real.clamp(-30, 30)).mean() + F.softplus(fake.clamp(-30, 30)).mean()",
             "sigmoid twice": LOGS + f"    return {BCE}(d_real, torch.ones_like(real)) + {BCE}(d_fake, torch.zeros_like(fake))",
             "no sigmoid": "-torch.log(real).mean() - torch.log(1 - fake).mean()",
             "no log": LOGS + "    return d_fake.mean() - d_real.mean()",
@@ -102,6 +106,11 @@ ANSWERS = {
             "sign of the other": "F.logsigmoid(-fake).mean() if saturating else F.logsigmoid(fake).mean()",
             "both signs": "-F.logsigmoid(-fake).mean() if saturating else F.logsigmoid(fake).mean()",
             "the 1 outside the log": "(1 - F.logsigmoid(fake)).mean() if saturating else -F.logsigmoid(fake).mean()",
+            "1 minus the score": "F.logsigmoid(1 - fake).mean() if saturating else -F.logsigmoid(fake).mean()",
+            "another base": """
+                d = torch.sigmoid(fake)
+                return torch.log10(1 - d).mean() if saturating else -torch.log10(d).mean()
+            """,
             "summed": "F.logsigmoid(-fake).sum() if saturating else -F.logsigmoid(fake).sum()",
             "one per sample": "F.logsigmoid(-fake) if saturating else -F.logsigmoid(fake)",
             "sigmoid, then log": """
@@ -122,6 +131,10 @@ ANSWERS = {
                 d = torch.clamp(torch.sigmoid(fake), 1e-6, 1 - 1e-6)
                 return torch.log(1 - d).mean() if saturating else -torch.log(d).mean()
             """,
+            "scores clamped": """
+                s = torch.clamp(fake, -30, 30)
+                return F.logsigmoid(-s).mean() if saturating else -F.logsigmoid(s).mean()
+            """,
             "sigmoid twice": "F.logsigmoid(-fake.sigmoid()).mean() if saturating else -F.logsigmoid(fake.sigmoid()).mean()",
             "no sigmoid": "torch.log(1 - fake).mean() if saturating else -torch.log(fake).mean()",
             "no log": "(1 - fake.sigmoid()).mean() if saturating else -fake.sigmoid().mean()",
@@ -140,7 +153,8 @@ ANSWERS = {
             "reversed": "torch.sigmoid(log_model - log_data)",
             "the ratio": "log_data.exp() / log_model.exp()",
             "underflow": "torch.exp(log_data) / (torch.exp(log_data) + torch.exp(log_model))",
-            "a small number in the denominator": "torch.exp(log_data) / (torch.exp(log_data) + torch.exp(log_model) + 1e-8)",
+            "0 / 0 covered up": "torch.exp(log_data) / (torch.exp(log_data) + torch.exp(log_model) + 1e-8)",
+            "overflow": "torch.exp(log_data - log_model) / (torch.exp(log_data - log_model) + 1)",
             "logs for densities": "log_data / (log_data + log_model)",
             "the score": "log_data - log_model",
             "sum of logs": "torch.sigmoid(log_data + log_model)",
@@ -157,9 +171,12 @@ ANSWERS = {
         {
             "0 · log 0": value("(p * torch.log(d) + q * torch.log(1 - d)).sum()"),
             "D reversed": value(V, d="q / (q + p)"),
+            "D of the probabilities": value(V, d="torch.sigmoid(p - q)"),
             "D = ½": value(V, d="torch.full_like(p, 0.5)"),
             "log D in both terms": value("torch.special.xlogy(p, d).sum() + torch.special.xlogy(q, d).sum()"),
             "the 1 outside the log": value("torch.special.xlogy(p, d).sum() + (q - torch.special.xlogy(q, d)).sum()"),
+            "signs differ": value("torch.special.xlogy(p, d).sum() - torch.special.xlogy(q, 1 - d).sum()"),
+            "xlogy turned round": value("torch.xlogy(d, p).sum() + torch.xlogy(1 - d, q).sum()"),
             "not weighted": value("torch.log(d).sum() + torch.log(1 - d).sum()"),
             "weighted with p twice": value("(torch.special.xlogy(p, d) + torch.special.xlogy(p, 1 - d)).sum()"),
             "mean for sum": value("torch.special.xlogy(p, d).mean() + torch.special.xlogy(q, 1 - d).mean()"),
@@ -168,6 +185,9 @@ ANSWERS = {
             "bits": MIDDLE + "    return 2 * js / math.log(2) - 2, js / math.log(2)",
             "order": MIDDLE + "    return js, 2 * js - math.log(4)",
             "twice the divergence": value(V, "v + 2 * math.log(2)"),
+            "mixture without its half": MIDDLE.replace("(p + q) / 2", "p + q") + "    return 2 * js - math.log(4), js",
+            "one comparison": value(V, "torch.xlogy(p, 2 * p / (p + q)).sum()"),
+            "from the mixture": value(V, "((p + q) / 4 * (torch.log((p + q) / 2 / p) + torch.log((p + q) / 2 / q))).sum()"),
             "log 2 once": value(V, "(v + math.log(2)) / 2"),
             "log 2 not divided": value(V, "v / 2 + 2 * math.log(2)"),
             "log 2 left out": value(V, "v / 2"),
@@ -190,6 +210,12 @@ ANSWERS = {
             "at the data": of_point("real.detach().clone()"),
             "at the fakes": of_point("fake.detach().clone()"),
             "added, not between": of_point("real + share.view([-1] + [1] * (real.ndim - 1)) * fake"),
+            "away from the fake": of_point("real + share.view([-1] + [1] * (real.ndim - 1)) * (real - fake)"),
+            "share and length of points": """
+                point = (real + share[:, None] * (fake - real)).requires_grad_()
+                slope = torch.autograd.grad(critic(point).sum(), point, create_graph=True)[0]
+                return ((slope.norm(dim=1) - 1) ** 2).mean()
+            """,
             "norm over one axis": WALK + "    return torch.mean((torch.norm(slope, 2, dim=1) - 1) ** 2)",
             "norm over the batch": WALK + "    return (torch.norm(slope) - 1) ** 2",
             "sum of absolute slopes": WALK + "    return torch.mean((slope.flatten(1).norm(1, dim=1) - 1) ** 2)",
@@ -207,6 +233,7 @@ ANSWERS = {
             + LENGTH
             + "    return torch.mean((length - 1) ** 2)",
             "weight included": of_length("10 * torch.mean((length - 1) ** 2)"),
+            "the critic's loss": of_length("critic(fake).mean() - critic(real).mean() + 10 * torch.mean((length - 1) ** 2)"),
             "summed": of_length("torch.sum((length - 1) ** 2)"),
             "one per example": of_length("(length - 1) ** 2"),
             "graph thrown away": HALF_WAY
@@ -267,6 +294,13 @@ ANSWERS = {
             "ReLU missing": stack(hidden="nn.BatchNorm2d(b)"),
             "norm after the ReLU": stack(hidden="nn.ReLU(), nn.BatchNorm2d(b)"),
             "bias kept": stack(start="nn.ConvTranspose2d(latents, channels[0], 4)"),
+            "features of a batch norm": """
+                layers, a = [], latents
+                for i, b in enumerate(channels[:-1]):
+                    layers += [nn.ConvTranspose2d(a, b, 4, 2 if i else 1, 1 if i else 0, bias=False), nn.BatchNorm2d(a), nn.ReLU()]
+                    a = b
+                return nn.Sequential(*layers, nn.ConvTranspose2d(a, channels[-1], 4, 2, 1), nn.Tanh())
+            """,
             "something else": stack(hidden="nn.BatchNorm2d(b), nn.ReLU(), nn.Identity()"),
         },
     ),
@@ -286,6 +320,11 @@ ANSWERS = {
             "one place too many": "torch.cat((z, torch.eye(classes + 1)[y]), dim=1)",
             "turned about": "torch.cat((z, (torch.arange(classes) != y[:, None]).float()), dim=1)",
             "one label for all": "torch.cat((z, torch.eye(classes)[y[0]].repeat(len(z), 1)), dim=1)",
+            "every label in every row": """
+                hot = torch.zeros(len(y), classes)
+                hot[:, y] = 1
+                return torch.cat((z, hot), dim=1)
+            """,
             "label left out": "z",
             "the label alone": "torch.eye(classes)[y]",
             "sorted by class": "torch.cat((z, torch.eye(classes)[torch.sort(y)[0]]), dim=1)",
@@ -331,6 +370,11 @@ ANSWERS = {
             "one label for all": """
                 planes = torch.zeros(len(x), classes, x.shape[2], x.shape[3])
                 planes[:, y[0]] = 1
+                return torch.cat((x, planes), dim=1)
+            """,
+            "every label for every image": """
+                planes = torch.zeros(len(x), classes, x.shape[2], x.shape[3])
+                planes[:, y] = 1
                 return torch.cat((x, planes), dim=1)
             """,
             "image in the planes": """
@@ -408,6 +452,13 @@ ANSWERS = {
                 for kernel, stride in layers:
                     size += (kernel - 1) * max(step, 1)
                     step += stride
+                return size
+            """,
+            "the last stride alone": """
+                size, step = 1, 1
+                for kernel, stride in layers:
+                    size += (kernel - 1) * step
+                    step = stride
                 return size
             """,
             "kernel for kernel − 1": """

@@ -1,0 +1,21 @@
+"""Topic 04: normalizing flows.
+
+`layers` has the invertible pieces and `spline` the monotone spline, `models` flows for vectors, `images` flows for images,
+`continuous` FFJORD, and `recipes` how the checkpoints are made.
+"""
+
+from .continuous import ContinuousFlow, Velocity  # noqa: F401
+from .images import ImageFlow, Level, UniformDequantiser, VariationalDequantiser, dequantise  # noqa: F401
+from .layers import (  # noqa: F401
+    ActNorm,
+    Autoregressive,
+    Coupling,
+    InvertibleLinear,
+    Logit,
+    Permutation,
+    Squeeze,
+    scale_and_shift,
+)
+from .models import KINDS, Flow  # noqa: F401
+from .recipes import LIVE, RECIPES, RIVALS, SHOWN, TOYS, plane, point_flow  # noqa: F401
+from .spline import rational_quadratic  # noqa: F401

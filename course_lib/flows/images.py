@@ -1,0 +1,227 @@
+"""Flows for images: RealNVP, Glow and neural spline, multi-scale, with uniform or variational dequantisation.
+
+Images are uint8, (batch, channels, height, width), 0 to 255: a flow has densities, and only noise makes whole numbers continuous.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..distributions import bits_per_dim, log_mean_exp, standard_normal_log_prob
+from ..nn import check_halvings
+from .layers import KINDS as COUPLINGS
+from .layers import ActNorm, Coupling, InvertibleLinear, Logit, Squeeze
+
+KINDS = ("realnvp", "glow", "spline")
+LEVELS = 256
+
+
+class GatedBlock(nn.Module):
+    """x + a · σ(b), where a and b come from a 3×3 and a 1×1 convolution of x."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.net = nn.Sequential(nn.SiLU(), nn.Conv2d(width, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, 2 * width, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b = self.net(x).chunk(2, 1)
+        return x + a * b.sigmoid()
+
+
+class ImageConditioner(nn.Module):
+    """The network of a coupling on images: a small residual network of the kept half and what is given. It starts at 0."""
+
+    def __init__(self, inputs: int, outputs: int, width: int, blocks: int):
+        super().__init__()
+        last = nn.Conv2d(width, outputs, 3, padding=1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.net = nn.Sequential(nn.Conv2d(inputs, width, 3, padding=1), *(GatedBlock(width) for _ in range(blocks)), nn.SiLU(), last)
+        self.net.to(memory_format=torch.channels_last)  # twice as fast on a CPU with so few channels
+
+    def forward(self, kept: Tensor, given: Tensor | None = None) -> Tensor:
+        if given is not None and given.ndim == 2:
+            given = given[:, :, None, None].expand(-1, -1, *kept.shape[2:])
+        kept = kept if given is None else torch.cat([kept, given], 1)
+        return self.net(kept.contiguous(memory_format=torch.channels_last)).contiguous()
+
+
+class UniformDequantiser(nn.Module):
+    """u ~ U[0, 1): each whole number is spread evenly over its bin."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """uint8 images → u of the same shape, log q(u | x) (batch,), nats."""
+        u = torch.rand(x.shape, device=x.device)
+        return u, u.new_zeros(len(x))
+
+
+class VariationalDequantiser(nn.Module):
+    """u ~ q(u | x), a small conditional flow: noise that the model finds easy to describe.
+
+    Source: Ho et al. 2019 (arXiv:1902.00275), section 3.1.
+    """
+
+    def __init__(self, channels: int, width: int = 16, layers: int = 2):
+        super().__init__()
+        self.squeeze, self.logit = Squeeze(), Logit(alpha=0.0)
+        self.context = ImageConditioner(4 * channels, width, width, 1)
+        nn.init.normal_(self.context.net[-1].weight, 0.0, 0.02)  # at zero the couplings would see nothing of x
+        self.couplings = nn.ModuleList(
+            Coupling(
+                ImageConditioner(2 * channels + width, 4 * channels, width, 1), "affine", ("checkerboard", "other checkerboard")[i % 2]
+            )
+            for i in range(layers)
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """uint8 images → u in (0, 1) of the same shape, log q(u | x) (batch,), nats."""
+        context = self.context(self.squeeze(x.float() / 127.5 - 1)[0])
+        noise = torch.randn(context.shape[0], 4 * x.shape[1], *context.shape[2:], device=x.device)
+        log_q, h = standard_normal_log_prob(noise.flatten(1)), noise
+        for coupling in self.couplings:
+            h, log_det = coupling(h, context)
+            log_q = log_q - log_det
+        logits = self.squeeze.inverse(h).clamp(-15, 15)  # σ(±15) is the last that float32 tells from 0 and 1
+        u = logits.sigmoid()
+        return u, log_q + (F.softplus(logits) + F.softplus(-logits)).flatten(1).sum(1)
+
+
+def dequantise(x: Tensor, u: Tensor | float) -> Tensor:
+    """Whole numbers 0 to 255 and u in [0, 1) → (x + u) / 256 in [0, 1). Dividing by 255 would let white spill over the end."""
+    return (x + u) / LEVELS
+
+
+class Level(nn.Module):
+    """Squeeze, then `steps` couplings; checkerboards first where there is no learned mixing of the channels."""
+
+    def __init__(self, channels: int, kind: str, steps: int, width: int, blocks: int, classes: int):
+        super().__init__()
+        coupling = "spline" if kind == "spline" else "affine"
+        self.layers = nn.ModuleList([Squeeze()])
+        for i in range(steps):
+            order = ("first", "second")[i % 2] if kind == "realnvp" else "first"
+            if kind == "realnvp" and i < steps // 2:
+                order = ("checkerboard", "other checkerboard")[i % 2]
+            self.layers.append(ActNorm(channels))
+            if kind != "realnvp":
+                self.layers.append(InvertibleLinear(channels))
+            half = channels // 2
+            self.layers.append(Coupling(ImageConditioner(half + classes, COUPLINGS[coupling] * half, width, blocks), coupling, order))
+
+
+class ImageFlow(nn.Module):
+    """A multi-scale flow for images of whole numbers.
+
+    Each level squeezes 2×2 patches into channels and transforms; then half of the channels are done, and the others go on to the next.
+
+    Args:
+        shape: (channels, height, width); each level halves height and width
+        kind: "realnvp" (checkerboard and channel masks), "glow" (ActNorm and 1×1 convolution), "spline" (Glow with spline couplings)
+        steps: couplings of each level;  width, blocks: of the networks
+        dequantisation: "uniform" or "variational"
+        classes: with c > 0 every coupling also sees a label
+
+    Raises:
+        ValueError: an unknown kind, or a shape that cannot be halved so often
+
+    Source: RealNVP, Dinh et al. 2016 (arXiv:1605.08803), section 3.6; Glow, Kingma & Dhariwal 2018 (arXiv:1807.03039).
+    """
+
+    def __init__(self, shape=(1, 28, 28), kind="glow", steps=(8, 8), width=32, blocks=1, dequantisation="variational", classes=0):
+        super().__init__()
+        if kind not in KINDS:
+            raise ValueError(f"unknown kind of image flow {kind!r}; choose one of {', '.join(KINDS)}")
+        if dequantisation not in ("uniform", "variational"):
+            raise ValueError(f"unknown dequantisation {dequantisation!r}; choose uniform or variational")
+        check_halvings(shape, len(steps))
+        self.config = {
+            "shape": list(shape),
+            "kind": kind,
+            "steps": list(steps),
+            "width": width,
+            "blocks": blocks,
+            "dequantisation": dequantisation,
+            "classes": classes,
+        }
+        self.shape, self.dims, self.classes = tuple(shape), math.prod(shape), classes
+        self.logit = Logit()
+        self.dequantiser = VariationalDequantiser(shape[0]) if dequantisation == "variational" else UniformDequantiser()
+        channels = [4 * shape[0] * 2**i for i in range(len(steps))]
+        self.levels = nn.ModuleList(Level(c, kind, s, width, blocks, classes) for c, s in zip(channels, steps))
+
+    def transform(self, v: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """v (batch, *shape) in (0, 1) → z (batch, dims), log |det ∂z/∂v| (batch,) in nats."""
+        given = F.one_hot(y, self.classes).to(v.dtype) if self.classes else None
+        h, log_det = self.logit(v)
+        done = []
+        for i, level in enumerate(self.levels):
+            for layer in level.layers:
+                h, more = layer(h, given)
+                log_det = log_det + more
+            if i < len(self.levels) - 1:
+                h, out = h.chunk(2, 1)
+                done.append(out.flatten(1))
+        return torch.cat([*done, h.flatten(1)], 1), log_det
+
+    def untransform(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """The inverse of `transform`: z (batch, dims) → v (batch, *shape) in [0, 1]."""
+        given = F.one_hot(y, self.classes).to(z.dtype) if self.classes else None
+        sizes = [self.dims // 2 ** (i + 1) for i in range(len(self.levels) - 1)]
+        *done, h = z.split([*sizes, self.dims - sum(sizes)], 1)
+        for i in reversed(range(len(self.levels))):
+            channels, height, width = self.shape[0] * 4 * 2**i, self.shape[1] >> i + 1, self.shape[2] >> i + 1
+            if i == len(self.levels) - 1:
+                h = h.view(-1, channels, height, width)
+            else:
+                h = torch.cat([h, done[i].view(-1, channels // 2, height, width)], 1)
+            for layer in reversed(self.levels[i].layers):
+                h = layer.inverse(h, given)
+        return self.logit.inverse(h)
+
+    def log_density(self, v: Tensor, y: Tensor | None = None) -> Tensor:
+        """Exact log density of continuous images in (0, 1): (batch,), nats. It may well be above 0."""
+        z, log_det = self.transform(v, y)
+        return standard_normal_log_prob(z) + log_det
+
+    def log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """A lower bound of log P(x) for uint8 images, from one draw of the noise: (batch,), nats.
+
+        log P(x) ≥ E[log p(v) − log q(u | x)] − D log 256 with v = (x + u) / 256; the last term is the size of a bin.
+        """
+        self.check(x, y)
+        u, log_q = self.dequantiser(x)
+        return self.log_density(dequantise(x, u), y) - log_q - self.dims * math.log(LEVELS)
+
+    def loss(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Mean of −log P(x), bounded from above, in nats."""
+        return -self.log_prob(x, y).mean()
+
+    @torch.no_grad()
+    def bits_per_dim(self, x: Tensor, y: Tensor | None = None, k: int = 1) -> Tensor:
+        """Bits for one pixel of 256 levels, (batch,). k > 1 averages the probability over k draws of the noise, a tighter bound."""
+        return bits_per_dim(log_mean_exp(torch.stack([self.log_prob(x, y) for _ in range(k)])), self.dims)
+
+    def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """uint8 images → z (batch, dims), from the middle of each bin."""
+        self.check(x, y)
+        return self.transform(dequantise(x, 0.5), y)[0]
+
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """z (batch, dims) → images in [0, 1]: the whole number whose bin was hit, over 255."""
+        return (self.untransform(z, y) * LEVELS).floor().clamp(0, LEVELS - 1) / (LEVELS - 1)
+
+    @torch.no_grad()
+    def sample(self, n: int, temperature: float = 1.0, y: Tensor | None = None) -> Tensor:
+        """n images in [0, 1]; z is drawn from N(0, temperature² I)."""
+        weight = next(self.parameters())
+        return self.decode(temperature * torch.randn(n, self.dims, device=weight.device, dtype=weight.dtype), y)
+
+    def check(self, x: Tensor, y: Tensor | None) -> None:
+        """Raise ValueError unless x is a batch of uint8 images of this flow's shape, and y there when it should be."""
+        if x.dtype != torch.uint8 or tuple(x.shape[1:]) != self.shape:
+            expected = f"uint8 images of shape (batch, {', '.join(map(str, self.shape))})"
+            raise ValueError(f"expected {expected}, got {x.dtype} of shape {tuple(x.shape)}; datasets give them as .x")
+        if bool(self.classes) != (y is not None):
+            raise ValueError(f"this flow was built with {self.classes} classes, and y is {'missing' if y is None else 'given'}")

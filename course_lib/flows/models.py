@@ -1,0 +1,128 @@
+"""Flows for vectors: NICE, RealNVP, Glow, neural spline, MAF and IAF in one class."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..distributions import standard_normal_log_prob
+from ..nn import mlp
+from .layers import KINDS as COUPLINGS
+from .layers import ActNorm, Autoregressive, Coupling, Halves, InvertibleLinear, Permutation
+
+KINDS = ("nice", "realnvp", "glow", "spline", "maf", "iaf")
+
+
+class Conditioner(nn.Module):
+    """The network of a coupling on vectors: an MLP of the kept half and what is given. It starts at 0, and the layer as the identity."""
+
+    def __init__(self, inputs: int, hidden: Sequence[int], outputs: int):
+        super().__init__()
+        self.net = mlp([inputs, *hidden, outputs])
+        nn.init.zeros_(self.net[-1].weight)
+        nn.init.zeros_(self.net[-1].bias)
+
+    def forward(self, kept: Tensor, given: Tensor | None = None) -> Tensor:
+        return self.net(kept if given is None else torch.cat([kept, given], 1))
+
+
+def together(x: Tensor | Halves) -> Tensor:
+    return torch.cat(x, 1) if isinstance(x, tuple) else x
+
+
+def as_taken_by(layer: nn.Module, x: Tensor | Halves) -> Tensor | Halves:
+    """Two halves for a coupling, which leaves them apart; one tensor for any other layer."""
+    if isinstance(layer, Coupling):
+        return x if isinstance(x, tuple) else x.chunk(2, 1)
+    return together(x)
+
+
+class Flow(nn.Module):
+    """An invertible map f from data to z ~ N(0, I): log p(x) = log N(f(x); 0, I) + log |det ∂f/∂x|, exactly.
+
+    Args:
+        kind: "nice" (additive couplings, one scale for each dimension at the end), "realnvp" (affine couplings), "glow" (ActNorm, a learned
+            mixing, affine coupling), "spline" (the same with splines), "maf", "iaf" (autoregressive; the order turns round at each layer)
+        dims: size of x;  layers: how many of the kind;  hidden: widths of each network
+        classes: with c > 0 every layer also sees a label
+
+    Raises:
+        ValueError: an unknown kind, or sizes that make no flow
+
+    Source: the papers named in `layers`.
+    """
+
+    def __init__(self, kind="realnvp", dims=2, layers=8, hidden=(64, 64), classes=0):
+        super().__init__()
+        if kind not in KINDS:
+            raise ValueError(f"unknown kind of flow {kind!r}; choose one of {', '.join(KINDS)}")
+        if dims < 2 or layers < 1:
+            raise ValueError(f"a flow needs at least 2 dimensions and 1 layer, got {dims} and {layers}")
+        self.config = {"kind": kind, "dims": dims, "layers": layers, "hidden": list(hidden), "classes": classes}
+        self.kind, self.dims, self.classes = kind, dims, classes
+        self.layers = nn.ModuleList()
+        for i in range(layers):
+            if kind in ("maf", "iaf"):
+                self.layers.append(Autoregressive(dims, hidden, inverse=kind == "iaf", classes=classes))
+                self.layers.append(Permutation(range(dims - 1, -1, -1)))
+                continue
+            if kind in ("glow", "spline"):
+                self.layers += [ActNorm(dims), InvertibleLinear(dims)]
+            coupling = {"nice": "additive", "spline": "spline"}.get(kind, "affine")
+            order = "second" if i % 2 and kind in ("nice", "realnvp") else "first"
+            kept = (dims + 1) // 2 if order == "first" else dims // 2
+            network = Conditioner(kept + classes, hidden, COUPLINGS[coupling] * (dims - kept))
+            self.layers.append(Coupling(network, coupling, order))
+        if kind == "nice":
+            self.layers.append(ActNorm(dims))  # additive couplings keep every volume: the scales must come from somewhere
+
+    def given(self, x: Tensor, y: Tensor | None) -> Tensor | None:
+        """The label as the layers want it."""
+        if bool(self.classes) != (y is not None):
+            needs = f"needs a label from 0 to {self.classes - 1} for each example" if self.classes else "was built without classes"
+            raise ValueError(f"this flow {needs}; y is {'missing' if y is None else 'given'}")
+        return F.one_hot(y, self.classes).to(x.dtype) if self.classes else None
+
+    def transform(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """x (batch, dims) → z (batch, dims), log |det ∂z/∂x| (batch,) in nats."""
+        if x.ndim != 2 or x.shape[1] != self.dims:
+            raise ValueError(f"expected points of shape (batch, {self.dims}), got {tuple(x.shape)}")
+        given, log_det = self.given(x, y), 0.0
+        for layer in self.layers:
+            x, more = layer(as_taken_by(layer, x), given)
+            log_det = log_det + more
+        return together(x), log_det
+
+    def log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Exact log density of x (batch, dims): (batch,), nats."""
+        z, log_det = self.transform(x, y)
+        return standard_normal_log_prob(z) + log_det
+
+    def loss(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Mean of −log p(x), nats."""
+        return -self.log_prob(x, y).mean()
+
+    def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """x → z, both (batch, dims)."""
+        return self.transform(x, y)[0]
+
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """z → x, both (batch, dims)."""
+        given = self.given(z, y)
+        for layer in reversed(self.layers):
+            z = layer.inverse(as_taken_by(layer, z), given)
+        return together(z)
+
+    def stages(self, z: Tensor, y: Tensor | None = None) -> list[Tensor]:
+        """[z, …, x]: what the inverse of each layer makes of it, from latent to data."""
+        given, stages = self.given(z, y), [z]
+        for layer in reversed(self.layers):
+            stages.append(layer.inverse(stages[-1], given))
+        return stages
+
+    @torch.no_grad()
+    def sample(self, n: int, temperature: float = 1.0, y: Tensor | None = None) -> Tensor:
+        """n points (n, dims); z is drawn from N(0, temperature² I)."""
+        weight = next(self.parameters())
+        return self.decode(temperature * torch.randn(n, self.dims, device=weight.device, dtype=weight.dtype), y)
