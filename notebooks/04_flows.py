@@ -292,10 +292,10 @@ for kind in ("realnvp", "maf", "iaf"):
     model = flows.Flow(kind, dims=64, layers=2, hidden=(128,))
     seconds = []
     with torch.no_grad():
-        for call in (lambda: model.log_prob(wide), lambda: model.sample(256)):
-            call()
+        for call, argument in ((model.log_prob, wide), (model.sample, 256)):
+            call(argument)
             started = time.perf_counter()
-            call()
+            call(argument)
             seconds.append(1000 * (time.perf_counter() - started))
     rows.append({"flow": kind, "density of 256 points (ms)": round(seconds[0], 1), "256 samples (ms)": round(seconds[1], 1)})
 table(rows)
@@ -487,7 +487,7 @@ show_images(
 # **Predict first.** What will $T=0$ show? And what lies between a 3 and an 8?
 
 # %%
-widgets.TemperatureExplorer(models, unseen.x[::50])
+widgets.TemperatureExplorer({names[name]: model for name, model in models.items()}, unseen.x[::100])  # image n shows the digit n
 
 # %% [markdown]
 # > **What to notice.** Low temperature makes strokes clean and alike; at 0 there is one picture, the image of the middle. Above 1 they fall apart.

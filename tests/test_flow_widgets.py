@@ -393,9 +393,9 @@ def test_at_temperature_nothing_all_samples_are_one():
 
 def test_both_ways_begin_and_end_at_the_digits_and_are_straight():
     explorer, model, x = warm(), small(), digits()
-    explorer.first.value, explorer.second.value = 3, 1
-    _, latent = picture(explorer, "from digit 3 to digit 1 on the straight line in z of a")
-    _, pixels = picture(explorer, "from digit 3 to digit 1 on the straight line in pixels")
+    explorer.first.value, explorer.second.value = 2, 0
+    _, latent = picture(explorer, "from image 2 to image 0 on the straight line in z of a")
+    _, pixels = picture(explorer, "from image 2 to image 0 on the straight line in pixels")
     for row in (cells(latent, 8), cells(pixels, 8)):
         assert np.array_equal(row[0], x[2, 0]) and np.array_equal(row[-1], x[0, 0])
     t = torch.arange(8)[:, None] / 7
@@ -417,10 +417,10 @@ def test_a_flow_that_does_not_come_back_is_said(monkeypatch):
 def test_what_was_decoded_once_is_kept(monkeypatch):
     explorer = warm()
     explorer.temperature.value = 1.0
-    explorer.second.value = 3
+    explorer.second.value = 2
     monkeypatch.setattr(ImageFlow, "decode", None)
     explorer.temperature.value = 0.7
-    explorer.second.value = 2
+    explorer.second.value = 1
     assert 'role="alert"' not in explorer.view.value
 
 

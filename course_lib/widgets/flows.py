@@ -342,7 +342,8 @@ class TemperatureExplorer(Explorer):
         x: (n, *shape), uint8, the images to go between
 
     Attributes:
-        model: the menu;  temperature: the standard deviation of z;  seed: the slider that draws others;  first, second: which images
+        model: the menu;  temperature: the standard deviation of z;  seed: the slider that draws others
+        first, second: which images, counted from 0
     """
 
     ACROSS = 8  # pictures in a row
@@ -360,8 +361,8 @@ class TemperatureExplorer(Explorer):
         self.model = menu("model", list(self.models))
         self.temperature = slider("temperature", 0.7, 0.0, 1.2, 0.1)
         self.seed = int_slider("draw", 0, 0, DRAWS)
-        self.first = int_slider("first", 1, 1, len(self.images))
-        self.second = int_slider("second", min(2, len(self.images)), 1, len(self.images))
+        self.first = int_slider("first", 0, 0, len(self.images) - 1)
+        self.second = int_slider("second", min(1, len(self.images) - 1), 0, len(self.images) - 1)
         super().__init__([self.model, self.temperature, self.seed, self.first, self.second])
 
     def samples(self) -> Tensor:
@@ -378,7 +379,7 @@ class TemperatureExplorer(Explorer):
         """Pictures on the straight line in z, those in pixels, and by how many grey levels both ends are missed; kept once made."""
         key = self.model.value, self.first.value, self.second.value
         if key not in self._paths:
-            model, pair = self.models[key[0]], self.images[[key[1] - 1, key[2] - 1]]
+            model, pair = self.models[key[0]], self.images[[key[1], key[2]]]
             t = torch.linspace(0, 1, self.ACROSS)
             with at_rest(model) as device:
                 ends = model.encode(pair.to(device)).cpu()
@@ -394,7 +395,7 @@ class TemperatureExplorer(Explorer):
         apart = float(torch.pdist(samples.flatten(1)).mean())
         drawn = f"{len(samples)} samples at temperature {temperature:.1f}"
         alt = f"{drawn} from {name}, draw {self.seed.value}; mean distance of two of them {apart:.2f}"
-        pair = f"digit {first} to digit {second}"
+        pair = f"image {first} to image {second}"
         fractions = ["0", *(f"{i}/{self.ACROSS - 1}" for i in range(1, self.ACROSS - 1)), "1"]
         ways = Strips(
             f"from {pair}: straight in z above, straight in pixels below",
