@@ -1,7 +1,7 @@
 """What `make test-colab` does in .venv-colab, which has Colab's versions of everything: install the course, run it.
 
 1. Run the set-up cell as Colab does, with the built wheel standing in for the one in /content.
-2. Install the wheel once more, with its dependencies this time. Neither may change a version that was there.
+2. Install the wheel once more, with its dependencies this time. Neither may change a version that was there, nor the second add one.
 3. Run every lecture and solution far from the checkout, so that only what is in the wheel can help them.
 """
 
@@ -40,11 +40,15 @@ def main() -> None:
     real_glob, glob.glob = glob.glob, lambda pattern: [str(wheel)]
     InteractiveShell.instance().run_cell(setup).raise_error()
     glob.glob = real_glob
+    with_course = installed()
     subprocess.run([*PIP, "install", "--quiet", str(wheel)], check=True)
     subprocess.run([*PIP, "check"], check=True)
-    if changed := installed() ^ before:
+    if changed := before - installed():
         raise SystemExit(f"Installing the course changed what was there: {', '.join(sorted(changed))}")
-    print(f"The course is installed; the {len(before)} packages that were there are unchanged.", flush=True)
+    if forgotten := installed() - with_course:
+        raise SystemExit(f"The set-up cell left out what the course needs: {', '.join(sorted(forgotten))}")
+    new = ", ".join(sorted(with_course - before)) or "nothing"
+    print(f"The course is installed; the {len(before)} packages that were there are unchanged. New: {new}.", flush=True)
 
     del os.environ["COLAB_RELEASE_TAG"]  # the course is there now; the cell would look for a wheel again
     for path in NOTEBOOKS:

@@ -132,7 +132,7 @@ def test_every_notebook_has_the_same_setup():
 
 
 @pytest.mark.parametrize("wheels, source", [(["/content/a-1.whl", "/content/a-2.whl"], "/content/a-2.whl"), ([], f"git+{REPOSITORY}")])
-def test_setup_on_colab_installs_the_course_and_nothing_else(monkeypatch, capsys, wheels, source):
+def test_setup_on_colab_installs_the_course_and_what_colab_lacks(monkeypatch, capsys, wheels, source):
     commands = []
     monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab")
     monkeypatch.setattr("glob.glob", lambda pattern: wheels)
@@ -140,7 +140,7 @@ def test_setup_on_colab_installs_the_course_and_nothing_else(monkeypatch, capsys
     shell = InteractiveShell.instance()
     monkeypatch.setattr(shell, "system", lambda command: commands.append(shell.var_expand(command, depth=1)))
     shell.run_cell(authoring.SETUP.format(repository=REPOSITORY)).raise_error()
-    assert commands == [f"pip install --quiet --no-deps {source}"]
+    assert commands == [f"pip install --quiet --no-deps {source} torchdiffeq"]
     assert capsys.readouterr().out.count("\n") == 1  # the line about the missing GPU
 
 

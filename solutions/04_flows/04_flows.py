@@ -50,7 +50,7 @@ import torch
 if "COLAB_RELEASE_TAG" in os.environ:
     wheels = glob("/content/deep_generative_course-*.whl")
     source = max(wheels, default="git+https://github.com/deep-generative-course/deep-generative-models")
-    # !pip install --quiet --no-deps {source}
+    # !pip install --quiet --no-deps {source} torchdiffeq
     if not torch.cuda.is_available():
         print("This runtime has no GPU, so training is slow. Runtime → Change runtime type → T4 GPU gives you one.")
 
