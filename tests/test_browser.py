@@ -94,9 +94,9 @@ CONTROLS = {
         Control("widgets.TranslationExplorer", "translation", "button:has-text('row 10, column 12')", key=None, times=1),
     ],
     "04_flows": [
-        Control("widgets.LayerExplorer", "layers", key="ArrowRight"),
+        Control("widgets.LayerExplorer", "layers"),
         Control("widgets.ChangeOfVariablesExplorer", "change_of_variables", key="ArrowRight", times=5),
-        Control("widgets.TrajectoryExplorer", "trajectories", key="ArrowRight", times=10),
+        Control("widgets.TrajectoryExplorer", "trajectories", times=10),
         Control("widgets.InversionExplorer", "inversion", key="ArrowRight"),
         Control("widgets.TemperatureExplorer", "temperature"),
     ],

@@ -56,7 +56,10 @@ class ContinuousFlow(nn.Module):
 
     def solve(self, start: tuple[Tensor, ...], times: Tensor, dynamics: nn.Module) -> tuple[Tensor, ...]:
         """The state at each of the times; the first time is the start's."""
-        from torchdiffeq import odeint, odeint_adjoint  # takes a second to import, and only this class needs it
+        # Imported here, since it takes a second and only this class needs it. Its constants are made then: in inference mode, as explorers
+        # decode, they would be of a kind that nothing can be trained through afterwards
+        with torch.inference_mode(False):
+            from torchdiffeq import odeint, odeint_adjoint
 
         return (odeint_adjoint if self.adjoint else odeint)(dynamics, start, times, rtol=self.rtol, atol=self.atol, method="dopri5")
 
