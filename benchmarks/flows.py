@@ -142,29 +142,25 @@ def splines(report: Report, dims: int = 16, layers: int = 4, hidden: tuple[int, 
     report.compare(f"{what}, floor: the networks alone (peer: zuko)", networks_step(networks, x), peer, calls=3)
 
 
-def peer_glow(steps: tuple[int, int], width: int) -> nn.Module:
-    """normflows' multi-scale Glow for 28 × 28, with our networks in its couplings."""
+def own_width(channels: int, width: int) -> int:
+    """How wide normflows' own network of a coupling must be to have as many parameters as ours, to within 1 %."""
+    wanted = sum(p.numel() for p in ImageConditioner(channels // 2, channels, width, 1).parameters())
+
+    def size(hidden: int) -> int:
+        return sum(p.numel() for p in nf.flows.GlowBlock(channels, hidden).flows[0].parameters())
+
+    return min(range(8, 200), key=lambda hidden: abs(size(hidden) - wanted))
+
+
+def peer_glow(steps: tuple[int, int], width: int, own: bool = False) -> nn.Module:
+    """normflows' multi-scale Glow for 28 × 28, with our networks in its couplings, or as it comes with its `own` of the same size."""
     levels, bases = [], []
     for channels, count, shape in ((8, steps[1], (8, 7, 7)), (4, steps[0], (2, 14, 14))):
-        blocks = [nf.flows.GlowBlock(channels, width) for _ in range(count)]
-        for block in blocks:
+        hidden = own_width(channels, width) if own else width
+        blocks = [nf.flows.GlowBlock(channels, hidden) for _ in range(count)]
+        for block in [] if own else blocks:
             block.flows[0] = nf.flows.AffineCouplingBlock(ImageConditioner(channels // 2, channels, width, 1))
         levels.append([*blocks, nf.flows.Squeeze()])
-        bases.append(nf.distributions.DiagGaussian(shape, trainable=False))
-    return nf.MultiscaleFlow(bases, levels, [nf.flows.Merge()], nf.transforms.Logit(1e-5), class_cond=False)
-
-
-def own_glow(steps: tuple[int, int], width: int) -> nn.Module:
-    """normflows' Glow as it comes, its networks as wide as gives them as many parameters as ours have, to within 1 %."""
-    levels, bases = [], []
-    for channels, count, shape in ((8, steps[1], (8, 7, 7)), (4, steps[0], (2, 14, 14))):
-        wanted = sum(p.numel() for p in ImageConditioner(channels // 2, channels, width, 1).parameters())
-
-        def size(hidden: int, channels: int = channels) -> int:
-            return sum(p.numel() for p in nf.flows.GlowBlock(channels, hidden).flows[0].parameters())
-
-        hidden = min(range(8, 200), key=lambda h: abs(size(h) - wanted))
-        levels.append([*(nf.flows.GlowBlock(channels, hidden) for _ in range(count)), nf.flows.Squeeze()])
         bases.append(nf.distributions.DiagGaussian(shape, trainable=False))
     return nf.MultiscaleFlow(bases, levels, [nf.flows.Merge()], nf.transforms.Logit(1e-5), class_cond=False)
 
@@ -172,7 +168,7 @@ def own_glow(steps: tuple[int, int], width: int) -> nn.Module:
 def glow(report: Report, steps: tuple[int, int] = (4, 4), width: int = 32, batch: int = 32) -> None:
     """A training step on continuous images: dequantisation is left out on both sides."""
     ours = ImageFlow(kind="glow", steps=steps, width=width, dequantisation="uniform").train()
-    theirs, own = peer_glow(steps, width).train(), own_glow(steps, width).train()
+    theirs, own = peer_glow(steps, width).train(), peer_glow(steps, width, own=True).train()
     equal(ours, theirs)
     plain = peer_glow(steps, width).train().to(memory_format=torch.contiguous_format)
     v = torch.rand(batch, 1, 28, 28) * 0.98 + 0.01
@@ -201,20 +197,25 @@ def evaluations(model: ContinuousFlow, work: Callable) -> int:
     return len(asked)
 
 
+def doubled(field: nn.Module) -> nn.Module:
+    """The same field with weights twice as large: at its start it hardly moves anything."""
+    with torch.no_grad():
+        for p in field.parameters():
+            p.mul_(2)
+    return field
+
+
 def continuous(report: Report, batch: int = 256) -> None:
     """FFJORD on points, the same tolerance: zuko's flow as it comes, with as many parameters to within 3 %, and zuko's solver on our field.
 
-    The fields are untrained, and their weights are doubled: at its start a field hardly moves anything.
+    The fields are untrained.
     """
-    tolerance = 1e-5
+    tolerance, draw = 1e-5, torch.no_grad()
     for trace in ("exact", "hutchinson"):
-        ours = ContinuousFlow(2, (64, 64, 64), trace=trace, rtol=tolerance, atol=tolerance)
-        theirs = zuko.flows.CNF(2, hidden_features=(64, 64, 64), rtol=tolerance, atol=tolerance, exact=trace == "exact")
-        with torch.no_grad():
-            for p in (*ours.parameters(), *theirs.parameters()):
-                p.mul_(2)
-        x, draw = torch.randn(batch, 2), torch.no_grad()
         what = f"continuous flow, D = 2, (64, 64, 64), {trace} trace, batch {batch}"
+        ours = doubled(ContinuousFlow(2, (64, 64, 64), trace=trace, rtol=tolerance, atol=tolerance))
+        theirs = doubled(zuko.flows.CNF(2, hidden_features=(64, 64, 64), rtol=tolerance, atol=tolerance, exact=trace == "exact"))
+        x = torch.randn(batch, 2)
         step, peer = step_of(ours, lambda m=ours, x=x: m.loss(x)), step_of(theirs, lambda m=theirs, x=x: -m().log_prob(x).mean())
         report.compare(f"{what}, training step (peer: zuko's CNF)", step, peer, 1.0, rounds=7)
         theirs.eval()
@@ -223,11 +224,9 @@ def continuous(report: Report, batch: int = 256) -> None:
         if trace == "exact":
             peer = draw(lambda m=theirs: m().sample((batch,)))
             report.compare(f"{what}, sampling (peer: zuko's CNF)", partial(ours.sample, batch), peer, 1.0)
-    for trace in ("exact", "hutchinson"):
-        ours = ContinuousFlow(2, (64, 64, 64), trace=trace, rtol=tolerance, atol=tolerance)
-        with torch.no_grad():
-            for p in ours.parameters():
-                p.mul_(2)  # at its start the field hardly moves anything
+
+        # another field: the steps above have trained the first
+        ours = doubled(ContinuousFlow(2, (64, 64, 64), trace=trace, rtol=tolerance, atol=tolerance))
         x = torch.randn(batch, 2)
         options = {"phi": tuple(ours.parameters()), "atol": tolerance, "rtol": tolerance, "exact": trace == "exact"}
         back = zuko.transforms.FreeFormJacobianTransform(ours.velocity, torch.tensor(1.0), torch.tensor(0.0), **options)
@@ -236,11 +235,9 @@ def continuous(report: Report, batch: int = 256) -> None:
             z, change = back.call_and_ladj(x)
             return change - 0.5 * (z.square() + math.log(2 * math.pi)).sum(1)
 
-        draw = torch.no_grad()
         ours_now, peer_now = draw(lambda m=ours, x=x: m.log_prob(x)), draw(log_prob)
         if trace == "exact" and not torch.allclose(ours_now(), peer_now(), atol=1e-2):
             sys.exit("the two densities are not the same numbers")
-        what = f"continuous flow, D = 2, (64, 64, 64), {trace} trace, batch {batch}"
         report.compare(f"{what}, density (peer: zuko's solver on our field)", ours_now, peer_now)
         step, peer = step_of(ours, lambda m=ours, x=x: m.loss(x)), step_of(ours, lambda f=log_prob: -f().mean())
         report.compare(f"{what}, training step (peer: zuko's solver on our field)", step, peer, rounds=7)

@@ -60,6 +60,25 @@ def check_halvings(shape: Sequence[int], times: int = 2) -> None:
         raise ValueError(f"{times} halvings need height and width divisible by {factor}, got {shape[1]} × {shape[2]}")
 
 
+def one_hot(y: Tensor | None, classes: int, like: Tensor) -> Tensor | None:
+    """The label of each example as layers take it, None for a model without classes.
+
+    Args:
+        y: (batch,), whole numbers from 0 to classes − 1; None where there are no classes
+        like: a tensor of the type that is wanted
+
+    Returns:
+        (batch, classes)
+
+    Raises:
+        ValueError: the model has classes and y is missing, or it has none and y is given
+    """
+    if bool(classes) != (y is not None):
+        needs = f"needs a label from 0 to {classes - 1} for each example" if classes else "was built without classes"
+        raise ValueError(f"this model {needs}; y is {'missing' if y is None else 'given'}")
+    return F.one_hot(y, classes).to(like.dtype) if classes else None
+
+
 def check_images(x: Tensor, shape: Sequence[int]) -> None:
     """Raise ValueError unless x is a float batch (batch, *shape) with values in [0, 1]."""
     if x.ndim != len(shape) + 1 or tuple(x.shape[1:]) != tuple(shape):

@@ -658,7 +658,7 @@ table(
         row("progressive", "progressive growing, R1"),
         {
             "model": "VAE of lecture 02",
-            "FID": metrics.digit_fid(gans.draw(vae, 10_000)),
+            "FID": metrics.digit_fid(metrics.draw(vae, 10_000)),
             "rarest class": "",
             "class asked for": "",
             "weights": checkpoints.record("vae")["parameters"],

@@ -56,6 +56,7 @@ from torch import nn
 
 from course_lib import checkpoints, datasets, flows, metrics, training
 from course_lib.datasets import toy2d, toy2d_log_prob
+from course_lib.datasets.toy2d import plane
 from course_lib.distributions import bits_per_dim, standard_normal_log_prob
 from course_lib.nn import mlp
 from course_lib.plotting import LossPlot, curves, show_images, show_source, table
@@ -223,7 +224,7 @@ def maps(pictures, titles, heading=None, size=1.9, columns=None):
     plt.show()
 
 
-square = flows.plane(96, 4.5)
+square = plane(96, 4.5)
 with torch.no_grad():
     learned = trained.log_prob(square)
     loss = -trained.log_prob(new_points).mean()
@@ -322,7 +323,7 @@ table(
 # %%
 recorded = checkpoints.recordings("flow_toys")
 shown = ("moons", "checkerboard", "gaussians8", "swissroll")
-true_maps = {toy: toy2d_log_prob(toy, flows.plane()).exp().view(48, 48) for toy in shown}
+true_maps = {toy: toy2d_log_prob(toy, plane(48, 4.5)).exp().view(48, 48) for toy in shown}
 maps(
     [picture.float() for toy in shown for picture in (true_maps[toy], *recorded[toy]["density"])],
     ["true", *names.values()] * len(shown),

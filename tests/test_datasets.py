@@ -19,6 +19,7 @@ from torch.distributions import Categorical, Independent, MixtureSameFamily, Nor
 
 from course_lib import datasets
 from course_lib.datasets import TOY2D, batches, binarise, downloads, hashes, load, names, to_float, toy2d, toy2d_log_prob
+from course_lib.datasets.toy2d import plane
 
 FULL_MNIST = pytest.mark.skipif(
     not any((Path(os.environ.get("COURSE_DATA_DIR", "/nowhere")) / folder).is_dir() for folder in ("mnist", "MNIST")),
@@ -347,6 +348,12 @@ def test_toy_labels_tell_the_modes_apart(name, modes):
     # a point's nearest neighbour nearly always comes from the same mode
     distance = torch.cdist(data.x[:2000], data.x[:2000]).fill_diagonal_(math.inf)
     assert (data.y[distance.argmin(1)] == data.y[:2000]).double().mean() > 0.97
+
+
+def test_the_cells_of_the_plane_are_read_as_a_picture_is():
+    assert torch.allclose(plane(2, 2.0), torch.tensor([[-1.0, 1.0], [1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]]))
+    places = plane(4, 4.0).view(4, 4, 2)
+    assert places[0, 0].tolist() == [-3, 3] and places[3, 1].tolist() == [-1, -3]
 
 
 def test_toy_sets_are_seeded_and_finite_in_float32():

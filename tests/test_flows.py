@@ -892,8 +892,14 @@ def test_conditional_image_flows_see_the_label(kind):
             r"expected uint8 images of shape \(batch, 1, 8, 8\), got torch.float32",
         ),
         (lambda: ImageFlow(**TINY).encode(pixels(2, 4)), r"got torch.uint8 of shape \(2, 1, 4, 4\)"),
-        (lambda: ImageFlow(**TINY).loss(pixels(2), torch.zeros(2).long()), "built with 0 classes, and y is given"),
-        (lambda: ImageFlow(**TINY, classes=2).loss(pixels(2)), "built with 2 classes, and y is missing"),
+        (lambda: ImageFlow(**TINY).loss(pixels(2), torch.zeros(2).long()), "was built without classes; y is given"),
+        (lambda: ImageFlow(**TINY).encode(pixels(2), torch.zeros(2).long()), "was built without classes; y is given"),
+        (lambda: ImageFlow(**TINY).decode(torch.zeros(2, 64), torch.zeros(2).long()), "was built without classes; y is given"),
+        (lambda: ImageFlow(**TINY).sample(2, y=torch.zeros(2).long()), "was built without classes; y is given"),
+        (lambda: ImageFlow(**TINY, classes=2).loss(pixels(2)), "needs a label from 0 to 1 for each example; y is missing"),
+        (lambda: ImageFlow(**TINY, classes=2).encode(pixels(2)), "needs a label from 0 to 1 for each example; y is missing"),
+        (lambda: ImageFlow(**TINY, classes=2).decode(torch.zeros(2, 64)), "needs a label from 0 to 1 for each example; y is missing"),
+        (lambda: ImageFlow(**TINY, classes=2).sample(2), "needs a label from 0 to 1 for each example; y is missing"),
         (lambda: ContinuousFlow(trace="trace"), "unknown trace 'trace'; choose exact or hutchinson"),
         (lambda: ContinuousFlow().log_prob(torch.zeros(3, 4)), r"expected points of shape \(batch, 2\), got \(3, 4\)"),
         (lambda: ContinuousFlow().path(torch.zeros(3, 2), [0.5, 1.0]), r"times must begin with 0 and rise, got \[0.5, 1.0\]"),
@@ -1014,11 +1020,6 @@ def test_every_film_has_its_frames(monkeypatch):
         assert list(numbers[toy]["nll"]) == kinds and all(nll > numbers[toy]["entropy"] for nll in numbers[toy]["nll"].values())
         area = (2 * flow_recipes.SPAN / flow_recipes.SIDE) ** 2
         assert all(0.9 < total < 1.01 for total in (tensors[f"{toy}/density"].sum((1, 2)) * area).tolist())
-
-
-def test_pictures_are_laid_out_as_pictures():
-    places = flow_recipes.plane(4, span=4.0).view(4, 4, 2)
-    assert places[0, 0].tolist() == [-3, 3] and places[3, 1].tolist() == [-1, -3]
 
 
 # --- GPU

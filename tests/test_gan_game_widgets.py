@@ -1,18 +1,23 @@
 """The explorers of the game, against numbers that are computed here in another way."""
 
 import asyncio
-import base64
-import html
 import io
 import math
 import re
 import xml.etree.ElementTree as ET
 
-import ipywidgets as widgets
 import numpy as np
 import pytest
 import torch
-from explorers import number, told
+from explorers import (
+    check_that_every_control_redraws,
+    check_the_names_of_controls,
+    check_the_static_figure,
+    check_the_words_of_pictures,
+    number,
+    told,
+    words,
+)
 from PIL import Image
 from scipy import integrate, stats
 
@@ -74,16 +79,10 @@ def live():
 
 
 EVERY = [OptimalExplorer, GameExplorer, movie, lab, live]
-SLIDERS = (widgets.FloatSlider, widgets.IntSlider, widgets.SelectionSlider)
 
 
 def svgs(explorer):
     return [ET.fromstring(part) for part in re.findall(r"<svg.*?</svg>", explorer.view.value, re.S)]
-
-
-def words(explorer):
-    """The text of the notes under the panels."""
-    return html.unescape(re.sub(r"<svg.*?</svg>", "", explorer.view.value, flags=re.S)).replace("−", "-")
 
 
 def paths(explorer, color):
@@ -99,41 +98,19 @@ def paths(explorer, color):
 
 
 @pytest.mark.parametrize("make", EVERY)
-def test_every_control_redraws_at_both_ends(make):
-    explorer = make()
-    moved = [c for c in explorer.controls if c.has_trait("value") and not isinstance(c, widgets.Play)]
-    assert moved
-    for control in moved:
-        ends = [value for _, value in control._options_full] if hasattr(control, "options") else [control.min, control.max]
-        start = control.value
-        for value in [v for v in (ends[0], ends[-1]) if v != control.value] + [start]:
-            before = explorer.view.value
-            control.value = value
-            assert explorer.view.value != before, f"{control.description} = {value} changes nothing"
-            assert 'role="alert"' not in explorer.view.value, explorer.view.value
-            assert explorer.milliseconds > 0
+def test_every_value_of_every_control_redraws(make):
+    check_that_every_control_redraws(make())
 
 
 @pytest.mark.parametrize("make", EVERY)
-def test_every_slider_has_a_name_that_fits_and_a_readout(make):
-    for control in make().controls:
-        if isinstance(control, SLIDERS):
-            assert 0 < len(control.description) <= 12  # 90 pixels
-            assert control.readout and control.continuous_update
+def test_every_control_has_a_name_that_fits_and_a_readout(make):
+    check_the_names_of_controls(make())
 
 
 @pytest.mark.parametrize("make", EVERY)
 def test_every_picture_has_words_and_a_static_figure(make):
-    explorer = make()
-    tags = re.findall(r"<(?:img|svg)[^>]*>", explorer.view.value)
-    assert tags and all(len(re.search(r'(?:alt|aria-label)="([^"]*)"', tag)[1]) > 10 for tag in tags)
-    data, metadata = explorer._repr_mimebundle_()
-    page = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
-    assert page.width > 400 and page.height > 200
-    assert np.asarray(page.convert("L")).std() > 5, "an empty page"
-    assert len(data["image/png"]) < 200_000, "a notebook holds eight of them in 1.5 MB"
-    assert metadata["image/png"]["alt"] == data["text/plain"]
-    assert data["text/plain"].startswith(type(explorer).__name__)
+    check_the_words_of_pictures(make())
+    check_the_static_figure(make(), 200_000)
 
 
 # --- the best discriminator

@@ -19,6 +19,7 @@ from torch import nn
 
 from course_lib import datasets, gans, metrics, training
 from course_lib.datasets import Dataset
+from course_lib.datasets.toy2d import plane
 from course_lib.gans import GAN, PointGAN, ProgressiveGAN, StyleGAN, films, gan_step, recipes
 
 TINY = {"shape": (1, 8, 8), "width": 4}
@@ -1078,7 +1079,7 @@ class Copyist:
 def test_samples_are_drawn_in_parts():
     seen = []
     model = SimpleNamespace(sample=lambda n: seen.append(n) or torch.full((n, 1), float(len(seen))))
-    assert gans.draw(model, 23, batch_size=10).flatten().tolist() == [1.0] * 10 + [2.0] * 10 + [3.0] * 3
+    assert metrics.draw(model, 23, batch_size=10).flatten().tolist() == [1.0] * 10 + [2.0] * 10 + [3.0] * 3
     assert seen == [10, 10, 3]
 
 
@@ -1121,7 +1122,7 @@ def test_looking_at_points_leaves_training_as_it_was():
 
     def look(run, batch):
         films.score_points(run.model)
-        films.landscape(run.model, films.plane(4))
+        films.landscape(run.model, plane(4, 4.0))
         return gan_step(run, batch)
 
     plain, watched = (films.train_points(points, 4, 16, 0, step=step, width=8) for step in (gan_step, look))
@@ -1131,7 +1132,7 @@ def test_looking_at_points_leaves_training_as_it_was():
 
 
 def test_the_landscape_lies_on_the_plane_as_a_picture_does():
-    places = films.plane(4, span=4.0)
+    places = plane(4, 4.0)
     assert places.view(4, 4, 2)[0, 0].tolist() == [-3, 3] and places.view(4, 4, 2)[3, 1].tolist() == [-1, -3]
     model = PointGAN(width=8)
     assert torch.allclose(films.landscape(model, places), model.score(places).sigmoid())

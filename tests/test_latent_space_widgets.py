@@ -1,17 +1,21 @@
 """The explorers of topic 01, each against numbers that are computed here in another way."""
 
-import base64
 import html
-import io
 import re
 from itertools import product
 
-import ipywidgets as widgets
 import numpy as np
 import pytest
 import torch
-from explorers import picture, pictures, told
-from PIL import Image
+from explorers import (
+    check_that_every_control_redraws,
+    check_the_names_of_controls,
+    check_the_static_figure,
+    check_the_words_of_pictures,
+    picture,
+    pictures,
+    told,
+)
 
 from course_lib.latent_spaces import PCA, JointTable, ProbabilisticPCA
 from course_lib.plotting.panels import CYCLE, tile
@@ -90,49 +94,20 @@ EXPLORERS = [joint, component, random_images, interpolation, topic, missing]
 # --- all of them
 
 
-def every_control(widget):
-    """The controls inside boxes too."""
-    return [c for child in widget.children for c in every_control(child)] if isinstance(widget, widgets.Box) else [widget]
+@pytest.mark.parametrize("make", EXPLORERS)
+def test_every_value_of_every_control_redraws(make):
+    check_that_every_control_redraws(make())
 
 
 @pytest.mark.parametrize("make", EXPLORERS)
-def test_every_slider_goes_to_both_ends_and_changes_the_view(make):
-    explorer = make()
-    for control in explorer.controls:
-        if not control.has_trait("value"):
-            continue
-        start, views = control.value, set()
-        options = getattr(control, "_options_values", None) or (control.min, control.max)
-        for value in options:
-            control.value = value
-            assert 'role="alert"' not in explorer.view.value, (control.description, value)
-            views.add(explorer.view.value)
-        assert len(views) == len(options), f"{control.description} shows the same at its ends"
-        control.value = start
+def test_every_control_has_a_name_that_fits_and_a_readout(make):
+    check_the_names_of_controls(make(), longest=15)  # "training images"
 
 
 @pytest.mark.parametrize("make", EXPLORERS)
-def test_controls_are_named_and_pictures_described(make):
-    explorer = make()
-    for control in every_control(widgets.VBox(explorer.controls)):
-        assert control.description
-        assert getattr(control, "readout", True)
-        assert getattr(control, "continuous_update", True)
-    alts = re.findall(r'(?:alt|aria-label)="([^"]*)"', explorer.view.value)
-    assert len(alts) == len(re.findall(r"<img |<svg ", explorer.view.value)) > 0
-    assert all(re.search(r"\d", alt) for alt in alts)
-
-
-@pytest.mark.parametrize("make", EXPLORERS)
-def test_a_reader_without_a_kernel_sees_a_picture(make):
-    explorer = make()
-    data, metadata = explorer._repr_mimebundle_()
-    page = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
-    assert page.width > 400 and page.height > 200
-    assert np.asarray(page.convert("L")).std() > 5, "an empty page"
-    assert len(data["image/png"]) < 250_000
-    assert metadata["image/png"]["alt"] == data["text/plain"]
-    assert data["text/plain"].startswith(type(explorer).__name__)
+def test_every_picture_has_words_and_a_static_figure(make):
+    check_the_words_of_pictures(make())
+    check_the_static_figure(make(), 250_000)
 
 
 @pytest.mark.parametrize("make", EXPLORERS)

@@ -129,6 +129,13 @@ def toy2d_log_prob(name: str, x: Tensor) -> Tensor:
     return torch.where((angle >= first) & (angle <= last), winding, -math.inf).logsumexp(1)
 
 
+def plane(cells: int, reach: float) -> Tensor:
+    """The middles of cells × cells squares that fill [−reach, reach]², (cells², 2), row by row from the upper left as in a picture."""
+    axis = (torch.arange(cells) + 0.5) / cells * 2 * reach - reach
+    y, x = torch.meshgrid(-axis, axis, indexing="ij")
+    return torch.stack([x, y], -1).view(-1, 2)
+
+
 def _check_toy(name: str) -> None:
     if name not in TOY2D:
         raise ValueError(f"There is no toy density {name!r}: choose one of {', '.join(TOY2D)}.")

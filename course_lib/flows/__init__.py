@@ -17,5 +17,5 @@ from .layers import (  # noqa: F401
     scale_and_shift,
 )
 from .models import KINDS, Flow  # noqa: F401
-from .recipes import LIVE, RECIPES, RIVALS, SHOWN, TOYS, plane, point_flow  # noqa: F401
+from .recipes import LIVE, RECIPES, RIVALS, SHOWN, TOYS, point_flow  # noqa: F401
 from .spline import rational_quadratic  # noqa: F401

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..distributions import standard_normal_log_prob
+from .layers import draw_latents
 
 
 class Velocity(nn.Module):
@@ -101,8 +102,7 @@ class ContinuousFlow(nn.Module):
     @torch.no_grad()
     def sample(self, n: int, temperature: float = 1.0) -> Tensor:
         """n points (n, dims); z is drawn from N(0, temperature² I)."""
-        weight = self.velocity.layers[0].weight
-        return self.decode(temperature * torch.randn(n, self.dims, device=weight.device, dtype=weight.dtype))
+        return self.decode(draw_latents(self, n, temperature))
 
 
 class WithTrace(nn.Module):

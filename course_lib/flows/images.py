@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..distributions import bits_per_dim, log_mean_exp, standard_normal_log_prob
-from ..nn import check_halvings
+from ..nn import check_halvings, one_hot
 from .layers import KINDS as COUPLINGS
-from .layers import ActNorm, Coupling, InvertibleLinear, Logit, Squeeze
+from .layers import ActNorm, Coupling, InvertibleLinear, Logit, Squeeze, draw_latents
 
 KINDS = ("realnvp", "glow", "spline")
 LEVELS = 256
@@ -153,7 +153,7 @@ class ImageFlow(nn.Module):
 
     def transform(self, v: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """v (batch, *shape) in (0, 1) → z (batch, dims), log |det ∂z/∂v| (batch,) in nats."""
-        given = F.one_hot(y, self.classes).to(v.dtype) if self.classes else None
+        given = one_hot(y, self.classes, v)
         h, log_det = self.logit(v)
         done = []
         for i, level in enumerate(self.levels):
@@ -167,7 +167,7 @@ class ImageFlow(nn.Module):
 
     def untransform(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """The inverse of `transform`: z (batch, dims) → v (batch, *shape) in [0, 1]."""
-        given = F.one_hot(y, self.classes).to(z.dtype) if self.classes else None
+        given = one_hot(y, self.classes, z)
         sizes = [self.dims // 2 ** (i + 1) for i in range(len(self.levels) - 1)]
         *done, h = z.split([*sizes, self.dims - sum(sizes)], 1)
         for i in reversed(range(len(self.levels))):
@@ -190,7 +190,7 @@ class ImageFlow(nn.Module):
 
         log P(x) ≥ E[log p(v) − log q(u | x)] − D log 256 with v = (x + u) / 256; the last term is the size of a bin.
         """
-        self.check(x, y)
+        self.check(x)
         u, log_q = self.dequantiser(x)
         return self.log_density(dequantise(x, u), y) - log_q - self.dims * math.log(LEVELS)
 
@@ -205,7 +205,7 @@ class ImageFlow(nn.Module):
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """uint8 images → z (batch, dims), from the middle of each bin."""
-        self.check(x, y)
+        self.check(x)
         return self.transform(dequantise(x, 0.5), y)[0]
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
@@ -215,13 +215,10 @@ class ImageFlow(nn.Module):
     @torch.no_grad()
     def sample(self, n: int, temperature: float = 1.0, y: Tensor | None = None) -> Tensor:
         """n images in [0, 1]; z is drawn from N(0, temperature² I)."""
-        weight = next(self.parameters())
-        return self.decode(temperature * torch.randn(n, self.dims, device=weight.device, dtype=weight.dtype), y)
+        return self.decode(draw_latents(self, n, temperature), y)
 
-    def check(self, x: Tensor, y: Tensor | None) -> None:
-        """Raise ValueError unless x is a batch of uint8 images of this flow's shape, and y there when it should be."""
+    def check(self, x: Tensor) -> None:
+        """Raise ValueError unless x is a batch of uint8 images of this flow's shape."""
         if x.dtype != torch.uint8 or tuple(x.shape[1:]) != self.shape:
             expected = f"uint8 images of shape (batch, {', '.join(map(str, self.shape))})"
             raise ValueError(f"expected {expected}, got {x.dtype} of shape {tuple(x.shape)}; datasets give them as .x")
-        if bool(self.classes) != (y is not None):
-            raise ValueError(f"this flow was built with {self.classes} classes, and y is {'missing' if y is None else 'given'}")

@@ -283,3 +283,9 @@ class Autoregressive(nn.Module):
             s, t = self.numbers(z, given)
             return z * s.exp() + t
         return self.one_by_one(z, given, lambda u, s, t: u * s.exp() + t)
+
+
+def draw_latents(model: nn.Module, n: int, temperature: float = 1.0) -> Tensor:
+    """n draws of z ~ N(0, temperature² I) where the model's weights are, and in their precision: (n, model.dims)."""
+    weight = next(model.parameters())
+    return temperature * torch.randn(n, model.dims, device=weight.device, dtype=weight.dtype)

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..distributions import standard_normal_log_prob
-from ..nn import mlp
+from ..nn import mlp, one_hot
 from .layers import KINDS as COUPLINGS
-from .layers import ActNorm, Autoregressive, Coupling, Halves, InvertibleLinear, Permutation
+from .layers import ActNorm, Autoregressive, Coupling, Halves, InvertibleLinear, Permutation, draw_latents
 
 KINDS = ("nice", "realnvp", "glow", "spline", "maf", "iaf")
 
@@ -77,18 +76,11 @@ class Flow(nn.Module):
         if kind == "nice":
             self.layers.append(ActNorm(dims))  # additive couplings keep every volume: the scales must come from somewhere
 
-    def given(self, x: Tensor, y: Tensor | None) -> Tensor | None:
-        """The label as the layers want it."""
-        if bool(self.classes) != (y is not None):
-            needs = f"needs a label from 0 to {self.classes - 1} for each example" if self.classes else "was built without classes"
-            raise ValueError(f"this flow {needs}; y is {'missing' if y is None else 'given'}")
-        return F.one_hot(y, self.classes).to(x.dtype) if self.classes else None
-
     def transform(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x (batch, dims) → z (batch, dims), log |det ∂z/∂x| (batch,) in nats."""
         if x.ndim != 2 or x.shape[1] != self.dims:
             raise ValueError(f"expected points of shape (batch, {self.dims}), got {tuple(x.shape)}")
-        given, log_det = self.given(x, y), 0.0
+        given, log_det = one_hot(y, self.classes, x), 0.0
         for layer in self.layers:
             x, more = layer(as_taken_by(layer, x), given)
             log_det = log_det + more
@@ -109,14 +101,14 @@ class Flow(nn.Module):
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """z → x, both (batch, dims)."""
-        given = self.given(z, y)
+        given = one_hot(y, self.classes, z)
         for layer in reversed(self.layers):
             z = layer.inverse(as_taken_by(layer, z), given)
         return together(z)
 
     def stages(self, z: Tensor, y: Tensor | None = None) -> list[Tensor]:
         """[z, …, x]: what the inverse of each layer makes of it, from latent to data."""
-        given, stages = self.given(z, y), [z]
+        given, stages = one_hot(y, self.classes, z), [z]
         for layer in reversed(self.layers):
             stages.append(layer.inverse(stages[-1], given))
         return stages
@@ -124,5 +116,4 @@ class Flow(nn.Module):
     @torch.no_grad()
     def sample(self, n: int, temperature: float = 1.0, y: Tensor | None = None) -> Tensor:
         """n points (n, dims); z is drawn from N(0, temperature² I)."""
-        weight = next(self.parameters())
-        return self.decode(temperature * torch.randn(n, self.dims, device=weight.device, dtype=weight.dtype), y)
+        return self.decode(draw_latents(self, n, temperature), y)

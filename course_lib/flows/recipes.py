@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from .. import metrics, training
 from ..autoencoders import VAE
 from ..datasets import Dataset, toy2d, toy2d_log_prob
+from ..datasets.toy2d import plane
 from ..gans import PointGAN, gan_step
 from ..recipes import Budget, Recipe
 from .continuous import ContinuousFlow
@@ -16,7 +17,7 @@ from .models import KINDS, Flow
 
 TOYS = ("moons", "pinwheel", "checkerboard", "gaussians8", "swissroll")
 SHOWN = ("nice", "realnvp", "spline")  # kinds whose 2-D model is shipped, to be looked at layer by layer
-SIDE, SPAN = 48, 4.5  # of the density pictures
+SIDE, SPAN = 48, 4.5  # of the density pictures: cells, and how far they reach
 
 
 def point_flow(kind: str) -> Flow | ContinuousFlow:
@@ -24,18 +25,15 @@ def point_flow(kind: str) -> Flow | ContinuousFlow:
     return ContinuousFlow(hidden=(64, 64, 64)) if kind == "ffjord" else Flow(kind, dims=2, layers=8, hidden=(64, 64))
 
 
-def plane(side: int = SIDE, span: float = SPAN) -> Tensor:
-    """The middles of side × side cells of the square [−span, span]², (side², 2), from the upper left, row by row."""
-    axis = (torch.arange(side) + 0.5) / side * 2 * span - span
-    y, x = torch.meshgrid(-axis, axis, indexing="ij")
-    return torch.stack([x.flatten(), y.flatten()], 1)
-
-
 @torch.no_grad()
+def mean_nll(model: nn.Module, x: Tensor) -> float:
+    """Mean −log p of points (n, 2), nats a point."""
+    return -torch.cat([model.log_prob(part) for part in x.split(1000)]).mean().item()
+
+
 def measure_points(model: nn.Module, data: Dataset) -> dict:
     """Mean −log p of test points, and what it would be for the true density, nats a point."""
-    nll = -torch.cat([model.log_prob(part) for part in data.x.split(1000)]).mean()
-    return {"nll": nll.item(), "entropy": -toy2d_log_prob(data.name, data.x).mean().item(), "test_points": len(data)}
+    return {"nll": mean_nll(model, data.x), "entropy": -toy2d_log_prob(data.name, data.x).mean().item(), "test_points": len(data)}
 
 
 @torch.no_grad()
@@ -65,7 +63,7 @@ def film_of_toys(budget: Budget, steps: int, data: Dataset, test: Dataset, seed:
     """Every kind of flow on every toy density.
 
     Returns:
-        tensors, for each toy, `TOY/density` (kinds, 48, 48), the density of each flow on `plane()`, and `TOY/samples` (kinds, 1000, 2);
+        tensors, for each toy, `TOY/density` (kinds, 48, 48), each flow's on `plane(48, 4.5)`, and `TOY/samples` (kinds, 1000, 2);
         numbers, for each toy, the true entropy and each flow's −log p on 10,000 new points, nats
     """
     tensors, numbers = {}, {}
@@ -76,9 +74,9 @@ def film_of_toys(budget: Budget, steps: int, data: Dataset, test: Dataset, seed:
             training.seed_everything(seed)
             # the solver evaluates its network dozens of times for one step of training: half as many of these
             model = fit_points(point_flow(kind), points, steps if kind != "ffjord" else max(2, steps // 2), budget, seed)
+            nll[kind] = mean_nll(model, fresh)
             with torch.no_grad():
-                nll[kind] = -torch.cat([model.log_prob(part) for part in fresh.split(1000)]).mean().item()
-                densities.append(model.log_prob(plane()).exp().view(SIDE, SIDE))
+                densities.append(model.log_prob(plane(SIDE, SPAN)).exp().view(SIDE, SIDE))
                 samples.append(model.sample(1000))
         tensors |= {f"{toy}/density": torch.stack(densities), f"{toy}/samples": torch.stack(samples)}
         numbers[toy] = {"entropy": -toy2d_log_prob(toy, fresh).mean().item(), "nll": nll}

@@ -4,7 +4,6 @@
 enough to see, `style` a StyleGAN, `progressive` growing, `translation` pix2pix, and `recipes` how the checkpoints are made.
 """
 
-from ..metrics import draw  # noqa: F401
 from .game import GAMES, METHODS, play  # noqa: F401
 from .losses import (  # noqa: F401
     LOSSES,

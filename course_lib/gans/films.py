@@ -8,8 +8,7 @@ from torch import Tensor
 
 from .. import metrics, training
 from ..datasets import Dataset, to_float
-from ..datasets.toy2d import GAUSSIANS
-from ..metrics import draw
+from ..datasets.toy2d import GAUSSIANS, plane
 from .models import GAN, PointGAN, gan_step, modes_covered
 
 RULES = {
@@ -55,13 +54,6 @@ def score_points(model: PointGAN, seed: int = 1) -> tuple[Tensor, int, float]:
     return samples, *modes_covered(samples, CENTRES, STD)
 
 
-def plane(size: int = 40, span: float = 4.0) -> Tensor:
-    """The middles of size × size cells of the square [−span, span]², (size², 2), from the upper left, row by row."""
-    axis = (torch.arange(size) + 0.5) / size * 2 * span - span
-    y, x = torch.meshgrid(-axis, axis, indexing="ij")
-    return torch.stack([x, y], -1).view(-1, 2)
-
-
 @torch.no_grad()
 def landscape(model: PointGAN, places: Tensor) -> Tensor:
     """The discriminator's opinion of each place, (n, 2) → (n,) in [0, 1]. A critic's scores have no zero: their median counts as ½."""
@@ -76,7 +68,7 @@ def film_of_games(budget, steps: int, data: Dataset, test: Dataset, seed: int) -
         tensors `steps` (t,), and for each loss `LOSS/samples` (t, 500, 2), `LOSS/landscape` (t, 40, 40), `LOSS/modes` (t,),
         `LOSS/good` (t,); numbers
     """
-    every, places = max(1, steps // 40), plane()
+    every, places = max(1, steps // 40), plane(40, 4.0)
     tensors, numbers = {}, {}
     for name, settings in FILMS.items():
         frames = []
@@ -142,7 +134,7 @@ def film_of_rules(budget, steps: int, data: Dataset, test: Dataset, seed: int) -
             numbers[name] = {"fid": None}
         else:
             torch.manual_seed(1)
-            samples = draw(model.eval(), 2_000)
+            samples = metrics.draw(model.eval(), 2_000)
             numbers[name] = {"fid": metrics.digit_fid(samples)}
         torch.manual_seed(1)
         tensors[f"{name}/samples"] = (model.eval().sample(10).nan_to_num() * 255).round().to(torch.uint8)

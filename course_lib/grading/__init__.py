@@ -18,8 +18,9 @@ import sys
 import textwrap
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -279,8 +280,7 @@ class Goal:
     settings: tuple[str, ...] = ()
     rules: dict[str, tuple[Callable[[Any], bool], str]] = field(default_factory=dict)
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.name!r})"  # no more: the hints and the hidden inputs would show
+    __repr__ = Task.__repr__
 
     def chosen(self, answer: Callable) -> dict[str, Any]:
         """The settings that a student's function returns.
@@ -330,6 +330,16 @@ class Goal:
             if region.wrong(measured):
                 raise CheckFailed(self.name, f"m{i}", f"{numbers}. {region.hint}")
         raise CheckFailed(self.name, "value", f"{numbers}. Close: keep tuning.")
+
+
+def is_number(value: Any, least: float) -> bool:
+    """Whether a setting is a finite number, `least` or more, of Python or NumPy."""
+    return isinstance(value, Real) and not isinstance(value, bool) and least <= value < math.inf
+
+
+def is_whole(value: Any, allowed: Container[int]) -> bool:
+    """Whether a setting is one of the whole numbers allowed, of Python or NumPy."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and value in allowed
 
 
 @contextlib.contextmanager

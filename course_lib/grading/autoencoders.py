@@ -1,8 +1,6 @@
 """Tasks of exercise 02. Truths come from torch.distributions, SciPy and scikit-learn in float64, never from the course's own models."""
 
-import math
 from functools import partial
-from numbers import Real
 
 import numpy as np
 import torch
@@ -12,7 +10,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor, nn
 from torch.distributions import AffineTransform, Bernoulli, Normal, kl_divergence
 
-from course_lib.grading import Goal, Mistake, Task, grid
+from course_lib.grading import Goal, Mistake, Task, grid, is_number
 
 # --------------------------------------------------------------------------------------------------------------------
 # 1 · A bottleneck, and noise
@@ -793,19 +791,15 @@ def measure(vae: nn.Module, x: Tensor, draws: int = 8) -> dict[str, float]:
     }
 
 
-def _is_number(value, least):
-    return isinstance(value, Real) and not isinstance(value, bool) and least <= value < math.inf
-
-
 EXPERIMENT = Goal(
     "experiment",
     {"ELBO": -19.6, "latents in use": 4, "final weight / β": 0.99},
     slack={"ELBO": 0.3, "latents in use": 1, "final weight / β": 0.0},
     settings=("beta", "warm_up", "cycle"),
     rules={
-        "beta": (lambda value: _is_number(value, 0), "a number, 0 or more"),
-        "warm_up": (lambda value: _is_number(value, 0), "a number of steps, 0 or more"),
-        "cycle": (lambda value: value is None or _is_number(value, 1), "a number of steps, at least 1, or None"),
+        "beta": (lambda value: is_number(value, 0), "a number, 0 or more"),
+        "warm_up": (lambda value: is_number(value, 0), "a number of steps, 0 or more"),
+        "cycle": (lambda value: value is None or is_number(value, 1), "a number of steps, at least 1, or None"),
     },
     mistakes=[
         Mistake(

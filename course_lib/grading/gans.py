@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from numbers import Integral, Real
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli
 from torch.nn.functional import logsigmoid, one_hot, pad, relu, softplus
 
-from course_lib.grading import Goal, Mistake, Outcome, Task, _describe, grid
+from course_lib.grading import Goal, Mistake, Outcome, Task, _describe, grid, is_number, is_whole
 
 # --------------------------------------------------------------------------------------------------------------------
 # 1 · What the two players minimise
@@ -1448,24 +1447,16 @@ def measure(gans: Sequence, x: Tensor, centres: Tensor, std: float, part: int = 
     return {"modes": min(modes), **means}
 
 
-def _is_number(value):
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def _is_whole(value, allowed):
-    return isinstance(value, Integral) and not isinstance(value, bool) and value in allowed
-
-
 CURE = Goal(
     "cure",
     {"modes": 8, "good": 0.85},
     slack={"modes": 0, "good": 0.03},
     settings=("rate", "critic_steps", "penalty", "pack"),
     rules={
-        "rate": (lambda value: _is_number(value) and 0 < value <= 1, "a number above 0, at most 1"),
-        "critic_steps": (lambda value: _is_whole(value, range(1, 31)), "a whole number from 1 to 30"),
-        "penalty": (lambda value: _is_number(value) and 0 <= value < math.inf, "a number, 0 or more"),
-        "pack": (lambda value: _is_whole(value, PACKS), "1, 2, 3, 4, 5, 6, 8 or 10, so that it divides the batch of 120"),
+        "rate": (lambda value: is_number(value, 0) and 0 < value <= 1, "a number above 0, at most 1"),
+        "critic_steps": (lambda value: is_whole(value, range(1, 31)), "a whole number from 1 to 30"),
+        "penalty": (lambda value: is_number(value, 0), "a number, 0 or more"),
+        "pack": (lambda value: is_whole(value, PACKS), "1, 2, 3, 4, 5, 6, 8 or 10, so that it divides the batch of 120"),
     },
     mistakes=[
         Mistake(

@@ -14,15 +14,17 @@ from scipy.ndimage import gaussian_filter
 from scipy.special import ndtr
 from torch import Tensor, nn
 
+from ..datasets.toy2d import plane
 from ..distributions import standard_normal_log_prob
 from ..flows import ActNorm, Autoregressive, ContinuousFlow, Coupling, Flow, ImageFlow, InvertibleLinear, Permutation, rational_quadratic
+from ..flows.layers import KINDS as COUPLINGS
 from ..flows.models import Conditioner
 from ..flows.spline import SMALLEST, UNIT
 from ..latent_spaces import lerp
 from ..plotting.panels import CYCLE, GREY, INK, Bars, Chart, Line, Mark, Note, Strips, Strokes, png
 from . import Explorer, as_images, at_rest, choice_slider, int_slider, menu, slider
-from .gans.games import as_points, dots, square
 from .latent_spaces import BESIDE
+from .plane import as_points, dots, square
 from .start_here import log_normal
 
 DEEP = np.array([9, 58, 112], dtype=np.float32)  # the colour of the highest density; white is none
@@ -42,13 +44,6 @@ def fewer_colors(content: bytes) -> bytes:
     buffer = io.BytesIO()
     Image.open(io.BytesIO(content)).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
     return buffer.getvalue()
-
-
-def cell_centres(reach: float, cells: int) -> Tensor:
-    """The middles of cells × cells squares that fill [−reach, reach]², (cells², 2), rows from top to bottom."""
-    axis = (torch.arange(cells) + 0.5) / cells * 2 * reach - reach
-    down, across = torch.meshgrid(-axis, axis, indexing="ij")
-    return torch.stack([across.flatten(), down.flatten()], 1)
 
 
 def seen_segments(lines: np.ndarray, reach: float, **look: Any) -> Strokes:
@@ -271,7 +266,7 @@ class LayerExplorer(Explorer):
             # the ends fit; of what lies between, which may spread far, at least three quarters
             far = max(far[[0, -1]].quantile(0.97, dim=1).max().item(), far.quantile(0.75, dim=1).max().item())
             reach = float(min(8, max(4, math.ceil(far))))
-            cells = cell_centres(reach, self.CELLS).to(device)
+            cells = plane(self.CELLS, reach).to(device)
             pictures, masses = [], []
             for k in range(len(stages)):
                 density = partly(model, cells, k).exp().cpu()
@@ -356,7 +351,7 @@ class TemperatureExplorer(Explorer):
         for name, model in self.models.items():
             if getattr(model, "classes", 0):
                 raise ValueError(f"the model “{name}” needs labels; this explorer takes flows that were built without classes")
-            model.check(self.images[:1], None)
+            model.check(self.images[:1])
         self._samples, self._paths = {}, {}
         self.model = menu("model", list(self.models))
         self.temperature = slider("temperature", 0.7, 0.0, 1.2, 0.1)
@@ -530,7 +525,6 @@ class TrajectoryExplorer(Explorer):
 DEPTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 WEIGHTS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
-COUPLINGS = {"additive": 1, "affine": 2, "spline": 23}  # numbers for an entry
 
 
 class InversionExplorer(Explorer):

@@ -18,28 +18,13 @@ from ...plotting.panels import CYCLE, GREY, INK, Bars, Chart, Label, Line, Mark,
 from ...training import learning_rate
 from .. import GAP, Explorer, choice_slider, int_slider, menu, slider
 from ..latent_spaces import BESIDE
+from ..plane import as_points, dots, square
 from ..start_here import log_normal
 
 REAL, FAKE = CYCLE[2], CYCLE[0]  # orange and blue: data and what is judged to be data, samples and what is judged to be one
 COVERED, MISSED = "#1a7f37", CYCLE[1]  # green, red
-DOTS = 1000  # of one colour in a plane; more hide each other
 LEVELS = 24  # of a colour
 ASIDE = 388  # pixels: what fits beside a plane in JupyterLab on a screen of 1280
-
-
-def square(title: str, alt: str, reach: float, rows: int = 1, **what: Any) -> Chart:
-    """A plane from −reach to reach along x and y, one unit as long on both axes; `rows` is how many its legend takes."""
-    ends = (-reach, reach)
-    chart = Chart(title, "x₁", "x₂", alt, x_range=ends, y_range=ends, **what)
-    chart.width = 412
-    chart.height = chart.width + 11 + 16 * rows  # what titles and ticks take above and below, less what they take on the sides
-    return chart
-
-
-def dots(points: np.ndarray, reach: float, label: str = "", color: str = INK, width: float = 4.0, opacity: float = 1.0) -> Strokes:
-    """The points (n, 2) that lie in the plane, the first DOTS of them."""
-    seen = points[(np.abs(points) <= reach).all(1)][:DOTS]
-    return Strokes(seen[:, 0], seen[:, 1], label, color, width, opacity)
 
 
 def progress(steps: np.ndarray, modes: np.ndarray, count: int, good: np.ndarray, t: int, last: int | None = None) -> Chart:
@@ -52,18 +37,6 @@ def progress(steps: np.ndarray, modes: np.ndarray, count: int, good: np.ndarray,
     chart = Chart("how far it is", "step", "share", alt, lines, marks=marks, width=BESIDE, height=220)
     chart.x_range, chart.y_range = (0, max(1, int(last or steps[-1]))), (0, 1.05)
     return chart
-
-
-def as_points(points: Any, name: str) -> np.ndarray:
-    """(n, 2) as float32.
-
-    Raises:
-        ValueError: another shape, or no points
-    """
-    points = torch.as_tensor(points).detach().cpu().float().numpy()
-    if points.ndim != 2 or points.shape[1] != 2 or len(points) == 0:
-        raise ValueError(f"{name} must be (n, 2) with n above 0, got shape {points.shape}")
-    return points
 
 
 # --------------------------------------------------------------------------------------------------------------------
