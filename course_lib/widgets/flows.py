@@ -22,8 +22,7 @@ from ..flows.models import Conditioner
 from ..flows.spline import SMALLEST, UNIT
 from ..latent_spaces import lerp
 from ..plotting.panels import CYCLE, GREY, INK, Bars, Chart, Line, Mark, Note, Strips, Strokes, png
-from . import Explorer, as_images, at_rest, choice_slider, int_slider, menu, slider
-from .latent_spaces import BESIDE
+from . import BESIDE, Explorer, as_images, at_rest, choice_slider, int_slider, menu, slider
 from .plane import as_points, dots, square
 from .start_here import log_normal
 

@@ -11,9 +11,7 @@ from torch import Generator, Tensor
 
 from ..latent_spaces import PCA, JointTable, lerp, manifold_distance, slerp
 from ..plotting.panels import CYCLE, GREY, Bars, Cells, Chart, Line, Mark, Note, Strips, to_uint8
-from . import Explorer, as_images, choice_slider, int_slider, menu, slider
-
-BESIDE = 464  # pixels: what fits beside a column of sliders in JupyterLab on a screen of 1280
+from . import BESIDE, Explorer, as_images, choice_slider, int_slider, menu, slider
 
 
 def framed(images: Any, colors: Sequence[str]) -> np.ndarray:

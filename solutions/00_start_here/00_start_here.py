@@ -67,7 +67,7 @@ digits = datasets.load("digits8", "train")  # for the last cell
 #
 # **1 point · 10 minutes · ★☆☆**
 #
-# Two tables give a probability to each outcome: p what happens, q what somebody expects. How many nats does it cost to expect q?
+# Two tables give a probability to each outcome: p what happens, q what somebody expects. What does it cost on average to expect q?
 #
 # $$\mathrm{KL}(p\,\|\,q)=\sum_x p(x)\,\log\frac{p(x)}{q(x)}$$
 #
@@ -102,7 +102,7 @@ KL_BETWEEN.check(kl_between, hidden=True)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Want to see a hint? Make a mistake on purpose, such as `torch.log2` for `torch.log`, and run the check again. Then mend it.
+# Want to see a hint? Make a mistake on purpose, such as q for p and p for q, and run the check again. Then mend it.
 #
 # ## Your function at work
 #

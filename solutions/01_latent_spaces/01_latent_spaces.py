@@ -110,11 +110,11 @@ print(f"{len(patches):,} patches, table[0, 0, 1, 1] = {table[0, 0, 1, 1]:.3f}: p
 
 # %% [markdown]
 # Some pixels are known, and the others are missing. The table tells what they may be: keep the images that agree with the known pixels, and divide by their
-# sum. With K for the known pixels and $c_K$ for their values:
+# sum. With K for the known pixels, $c_K$ for their values and $x_K$ for what an image x has there:
 #
 # $$p(x\mid x_K=c_K)=\frac{p(x)\,\mathbb 1[x_K=c_K]}{\sum_{x'}p(x')\,\mathbb 1[x'_K=c_K]} .$$
 #
-# Here $\mathbb 1[\dots]$ is 1 where the statement in the brackets is true, else 0.
+# Here $\mathbb 1[\dots]$ is 1 where the statement in the brackets is true, else 0, and $x'$ runs through all sixteen images.
 
 # %% nbgrader={"grade": false, "grade_id": "conditional", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def conditional(table, known):
@@ -179,7 +179,7 @@ print(f"A table for whole 8×8 digits has {2**64 - 1:,} free numbers. There are 
 # **4 points · 15 minutes · ★★☆**
 #
 # A table treats every image as a thing of its own. But digits are alike: most of what varies can be said with a few numbers, the **code** of an image. If
-# code and image are linked by a matrix, the best matrix is known. Take the mean image $\bar x$ and the covariance
+# code and image are linked by a matrix, the one that loses least squared error is known. Take the mean image $\bar x$ and the covariance
 #
 # $$C=\frac1n\sum_{i=1}^n(x_i-\bar x)(x_i-\bar x)^\top .$$
 #
@@ -204,7 +204,7 @@ print(f"{len(x_train):,} digits to learn from, {len(x_test):,} to test on, each 
 # ### 2a · The components (2 points)
 #
 # `torch.linalg.eigh` of the covariance gives them, or `torch.linalg.svd` of the centred images. Look up in which order each returns what, and whether the
-# vectors are rows or columns. If w is an eigenvector, so is −w: either sign is right.
+# vectors are rows or columns. (`torch.linalg.eig`, without the h, promises no order at all.) If w is an eigenvector, so is −w: either sign is right.
 
 # %% nbgrader={"grade": false, "grade_id": "pca", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def pca(x, k):
@@ -319,8 +319,8 @@ show_digits(torch.cat([*rows, some]), row_labels=[*labels, "original"])
 #
 # **5 points · 20 minutes · ★★★**
 #
-# Codes need a distribution, or nothing can be drawn. A single Gaussian is one round cloud; digits come in several. A **mixture** has k of them, with
-# weights that add up to 1:
+# Codes need a distribution, or nothing can be drawn. A single Gaussian is one cloud; digits come in several. A **mixture** has k of them, Gaussians with a
+# mean and a variance for each dimension, and weights $\pi_j$ that add up to 1:
 #
 # $$p(x)=\sum_{j=1}^k\pi_j\,\mathcal N\!\left(x;\mu_j,\operatorname{diag}\sigma_j^2\right).$$
 #
@@ -566,7 +566,7 @@ print(reached(first_try))
 
 # %% nbgrader={"grade": false, "grade_id": "settings", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def settings():
-    """Your choice for complete: a dict with rank, and refills if you like."""
+    """Your choice for complete: a dict with rank, and refills if you like. The first try would be {"rank": 10, "refills": 100}."""
     ### BEGIN SOLUTION
     return {"rank": 3, "refills": 12}
     ### END SOLUTION
@@ -616,7 +616,7 @@ except CheckFailed:
 # **3 points · 10 minutes · ★★☆**
 #
 # A generative model of images with a class y is a classifier too. **Naive Bayes** takes the pixels as independent once the class is known. With
-# $p_{yc}=p(x_c=1\mid y)$ and S for the pixels that are seen:
+# $p_{yc}=p(x_c=1\mid y)$, S for the pixels that are seen and $x_S$ for what an image has there:
 #
 # $$\log p(y\mid x_S)=\log p(y)+\sum_{c\in S}\Big(x_c\log p_{yc}+(1-x_c)\log(1-p_{yc})\Big)-\log Z .$$
 #

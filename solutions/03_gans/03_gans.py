@@ -38,7 +38,8 @@
 # delete or change the type of the cells that are here.
 #
 # **Notation.** x data, z latent, p the density of the data, q that of generated samples. A **score** s is what the discriminator puts out: any real
-# number. $D=\operatorname{sigmoid}(s)=1/(1+e^{-s})$ is the probability it gives to "real". Logarithms are natural.
+# number. $D=\operatorname{sigmoid}(s)=1/(1+e^{-s})$ is the probability it gives to "real". Logarithms are natural;
+# their unit is the nat.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["setup"]
 # The set-up of every notebook. On Colab it adds the course and changes nothing else; elsewhere the course is there already.
@@ -366,7 +367,8 @@ plt.show()
 # P=\frac1n\sum_{i=1}^n\Big(\big\lVert\nabla_{\!x}\,\mathrm{critic}(\hat x_i)\big\rVert-1\Big)^2 .$$
 #
 # The length $\lVert\cdot\rVert$ is Euclidean and runs over everything in an example: two numbers of a point, all channels and pixels of an image. Each
-# example has one share. The gradient is `torch.autograd.grad`, and since the penalty itself is trained through, the critic's parameters must feel it.
+# example has one share. $\nabla_{\!x}\,\mathrm{critic}(\hat x_i)$ is the gradient of the score with respect to the point, at $\hat x_i$: `torch.autograd.grad` finds
+# it. Since the penalty itself is trained through, the critic's parameters must feel it.
 
 # %% nbgrader={"grade": false, "grade_id": "gradient_penalty", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def gradient_penalty(critic, real, fake, share):

@@ -96,7 +96,8 @@ torch.set_num_threads(1)  # networks this small are fastest on one core
 #
 # $$p_Y(y)=\frac{p\left(x\right)}{\left|g'(x)\right|}.$$
 #
-# Write its logarithm. You get three functions: log p, the inverse $g^{-1}$, and the slope $g'$ as a function **of x**.
+# Write its logarithm. Far out, p itself is 0 on a computer and log p is not, so stay with logarithms. You get three
+# functions: log p, the inverse $g^{-1}$, and the slope $g'$ as a function **of x**.
 
 # %% nbgrader={"grade": false, "grade_id": "log_density", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def log_density(y, log_p, inverse, slope):
@@ -163,8 +164,9 @@ plt.show()
 #
 # **3 points · 15 minutes · ★★☆**
 #
-# In D dimensions the slope becomes a matrix, the Jacobian $\partial z/\partial x$, and $|g'|$ becomes $|\det\partial z/\partial x|$. For a free network that costs D³
-# operations, and nobody could invert the network. A **coupling layer** is built so that both are cheap. It splits x into halves $x_1,x_2$ of D/2 entries each,
+# In D dimensions the slope becomes a matrix, the Jacobian $\partial z/\partial x$ with the entries $\partial z_i/\partial x_j$, and $|g'|$ becomes
+# $|\det\partial z/\partial x|$. For a free network that costs D³ operations, and nobody could invert the network. A **coupling layer** is
+# built so that both are cheap. It splits x into halves $x_1,x_2$ of D/2 entries each,
 # and moves the second half as the first one says:
 #
 # $$z_1=x_1,\qquad z_2=x_2\odot e^{s(x_1)}+t(x_1).$$

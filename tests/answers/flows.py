@@ -78,7 +78,9 @@ ANSWERS = {
             "absolute value of the log": "log_p(inverse(y)) - torch.abs(torch.log(torch.abs(slope(inverse(y)))))",
             "slope padded": "log_p(inverse(y)) - torch.log(torch.abs(slope(inverse(y))) + 1e-8)",
             "slope without log": "log_p(inverse(y)) - slope(inverse(y))",
+            "slope squared": "log_p(inverse(y)) - torch.log(slope(inverse(y)) ** 2)",
             "log density divided": "log_p(inverse(y)) / torch.abs(slope(inverse(y)))",
+            "log of log p": "torch.log(log_p(inverse(y))) - torch.log(torch.abs(slope(inverse(y))))",
             "density, then log": "torch.log(torch.exp(log_p(inverse(y))) / torch.abs(slope(inverse(y))))",
             "density": "torch.exp(log_p(inverse(y))) / torch.abs(slope(inverse(y)))",
             "negative": "torch.log(torch.abs(slope(inverse(y)))) - log_p(inverse(y))",
@@ -91,7 +93,11 @@ ANSWERS = {
         couple(),
         {
             "s not exponentiated": couple("b * s + t"),
+            "another scale": couple("b * F.softplus(s) + t", "F.softplus(s).log().sum(1)"),
             "inverse": couple("(b - t) / torch.exp(s)", "-s.sum(1)"),
+            "sign of s": couple("b * torch.exp(-s) + t"),
+            "sign of t": couple("b * torch.exp(s) - t"),
+            "s and t exchanged": couple("b * torch.exp(t) + s", "t.sum(1)"),
             "shifted first": couple("(b + t) * torch.exp(s)"),
             "shift from the changed half": """
                 half = x.shape[1] // 2
@@ -99,6 +105,12 @@ ANSWERS = {
                 s = log_scale(a)
                 return torch.hstack([a, b * torch.exp(s) + shift(b)]), s.sum(1)
             """,
+            "scale from the changed half": """
+                a, b = x[:, : x.shape[1] // 2], x[:, x.shape[1] // 2 :]
+                s = log_scale(b)
+                return torch.hstack([a, b * torch.exp(s) + shift(a)]), s.sum(1)
+            """,
+            "t exponentiated": couple("b * torch.exp(s) + torch.exp(t)"),
             "multiplied by t": couple("b * torch.exp(s) * t"),
             "no shift": couple("b * torch.exp(s)"),
             "s bounded": couple("b * torch.exp(torch.tanh(s)) + t", "torch.tanh(s).sum(1)"),
@@ -114,10 +126,13 @@ ANSWERS = {
             "joined below each other": couple(z="torch.vstack([a, z2])"),
             "sign of the log-det": couple(log_det="-s.sum(1)"),
             "scales summed": couple(log_det="torch.exp(s).sum(1)"),
+            "log of the summed scales": couple(log_det="torch.log(torch.exp(s).sum(dim=1))"),
+            "s multiplied": couple(log_det="torch.prod(s, dim=1)"),
             "product, then log": couple(log_det="torch.log(torch.prod(torch.exp(s), dim=1))"),
             "determinant": couple(log_det="torch.exp(s.sum(1))"),
             "log of s": couple(log_det="torch.log(torch.abs(s)).sum(1)"),
             "log-det averaged": couple(log_det="s.mean(dim=1)"),
+            "counted twice": couple(log_det="s.mean(1) * x.shape[1]"),
             "summed over the batch": couple(log_det="s.sum(dim=0)"),
             "log-det for the whole batch": couple(log_det="torch.sum(s)"),
             "log-det for each entry": couple(log_det="s"),
@@ -125,6 +140,7 @@ ANSWERS = {
             "sizes of s added": couple(log_det="torch.abs(s).sum(1)"),
             "ones of the diagonal added": couple(log_det="s.sum(1) + half"),
             "shift in the log-det": couple(log_det="s.sum(1) + t.sum(1)"),
+            "bits": couple(log_det="torch.log2(torch.exp(s)).sum(1)"),
             "log-det detached": couple(log_det="s.sum(1).detach()"),
             "s and t detached": """
                 a, b = torch.chunk(x, 2, dim=1)
@@ -145,10 +161,27 @@ ANSWERS = {
             "sign of t": uncouple("(b + t) / torch.exp(s)"),
             "scale padded": uncouple("(b - t) / (torch.exp(s) + 1e-6)"),
             "divided by s": uncouple("(b - t) / s"),
+            "minus in front": uncouple("(b - t) * -torch.exp(s)"),
+            "s and t exchanged": uncouple("(b - s) / torch.exp(t)"),
             "shift not undone": uncouple("b / torch.exp(s)"),
             "scale not undone": uncouple("b - t"),
             "from the changed half": uncouple(given="b"),
+            "scale from the changed half": """
+                a, b = z.chunk(2, 1)
+                return torch.hstack([a, (b - shift(a)) / torch.exp(log_scale(b))])
+            """,
+            "shift from the changed half": """
+                a, b = z.chunk(2, 1)
+                return torch.hstack([a, (b - shift(b)) / torch.exp(log_scale(a))])
+            """,
+            "every second entry": """
+                a, b = z[:, 0::2], z[:, 1::2]
+                return torch.hstack([a, (b - shift(a)) / torch.exp(log_scale(a))])
+            """,
             "halves exchanged": uncouple("(a - t) / torch.exp(s)", "torch.hstack([x2, b])", "b"),
+            "both halves changed": uncouple(x="torch.hstack([(a - t) / torch.exp(s), x2])"),
+            "s bounded": uncouple("(b - t) / torch.exp(torch.tanh(s))"),
+            "joined below each other": uncouple(x="torch.vstack([a, x2])"),
             "order of the halves": uncouple(x="torch.hstack([x2, a])"),
             "only the changed half": uncouple(x="x2"),
             "log-det too": uncouple(x="torch.hstack([a, x2]), -s.sum(1)"),
@@ -202,6 +235,9 @@ ANSWERS = {
             "constant left out": likelihood("-0.5 * (z**2).sum(1)"),
             "constant once": likelihood("-0.5 * (z**2).sum(1) - 0.5 * math.log(2 * math.pi)"),
             "batch for D": likelihood("-0.5 * (z**2).sum(1) - 0.5 * len(z) * math.log(2 * math.pi)"),
+            "layers for D": likelihood("-0.5 * (z**2).sum(1) - 0.5 * len(log_dets) * math.log(2 * math.pi)"),
+            "constant without log": likelihood("(-0.5 * z**2 - math.sqrt(2 * math.pi)).sum(1)"),
+            "constant in another base": likelihood("(-0.5 * z**2 - 0.5 * math.log10(2 * math.pi)).sum(1)"),
             "bracket of the constant": likelihood("(-0.5 * z**2 - 0.5 * math.log(2) * math.pi).sum(1)"),
             "constant doubled": likelihood("(-0.5 * z**2 - math.log(2 * math.pi)).sum(1)"),
             "sign of the constant": likelihood("(-0.5 * z**2 + 0.5 * math.log(2 * math.pi)).sum(1)"),
@@ -209,8 +245,12 @@ ANSWERS = {
             "half squared too": likelihood("((-0.5 * z) ** 2 - 0.5 * math.log(2 * math.pi)).sum(1)"),
             "sign of the square": likelihood("(0.5 * z**2 - 0.5 * math.log(2 * math.pi)).sum(1)"),
             "length, not its square": likelihood("-0.5 * torch.linalg.norm(z, dim=1) - 0.5 * z.shape[1] * math.log(2 * math.pi)"),
+            "summed, then squared": likelihood("-0.5 * z.sum(1) ** 2 - 0.5 * z.shape[1] * math.log(2 * math.pi)"),
             "base averaged": likelihood("-0.5 * (z**2 + math.log(2 * math.pi)).mean(1)"),
             "base of the whole batch": likelihood("-0.5 * (z**2 + math.log(2 * math.pi)).sum()"),
+            "one for each entry": "-0.5 * (z**2 + math.log(2 * math.pi)) + log_dets.sum(0).unsqueeze(1)",
+            "one for each layer": likelihood(volume="log_dets"),
+            "divided by D": f"({PRIOR} + log_dets.sum(0)) / z.shape[1]",
             "density": f"torch.exp({PRIOR} + log_dets.sum(0))",
             "loss": f"-({PRIOR} + log_dets.sum(0))",
             "one number": f"({PRIOR} + log_dets.sum(0)).mean()",
@@ -237,8 +277,11 @@ ANSWERS = {
             "absolute value forgotten": mix(log_det="h * w * torch.log(torch.det(weight)) * torch.ones(b)"),
             "determinant without log": mix(log_det="h * w * torch.abs(torch.det(weight)) * torch.ones(b)"),
             "sign of the log-det": mix(log_det="-h * w * log * torch.ones(b)"),
+            "size of the log": mix(log_det="h * w * torch.abs(log) * torch.ones(b)"),
+            "bits": mix(log_det="h * w * log / math.log(2) * torch.ones(b)"),
             "no log-det": mix(log_det="torch.zeros(b)"),
             "sign, not log": mix(log_det="h * w * torch.linalg.slogdet(weight).sign * torch.ones(b)"),
+            "sign times logarithm": mix(log_det="h * w * log * torch.linalg.slogdet(weight).sign * torch.ones(b)"),
             "diagonal alone": mix(log_det="h * w * torch.log(torch.abs(torch.diag(weight))).sum() * torch.ones(b)"),
             "log-det detached": mix(log_det="torch.full((b,), h * w * log.item())"),
         },
@@ -271,10 +314,15 @@ ANSWERS = {
             "not divided": logits("x + u"),
             "alpha left out": logits(s="v"),
             "alpha on one side": logits(s="alpha + (1 - alpha) * v", log_det="(math.log(1 - alpha) - torch.log(s * (1 - s))).sum(1)"),
+            "alpha on the other side": logits(s="(1 - 2 * alpha) * v"),
             "clamped": logits(s="torch.clamp(v, alpha, 1 - alpha)", log_det="-torch.log(s * (1 - s)).sum(1)"),
             "logit clipped": logits(y="torch.logit(s, eps=1e-6)"),
             "bracket of the logit": logits(y="torch.log(s / 1 - s)"),
+            "logit of v": logits(y="torch.logit(v)"),
+            "r for y": logits(y="s"),
+            "logit turned round": logits(y="torch.log((1 - s) / s)"),
             "sigmoid for logit": logits(y="1 / (1 + torch.exp(-s))"),
+            "odds": logits(y="s / (1 - s)"),
             "log for logit": logits(y="torch.log(s)", log_det="(math.log(1 - 2 * alpha) - torch.log(s)).sum(1)"),
             "factor of alpha forgotten": logits(log_det="-torch.log(s * (1 - s)).sum(1)"),
             "factor of alpha once": logits(log_det="math.log(1 - 2 * alpha) - torch.log(s * (1 - s)).sum(1)"),
@@ -284,10 +332,12 @@ ANSWERS = {
             "one side of the logit": logits(log_det="torch.log((1 - 2 * alpha) / s).sum(1)"),
             "slope at v": logits(log_det="torch.log((1 - 2 * alpha) / (v * (1 - v))).sum(1)"),
             "slope without log": logits(log_det="((1 - 2 * alpha) / (s * (1 - s))).sum(1)"),
+            "log of the summed slopes": logits(log_det="((1 - 2 * alpha) / (s * (1 - s))).sum(1).log()"),
             "product, then log": logits(log_det="((1 - 2 * alpha) / (s * (1 - s))).prod(1).log()"),
             "sizes of the logs": logits(log_det="torch.log((1 - 2 * alpha) / (s * (1 - s))).abs().sum(1)"),
             "sign of the log-det": logits(log_det="torch.log(s * (1 - s) / (1 - 2 * alpha)).sum(1)"),
             "256 in the log-det": logits(log_det="torch.log((1 - 2 * alpha) / (256 * s * (1 - s))).sum(1)"),
+            "bits": logits(log_det="torch.log2((1 - 2 * alpha) / (s * (1 - s))).sum(1)"),
             "log-det averaged": logits(log_det="torch.log((1 - 2 * alpha) / (s * (1 - s))).mean(1)"),
             "log-det for each pixel": logits(log_det="torch.log((1 - 2 * alpha) / (s * (1 - s)))"),
             "summed over the batch": logits(log_det="torch.log((1 - 2 * alpha) / (s * (1 - s))).sum(0)"),
@@ -300,9 +350,14 @@ ANSWERS = {
         {
             "bracket of the denominator": "-(log_p + log_det) - dims * math.log(256) / (dims * math.log(2))",
             "log2 of the log density": "-(torch.log2(log_p + log_det) - 8 * dims) / dims",
+            "minus before log p alone": "(-log_p + log_det - dims * math.log(256)) / (dims * math.log(2))",
             "784 for D": "-(log_p + log_det) / 784 / math.log(2) + 8",
+            "batch for D": "-(log_p + log_det) / len(log_p) / math.log(2) + 8",
             "nats": f"{NATS} + math.log(256)",
             "multiplied by log 2": f"({NATS} + math.log(256)) * math.log(2)",
+            "2 for log 2": f"({NATS} + math.log(256)) / 2",
+            "multiplied by D": "-(log_p + log_det - dims * math.log(256)) / math.log(2) * dims",
+            "another base": "-(log_p + log_det - dims * math.log10(256)) / (dims * math.log10(2))",
             "width of the bin forgotten": f"{NATS} / math.log(2)",
             "sign of the 8 bits": f"{NATS} / math.log(2) - 8",
             "255 for 256": f"{NATS} / math.log(2) + math.log2(255)",

@@ -70,6 +70,8 @@ ANSWERS = {
             "fakes left out": f"{BCE}(real, torch.ones_like(real))",
             "real left out": f"{BCE}(fake, torch.zeros_like(fake))",
             "one mean for both": f"{BCE}(torch.cat([real, fake]), torch.cat([torch.ones_like(real), torch.zeros_like(fake)]))",
+            "one count for both": "(F.softplus(-real).sum() + F.softplus(fake).sum()) / len(real)",
+            "labels smoothed": f"{BCE}(real, torch.full_like(real, 0.9)) + {BCE}(fake, torch.zeros_like(fake))",
             "half": "(F.softplus(-real).mean() + F.softplus(fake).mean()) * 0.5",
             "another base": LOGS + "    return -torch.log10(d_real).mean() - torch.log10(1 - d_fake).mean()",
             "summed": "F.softplus(-real).sum() + F.softplus(fake).sum()",
@@ -106,6 +108,8 @@ ANSWERS = {
             "sign of the other": "F.logsigmoid(-fake).mean() if saturating else F.logsigmoid(fake).mean()",
             "both signs": "-F.logsigmoid(-fake).mean() if saturating else F.logsigmoid(fake).mean()",
             "the 1 outside the log": "(1 - F.logsigmoid(fake)).mean() if saturating else -F.logsigmoid(fake).mean()",
+            "only the signs differ": "F.logsigmoid(fake).mean() if saturating else -F.logsigmoid(fake).mean()",
+            "half": "0.5 * (F.logsigmoid(-fake).mean() if saturating else -F.logsigmoid(fake).mean())",
             "1 minus the score": "F.logsigmoid(1 - fake).mean() if saturating else -F.logsigmoid(fake).mean()",
             "another base": """
                 d = torch.sigmoid(fake)
@@ -154,15 +158,20 @@ ANSWERS = {
             "the ratio": "log_data.exp() / log_model.exp()",
             "underflow": "torch.exp(log_data) / (torch.exp(log_data) + torch.exp(log_model))",
             "0 / 0 covered up": "torch.exp(log_data) / (torch.exp(log_data) + torch.exp(log_model) + 1e-8)",
+            "log of the sum": "torch.exp(log_data - torch.log(log_data.exp() + log_model.exp()))",
             "overflow": "torch.exp(log_data - log_model) / (torch.exp(log_data - log_model) + 1)",
             "logs for densities": "log_data / (log_data + log_model)",
             "the score": "log_data - log_model",
             "sum of logs": "torch.sigmoid(log_data + log_model)",
+            "sigmoid of a ratio": "torch.sigmoid(torch.exp(log_data - log_model))",
+            "the data alone": "torch.exp(log_data)",
+            "product for sum": "torch.exp(log_data - (log_data + log_model))",
             "difference of densities": "torch.sigmoid(torch.exp(log_data) - torch.exp(log_model))",
             "log D": "F.logsigmoid(log_data - log_model)",
             "yes or no": "torch.where(log_data > log_model, 1.0, 0.0)",
             "compared with the mean": "2 / (1 + torch.exp(log_model - log_data))",
             "normalised over the points": "torch.softmax((log_data - log_model).reshape(-1), 0).reshape(log_data.shape)",
+            "one number": "torch.sigmoid(log_data - log_model).mean()",
         },
     ),
     "game_value": (
@@ -188,6 +197,8 @@ ANSWERS = {
             "mixture without its half": MIDDLE.replace("(p + q) / 2", "p + q") + "    return 2 * js - math.log(4), js",
             "one comparison": value(V, "torch.xlogy(p, 2 * p / (p + q)).sum()"),
             "from the mixture": value(V, "((p + q) / 4 * (torch.log((p + q) / 2 / p) + torch.log((p + q) / 2 / q))).sum()"),
+            "value from the divergence": MIDDLE + "    return 2 * js - math.log(2), js",
+            "negative divergence": MIDDLE.replace("p / m", "m / p").replace("q / m", "m / q") + "    return 2 * js - math.log(4), js",
             "log 2 once": value(V, "(v + math.log(2)) / 2"),
             "log 2 not divided": value(V, "v / 2 + 2 * math.log(2)"),
             "log 2 left out": value(V, "v / 2"),
@@ -218,6 +229,18 @@ ANSWERS = {
             """,
             "norm over one axis": WALK + "    return torch.mean((torch.norm(slope, 2, dim=1) - 1) ** 2)",
             "norm over the batch": WALK + "    return (torch.norm(slope) - 1) ** 2",
+            "entry by entry": WALK + "    return torch.mean((slope.abs() - 1) ** 2)",
+            "largest slope": WALK + "    return torch.mean((slope.flatten(1).abs().max(dim=1).values - 1) ** 2)",
+            "by real or fake": """
+                real = real.clone().requires_grad_()
+                point = real + share.view([-1] + [1] * (real.ndim - 1)) * (fake - real)
+                slope = torch.autograd.grad(critic(point).sum(), real, create_graph=True)[0]
+                return ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
+            """,
+            "chord": """
+                gap = torch.abs(critic(fake) - critic(real))
+                return torch.mean((gap / torch.norm((fake - real).flatten(1), dim=1) - 1) ** 2)
+            """,
             "sum of absolute slopes": WALK + "    return torch.mean((slope.flatten(1).norm(1, dim=1) - 1) ** 2)",
             "root forgotten": of_length("torch.mean((length**2 - 1) ** 2)"),
             "root of the mean square": of_length("torch.mean((length / math.sqrt(real[0].numel()) - 1) ** 2)"),
@@ -318,6 +341,9 @@ ANSWERS = {
                 return torch.cat((z, hot[:, :classes]), dim=1)
             """,
             "one place too many": "torch.cat((z, torch.eye(classes + 1)[y]), dim=1)",
+            "ten classes always": "torch.cat((z, F.one_hot(y, 10)), dim=1)",
+            "−1 for 0": "torch.cat((z, 2 * torch.eye(classes)[y] - 1), dim=1)",
+            "the number in its place": "torch.cat((z, torch.eye(classes)[y] * y.unsqueeze(1)), dim=1)",
             "turned about": "torch.cat((z, (torch.arange(classes) != y[:, None]).float()), dim=1)",
             "one label for all": "torch.cat((z, torch.eye(classes)[y[0]].repeat(len(z), 1)), dim=1)",
             "every label in every row": """
@@ -343,6 +369,15 @@ ANSWERS = {
                 planes[torch.arange(len(x)), y, 0, 0] = 1
                 return torch.cat((x, planes), dim=1)
             """,
+            "one row": """
+                planes = torch.zeros(len(x), classes, x.shape[2], x.shape[3])
+                planes[torch.arange(len(x)), y, 0] = 1
+                return torch.cat((x, planes), dim=1)
+            """,
+            "labels of other images": """
+                n, _, h, w = x.shape
+                return torch.cat((x, torch.eye(classes)[y].repeat(h * w, 1).view(n, classes, h, w)), dim=1)
+            """,
             "along a row": """
                 n, _, h, w = x.shape
                 return torch.cat((x, torch.eye(classes)[y].repeat(1, h * w).view(n, classes, h, w)), dim=1)
@@ -359,6 +394,10 @@ ANSWERS = {
             "one plane too many": """
                 planes = torch.zeros(len(x), classes + 1, x.shape[2], x.shape[3])
                 planes[torch.arange(len(x)), y] = 1
+                return torch.cat((x, planes), dim=1)
+            """,
+            "ten classes always": """
+                planes = F.one_hot(y, 10)[:, :, None, None].expand(-1, -1, x.shape[2], x.shape[3])
                 return torch.cat((x, planes), dim=1)
             """,
             "shared out": """
@@ -405,6 +444,8 @@ ANSWERS = {
             "no exponential": "(m.unsqueeze(0) - m.unsqueeze(1)).abs().sum(-1).sum(0)",
             "sign of the exponent": "torch.exp((m.unsqueeze(0) - m.unsqueeze(1)).abs().sum(-1)).sum(0) - 1",
             "squared distance": "torch.exp(-(m.unsqueeze(0) - m.unsqueeze(1)).pow(2).sum(-1)).sum(0) - 1",
+            "signs cancel": "torch.exp(-(m.unsqueeze(0) - m.unsqueeze(1)).sum(-1).abs()).sum(0) - 1",
+            "distances summed first": "torch.exp(-(m.unsqueeze(0) - m.unsqueeze(1)).abs().sum(-1).sum(0))",
             "averaged over the batch": "(torch.exp(-(m.unsqueeze(0) - m.unsqueeze(1)).abs().sum(-1)).sum(0) - 1) / len(m)",
             "averaged over the entries": "torch.exp(-(m.unsqueeze(0) - m.unsqueeze(1)).abs().mean(-1)).sum(0) - 1",
             "one distance for all kernels": """
@@ -443,6 +484,13 @@ ANSWERS = {
             "strides behind it": """
                 size, step = 1, 1
                 for kernel, stride in layers[::-1]:
+                    size += (kernel - 1) * step
+                    step *= stride
+                return size
+            """,
+            "kernel and stride exchanged": """
+                size, step = 1, 1
+                for stride, kernel in layers:
                     size += (kernel - 1) * step
                     step *= stride
                 return size

@@ -81,6 +81,40 @@ ANSWERS = {
     return result
             """,
             "softmax": AGREE + "    return torch.softmax((table * agree).reshape(-1), 0).reshape(2, 2, 2, 2)",
+            "0 and 1 exchanged": """
+                result = table.clone()
+                for i, value in enumerate(known):
+                    if value is not None:
+                        result.select(i, value).zero_()
+                return result / result.sum()
+            """,
+            "columns before rows": """
+                result = table.clone()
+                for i, axis in enumerate((0, 2, 1, 3)):
+                    if known[i] is not None:
+                        result.select(axis, 1 - known[i]).zero_()
+                return result / result.sum()
+            """,
+            "divided by another number": AGREE + "    return table * agree / (agree > 0).sum()",
+            "divided along one axis": AGREE + "    return table * agree / (table * agree).sum(dim=3, keepdim=True)",
+            "one match is enough": """
+                result = torch.zeros_like(table)
+                for image in torch.cartesian_prod(*[torch.arange(2)] * 4).tolist():
+                    if any(a == b for a, b in zip(image, known)):
+                        result[tuple(image)] = table[tuple(image)]
+                return result / result.sum()
+            """,
+            "nothing fits": """
+                result = torch.zeros_like(table)
+                for image in torch.cartesian_prod(*[torch.arange(2)] * 4).tolist():
+                    if tuple(image) == known:
+                        result[tuple(image)] = table[tuple(image)]
+                return result / result.sum()
+            """,
+            "known axes gone": """
+                left = table[tuple(slice(None) if value is None else value for value in known)]
+                return left / left.sum()
+            """,
         },
     ),
     "pca": (
@@ -108,6 +142,8 @@ ANSWERS = {
             "scaled by the spread": COMPONENTS + "    return mean, v[:k] * s[:k, None] / math.sqrt(len(x))",
             "covariance of the images": COMPONENTS + "    return mean, u[:, :k].T",
             "codes, not components": COMPONENTS + "    return mean, u[:, :k] * s[:k]",
+            "components before the mean": COMPONENTS + "    return v[:k], mean",
+            "the first left out": COMPONENTS + "    return mean, v[1 : k + 1]",
         },
     ),
     "rebuild": (
@@ -127,6 +163,13 @@ ANSWERS = {
             "what is lost": "(x - mean) - torch.einsum('nd,kd,ke->ne', x - mean, components, components)",
             "mean subtracted twice": "torch.einsum('nd,kd,ke->ne', x - mean, components, components) - mean",
             "everything kept": "mean + (x - mean)",
+            "averaged over components": "mean + ((x - mean) @ components.T)[:, :, None].mul(components).mean(1)",
+            "one component alone": """
+                for component in components:
+                    result = mean + torch.outer((x - mean) @ component, component)
+                return result
+            """,
+            "cut off": "(mean + (x - mean) @ components.T @ components).clip(0, 1)",
         },
     ),
     "explained": (
@@ -144,6 +187,16 @@ ANSWERS = {
             "variance, not share": "torch.linalg.eigvalsh(torch.cov(x.T, correction=0)).flip(0)[:k].sum()",
             "always 1": "(values := torch.linalg.eigvalsh(torch.cov(x.T)).flip(0)[:k]).sum() / values.sum()",
             "one for each k": "(values := torch.linalg.eigvalsh(torch.cov(x.T)).flip(0)).cumsum(0)[:k] / values.sum()",
+            "not added up": "(values := torch.linalg.eigvalsh(torch.cov(x.T)).flip(0))[:k] / values.sum()",
+            "one too few": "(values := torch.linalg.eigvalsh(torch.cov(x.T)).flip(0))[: k - 1].sum() / values.sum()",
+            "per cent": "100 * (values := torch.linalg.eigvalsh(torch.cov(x.T)).flip(0))[:k].sum() / values.sum()",
+            # in double precision: a small number below the line
+            "kept against lost": "(values := torch.linalg.eigvalsh(torch.cov(x.double().T)).flip(0))[:k].sum() / values[k:].sum()",
+            "means for sums": "(values := torch.linalg.eigvalsh(torch.cov(x.T)).flip(0))[:k].mean() / values.mean()",
+            "n and n − 1": "torch.linalg.eigvalsh(torch.cov(x.T))[-k:].sum() / x.var(0, unbiased=False).sum()",
+            "centred along the wrong axis": "(s := torch.linalg.svdvals((x.T - x.mean(1)).T) ** 2)[:k].sum() / s.sum()",
+            "root": COMPONENTS + "    return s[:k].norm() / s.norm()",
+            "pixels standardised": "torch.linalg.eigvalsh(torch.corrcoef(x.T))[-k:].sum() / x.shape[1]",
         },
     ),
     "responsibilities": (
@@ -173,6 +226,20 @@ ANSWERS = {
             "not normalised": LOG_JOINT + "    return torch.exp(joint)",
             "logs returned": LOG_JOINT + "    return joint - torch.logsumexp(joint, 1, keepdim=True)",
             "the nearest takes all": LOG_JOINT + "    return (joint == joint.amax(1, keepdim=True)).float()",
+            "weights times logs": LOG_JOINT + "    return torch.softmax(weights * (joint - torch.log(weights)), 1)",
+            "weights at the end": LOG_JOINT + "    return weights * torch.softmax(joint - torch.log(weights), 1)",
+            "weights in each dimension": """
+                normal = torch.distributions.Normal(means, variances.sqrt())
+                return torch.softmax((weights.log().unsqueeze(1) + normal.log_prob(x.unsqueeze(1))).sum(2), 1)
+            """,
+            "sign of the distance": LOG_JOINT + "    return torch.softmax(torch.log(weights) + (distance - width) / 2, 1)",
+            "divided by σ": LOG_JOINT
+            + """
+    distance = ((x[:, None] - means) ** 2 / variances.sqrt()).sum(-1)
+    return torch.softmax(torch.log(weights) - (distance + width) / 2, 1)
+            """,
+            "log-joint": LOG_JOINT + "    return joint",
+            "logs divided by their sum": LOG_JOINT + "    return joint / joint.sum(1)[:, None]",
         },
     ),
     "m_step": (
@@ -204,6 +271,13 @@ ANSWERS = {
             "one variance for all dimensions": MOMENTS
             + "    return total / len(x), means, variances.mean(1)[:, None].repeat(1, x.shape[1])",
             "equal weights": MOMENTS + "    return torch.ones_like(total) / len(total), means, variances",
+            "sums, not means": """
+                means = r.T @ x
+                return r.mean(0), means, torch.einsum('nk,nkd->kd', r, (x[:, None] - means) ** 2)
+            """,
+            "in another order": MOMENTS + "    return means, variances, total / len(x)",
+            "squares not weighed": MOMENTS + "    return total / len(x), means, (deviation**2).mean(1)",
+            "a little added": MOMENTS + "    return total / len(x), means, variances + 0.001",
         },
     ),
     "low_rank": (
@@ -254,6 +328,18 @@ ANSWERS = {
                 u, s, v = torch.svd(a - mean)
                 return mean + u[:, :rank] @ torch.diag(s[:rank]) @ v[:, :rank].T
             """,
+            "column means lost": """
+                u, s, v = torch.svd(a - a.mean(0))
+                return u[:, :rank] @ torch.diag(s[:rank]) @ v[:, :rank].T
+            """,
+            "one too few": """
+                u, s, v = torch.svd(a)
+                return u[:, : rank - 1] @ torch.diag(s[: rank - 1]) @ v[:, : rank - 1].T
+            """,
+            "the first left out": """
+                u, s, v = torch.svd(a)
+                return u[:, 1 : rank + 1] @ torch.diag(s[1 : rank + 1]) @ v[:, 1 : rank + 1].T
+            """,
         },
     ),
     "log_posterior": (
@@ -286,6 +372,24 @@ ANSWERS = {
                 return F.log_softmax(log_prior + evidence, dim=1)
             """,
             "averaged over pixels": EVIDENCE + "    return F.log_softmax(log_prior + evidence / known.sum(1, keepdim=True), dim=1)",
+            "a small number in the product": EVIDENCE
+            + """
+    joint = torch.exp(joint) + 1e-10
+    return torch.log(joint / joint.sum(1, keepdim=True))
+            """,
+            "prior for each pixel": """
+                terms = x[:, None] * p.log() + (1 - x[:, None]) * (1 - p).log() + log_prior[:, None]
+                return F.log_softmax((terms * seen[:, None]).sum(2), dim=1)
+            """,
+            "log of the log prior": EVIDENCE + "    return F.log_softmax(torch.log(log_prior) + evidence, dim=1)",
+            "the likelihood alone": EVIDENCE + "    return evidence",
+            "ink taken for paper": "F.log_softmax(log_prior + (x * seen) @ (1 - p).log().T + ((1 - x) * seen) @ p.log().T, dim=1)",
+            "minus between the terms": "F.log_softmax(log_prior + (x * seen) @ p.log().T - ((1 - x) * seen) @ (1 - p).log().T, dim=1)",
+            "ink ignored": EVIDENCE + "    return F.log_softmax(log_prior + (known * (1 - x)) @ torch.log(1 - p).T, dim=1)",
+            "seen in one term": "F.log_softmax(log_prior + (x * seen) @ p.log().T + (1 - x) @ (1 - p).log().T, dim=1)",
+            "another Z": EVIDENCE + "    return joint - joint.sum(1, keepdim=True)",
+            "sign": EVIDENCE + "    return torch.logsumexp(joint, dim=1, keepdim=True) - joint",
+            "bits": EVIDENCE + "    return F.log_softmax(joint, dim=1) / math.log(2)",
         },
     ),
     "slerp": (
@@ -311,6 +415,12 @@ ANSWERS = {
                 a, b = a / a.norm(), b / b.norm()
                 angle = torch.acos(torch.dot(a, b))
                 return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
+            """,
+            "length put back": """
+                length = (1 - t) * a.norm() + t * b.norm()
+                a, b = a / a.norm(), b / b.norm()
+                angle = torch.acos(torch.dot(a, b))
+                return length * (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
             """,
         },
     ),

@@ -1,0 +1,212 @@
+"""Pixel models: PixelCNN with its blind spot, gated PixelCNN without, PixelRNN."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..distributions import bits_per_dim, categorical_sample, logistic_mixture_log_prob, logistic_mixture_sample
+from ..nn import one_hot
+from .layers import GatedLayer, MaskedConv2d, check_shape, check_whole, shift_down, shift_right
+from .sampling import sample_cached, sample_parallel
+
+OUTPUTS = ("bernoulli", "categorical", "logistic")
+MIXTURES = 5
+
+
+class PixelModel(nn.Module):
+    """What the pixel models share: the meaning of their outputs, the likelihood, and sampling pixel by pixel.
+
+    Images are whole numbers of `levels` values, 0 to levels − 1. Where there are two, floats of 0 and 1 will do too.
+
+    Raises, wherever images and labels are given:
+        ValueError: another shape, other values, a label that is missing or that no layer would see
+    """
+
+    def outputs_for(self, output: str, levels: int) -> int:
+        """Numbers for each colour of each pixel."""
+        if output not in OUTPUTS:
+            raise ValueError(f"unknown output {output!r}; choose one of {', '.join(OUTPUTS)}")
+        if levels < 2 or (output == "bernoulli" and levels != 2):
+            raise ValueError(f"{output} outputs are for {'2' if output == 'bernoulli' else '2 or more'} levels, got {levels}")
+        return {"bernoulli": 1, "categorical": levels, "logistic": 3 * MIXTURES}[output]
+
+    def scaled(self, x: Tensor) -> Tensor:
+        """Whole numbers → floats in [−1, 1], of the type of the weights."""
+        return x.to(next(self.parameters()).dtype) * (2 / (self.levels - 1)) - 1
+
+    def inputs(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """What the layers are given: x scaled, and the label as a vector. x may have fewer rows and columns than `shape`."""
+        if x.ndim != 4 or x.shape[1] != self.shape[0]:
+            check_shape(x, self.shape)
+        x = self.scaled(x)
+        return x, one_hot(y, self.classes, x)
+
+    def log_prob_map(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """log p(x_i | x_{<i}) of each colour of each pixel, nats: (batch, *shape)."""
+        check_whole(x, self.levels, self.shape)
+        return self.score(self.logits(x, y), x)
+
+    def score(self, logits: Tensor, x: Tensor) -> Tensor:
+        """log p of values x (batch, colours, ...) under outputs (batch, colours, numbers, ...): the shape of x."""
+        if logits.dtype != torch.float64:
+            logits = logits.float()  # in 16 bits a sum over all pixels would have two digits
+        if self.output == "bernoulli":
+            return -F.binary_cross_entropy_with_logits(logits[:, :, 0], x.to(logits.dtype), reduction="none")
+        if self.output == "categorical":
+            return -F.cross_entropy(logits.transpose(1, 2), x.long(), reduction="none")
+        weights, means, log_scales = logits.unflatten(2, (3, MIXTURES)).movedim(3, -1).unbind(2)
+        return logistic_mixture_log_prob(self.scaled(x), weights, means, log_scales, self.levels)
+
+    def log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Exact log-likelihood of whole numbers x (batch, *shape): (batch,), nats."""
+        return self.log_prob_map(x, y).flatten(1).sum(1)
+
+    def loss(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Mean of −log p(x), nats."""
+        return -self.log_prob(x, y).mean()
+
+    def bits_per_dim(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """(batch,), bits."""
+        return bits_per_dim(self.log_prob(x, y), math.prod(self.shape))
+
+    def draw(self, logits: Tensor, u: Tensor, temperature: float = 1.0) -> Tensor:
+        """One value for each row of outputs (batch, numbers), by uniforms u (batch,): whole numbers (batch,).
+
+        The same uniforms give the same values, however the outputs were computed.
+        """
+        if self.output == "bernoulli":
+            return (u < torch.sigmoid(logits[:, 0] / temperature)).long()
+        if self.output == "categorical":
+            return categorical_sample(u, logits / temperature)
+        weights, means, log_scales = logits.unflatten(1, (3, MIXTURES)).unbind(1)
+        return logistic_mixture_sample(u, weights, means, log_scales, self.levels, temperature)
+
+    def sample(self, n: int, y: Tensor | None = None, temperature: float = 1.0, uniforms: Tensor | None = None, **completion) -> Tensor:
+        """n images as whole numbers (n, *shape), by `sample_parallel`; arguments and errors as for `sample_naive`."""
+        return sample_parallel(self, n, y, temperature, uniforms, **completion)[0]
+
+
+class PixelCNN(PixelModel):
+    """Masked convolutions, one after the other. Simple, and blind to some pixels above and to the right.
+
+    Args:
+        shape: (colours, height, width)
+        width, layers, kernel: of the masked convolutions; the first has mask A and a 7×7 kernel
+        output: "bernoulli", "categorical" (one logit a value) or "logistic" (a mixture of discretised logistics)
+        levels: values of a pixel
+
+    Raises:
+        ValueError: an even kernel, an unknown output, or levels that do not go with it
+
+    Source: van den Oord et al. 2016 (arXiv:1601.06759).
+    """
+
+    def __init__(self, shape=(1, 28, 28), width=32, layers=5, kernel=3, output="bernoulli", levels=2):
+        super().__init__()
+        self.config = {"shape": list(shape), "width": width, "layers": layers, "kernel": kernel, "output": output, "levels": levels}
+        self.shape, self.output, self.levels, self.classes = tuple(shape), output, levels, 0
+        colours = shape[0]
+        numbers = self.outputs_for(output, levels)
+        width = width * colours  # so that each colour has `width` channels of its own
+        stack = [MaskedConv2d(colours, width, 7, "A", colours)]
+        for _ in range(layers):
+            stack += [nn.ReLU(), MaskedConv2d(width, width, kernel, "B", colours)]
+        self.net = nn.Sequential(*stack, nn.ReLU(), MaskedConv2d(width, numbers * colours, 1, "B", colours))
+
+    def logits(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Whole numbers (batch, colours, height, width) → outputs (batch, colours, numbers, height, width)."""
+        x, _ = self.inputs(x, y)
+        return self.net(x).unflatten(1, (-1, self.shape[0])).transpose(1, 2)
+
+
+class GatedPixelCNN(PixelModel):
+    """PixelCNN with two stacks and gates: it sees every pixel before the one it predicts, as far as its layers reach.
+
+    Args:
+        dilations: one gated layer for each
+        classes: with c > 0 every layer also sees a label
+        the others as in `PixelCNN`
+
+    The colours of a pixel are predicted in the order red, green, blue, by a head that sees those before.
+
+    Source: van den Oord et al. 2016 (arXiv:1606.05328).
+    """
+
+    def __init__(self, shape=(1, 28, 28), width=64, dilations=(1, 2, 1, 4, 1, 2, 1), kernel=3, output="categorical", levels=256, classes=0):
+        super().__init__()
+        self.config = {
+            "shape": list(shape),
+            "width": width,
+            "dilations": list(dilations),
+            "kernel": kernel,
+            "output": output,
+            "levels": levels,
+            "classes": classes,
+        }
+        self.shape, self.output, self.levels, self.classes = tuple(shape), output, levels, classes
+        colours, numbers = shape[0], self.outputs_for(output, levels)
+        self.first_v = nn.Conv2d(colours, width, (2, 3))
+        self.first_h = nn.Conv2d(colours, width, (1, 2))
+        self.layers = nn.ModuleList(GatedLayer(width, kernel, dilation, classes) for dilation in dilations)
+        self.heads = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(width + i, width, 1), nn.SiLU(), nn.Conv2d(width, numbers, 1)) for i in range(colours)
+        )
+        self.to(memory_format=torch.channels_last)  # faster on a CPU, where the channels of one pixel lie side by side
+
+    def features(self, x: Tensor, given: Tensor | None = None) -> Tensor:
+        """What is known of each place from the pixels before it: floats (batch, colours, height, width) → (batch, width, height, width)."""
+        v = self.first_v(F.pad(shift_down(x), (1, 1, 1, 0)))
+        h = self.first_h(F.pad(shift_right(x), (1, 0)))
+        for layer in self.layers:
+            v, h = layer(v, h, given)
+        return h
+
+    def logits(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Whole numbers (batch, colours, height, width) → outputs (batch, colours, numbers, height, width)."""
+        x, given = self.inputs(x, y)
+        h = F.silu(self.features(x, given))
+        return torch.stack([head(torch.cat([h, x[:, :i]], 1)) for i, head in enumerate(self.heads)], 1)
+
+    def sample(self, n: int, y: Tensor | None = None, temperature: float = 1.0, uniforms: Tensor | None = None, **completion) -> Tensor:
+        """The same as in `PixelModel`, with what was computed for earlier pixels kept: `sample_cached`."""
+        return sample_cached(self, n, y, temperature, uniforms, **completion)
+
+
+class PixelRNN(PixelModel):
+    """Row LSTM: an LSTM that goes down the image, a whole row at a time, with convolutions along the row.
+
+    Args:
+        shape: (1, height, width);  width: channels of its memory
+        output, levels: as in `PixelCNN`
+
+    Raises:
+        ValueError: more than one colour, an unknown output, or levels that do not go with it
+
+    Source: van den Oord et al. 2016 (arXiv:1601.06759), section 3.1.
+    """
+
+    def __init__(self, shape=(1, 28, 28), width=32, output="bernoulli", levels=2):
+        super().__init__()
+        self.config = {"shape": list(shape), "width": width, "output": output, "levels": levels}
+        self.shape, self.output, self.levels, self.classes = tuple(shape), output, levels, 0
+        if shape[0] != 1:
+            raise ValueError(f"this PixelRNN is for one colour, got {shape[0]}; use PixelCNN or GatedPixelCNN")
+        self.first = MaskedConv2d(1, width, 7, "A")
+        self.into = nn.Conv1d(width, 4 * width, 2)  # this place of the row and the one to its left
+        self.across = nn.Conv1d(width, 4 * width, 3, padding=1, bias=False)
+        self.head = nn.Sequential(nn.ReLU(), nn.Conv2d(width, width, 1), nn.ReLU(), nn.Conv2d(width, self.outputs_for(output, levels), 1))
+
+    def logits(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Whole numbers (batch, 1, height, width) → outputs (batch, 1, numbers, height, width)."""
+        x, _ = self.inputs(x, y)
+        rows = self.first(x)
+        hidden = cell = torch.zeros_like(rows[:, :, 0])
+        states = []
+        for row in rows.unbind(2):
+            i, f, o, g = (self.into(F.pad(row, (1, 0))) + self.across(hidden)).chunk(4, 1)
+            cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
+            hidden = torch.sigmoid(o) * torch.tanh(cell)
+            states.append(hidden)
+        return self.head(torch.stack(states, 2))[:, None]

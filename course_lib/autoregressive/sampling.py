@@ -1,0 +1,242 @@
+"""Sampling one value after the other: naive, and with what was computed before kept; temperature, top-k and nucleus."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..nn import one_hot
+from .layers import GatedLayer, check_whole, gate
+
+if TYPE_CHECKING:  # the models know their samplers, not the other way round
+    from .pixels import GatedPixelCNN, PixelModel
+
+
+def top_k(logits: Tensor, k: int) -> Tensor:
+    """Keep the k largest logits of the last axis, and those equal to the smallest of them; the others become −∞.
+
+    Raises:
+        ValueError: k below 1
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
+    smallest = logits.topk(min(k, logits.shape[-1]), -1).values[..., -1:]
+    return logits.masked_fill(logits < smallest, -torch.inf)
+
+
+def nucleus(logits: Tensor, p: float) -> Tensor:
+    """Keep the fewest values whose probabilities reach p together, the likeliest first; the others become −∞.
+
+    Those as likely as the last one stay too, as with `top_k`: which come first in the alphabet plays no part.
+
+    Raises:
+        ValueError: p outside (0, 1]
+
+    Source: Holtzman et al. 2019 (arXiv:1904.09751).
+    """
+    if not 0 < p <= 1:
+        raise ValueError(f"p must lie in (0, 1], got {p}")
+    if p == 1:  # rounding in the sum would cut off the unlikeliest
+        return logits
+    ordered = logits.sort(-1, descending=True).values
+    before = F.pad(ordered.softmax(-1).cumsum(-1)[..., :-1], (1, 0))  # of those likelier: the value that passes p stays
+    smallest = ordered.masked_fill(before >= p, torch.inf).amin(-1, keepdim=True)
+    return logits.masked_fill(logits < smallest, -torch.inf)
+
+
+def raster(shape: Sequence[int]) -> list[tuple[int, int, int]]:
+    """The order in which colours of pixels are drawn: (colour, row, column) for each."""
+    return [(c, i, j) for i in range(shape[1]) for j in range(shape[2]) for c in range(shape[0])]
+
+
+def uniforms_for(model: nn.Module, n: int, draws: int, temperature: float, uniforms: Tensor | None) -> Tensor:
+    """The uniforms of a sampler, (n, draws): those given, or new ones of the model's type and on its device.
+
+    Raises:
+        ValueError: uniforms of another shape, fewer than one sample or draw, or a temperature that is not above 0
+    """
+    if n < 1 or draws < 1:
+        raise ValueError(f"at least 1 sample of at least 1 value can be drawn, got {n} of {draws}")
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, got {temperature}; 0.01 takes the likeliest value nearly always")
+    weight = next(model.parameters())
+    uniforms = torch.rand(n, draws, device=weight.device, dtype=weight.dtype) if uniforms is None else uniforms
+    if uniforms.shape != (n, draws):
+        raise ValueError(f"expected a uniform for each draw, of shape {(n, draws)}, got {tuple(uniforms.shape)}")
+    return uniforms
+
+
+def canvas(model: "PixelModel", n: int, given: Tensor | None, known: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """The images to be filled in, (n, *shape) with 0 where nothing is known yet, and the mask of what is known, or None."""
+    device = next(model.parameters()).device
+    if given is None and known is None:
+        return torch.zeros(n, *model.shape, dtype=torch.long, device=device), None
+    for name, value in (("given", given), ("known", known)):
+        if value is None or tuple(value.shape) not in ((n, *model.shape), (1, *model.shape)):
+            got = "none" if value is None else tuple(value.shape)
+            raise ValueError(f"completion needs given and known, each of shape {(n, *model.shape)} or for one image, got {got} for {name}")
+    known = known.to(device).bool().expand(n, *model.shape)
+    x = torch.where(known, given.to(device), 0)
+    check_whole(x, model.levels, model.shape)
+    return x.long(), known
+
+
+@torch.no_grad()
+def sample_naive(
+    model: "PixelModel",
+    n: int,
+    y: Tensor | None = None,
+    temperature: float = 1.0,
+    uniforms: Tensor | None = None,
+    given: Tensor | None = None,
+    known: Tensor | None = None,
+) -> Tensor:
+    """n images by a whole pass of the network for every pixel.
+
+    Args:
+        y: (n,) labels, for a model with classes
+        temperature: below 1 the likely values become likelier
+        uniforms: (n, height · width · colours), one for each draw: rows, columns, colours;
+            drawn when left out
+        given, known: whole numbers (n, *shape) or (1, *shape) and a bool mask of the pixels to keep, for completion
+
+    Returns:
+        whole numbers (n, *shape), int64
+
+    Raises:
+        ValueError: a label missing or needless, uniforms or images of another shape, a temperature that is not above 0
+    """
+    uniforms = uniforms_for(model, n, math.prod(model.shape), temperature, uniforms)
+    x, known = canvas(model, n, given, known)
+    for turn, (c, i, j) in enumerate(raster(model.shape)):
+        drawn = model.draw(model.logits(x, y)[:, c, :, i, j], uniforms[:, turn], temperature)
+        x[:, c, i, j] = drawn if known is None else torch.where(known[:, c, i, j], x[:, c, i, j], drawn)
+    return x
+
+
+class _Row:
+    """One gated layer while an image is drawn: its weights as matrices, the rows above, and the row so far."""
+
+    def __init__(self, layer: GatedLayer, n: int, columns: int, given: Tensor | None):
+        weight = layer.horizontal.weight
+        self.layer, self.reach = layer, layer.reach * layer.dilation
+        self.taps = range(self.reach, -1, -layer.dilation)  # how far back each tap of the horizontal kernel looks
+        # (taps · width, 2 · width): one matrix product for all taps
+        self.matrix = weight[:, :, 0].permute(2, 1, 0).reshape(-1, len(weight)).contiguous()
+        self.out = _matrix(layer.out)
+        self.above = weight.new_zeros(n, weight.shape[1], self.reach + 1, columns + 2 * self.reach)
+        self.nothing = [weight.new_zeros(n, weight.shape[1])] * self.reach  # left of the image
+        self.bias_v, self.bias_h = (None, None) if given is None else layer.given(given).chunk(2, 1)
+
+    def begin_row(self, v: Tensor) -> Tensor:
+        """The vertical stack for a whole row: v (n, width, columns) → the same. What it says to the horizontal stack is kept."""
+        self.above = torch.cat([self.above[:, :, 1:], F.pad(v, (self.reach, self.reach))[:, :, None]], 2)
+        v = self.layer.vertical(self.above)
+        link = self.layer.link(v)[:, :, 0] + self.layer.horizontal.bias[:, None]
+        if self.bias_v is not None:
+            v, link = v + self.bias_v[:, :, None, None], link + self.bias_h[:, :, None]
+        self.said = link.permute(2, 0, 1).contiguous().unbind()  # (n, 2 · width) for each column
+        self.so_far = self.nothing.copy()
+        return gate(v)[:, :, 0]
+
+    def step(self, h: Tensor, j: int) -> Tensor:
+        """The horizontal stack at column j: h (n, width) → (n, width)."""
+        self.so_far.append(h)
+        seen = torch.cat([self.so_far[-1 - back] for back in self.taps], 1)
+        across = torch.addmm(self.said[j], seen, self.matrix)
+        return h + torch.addmm(self.out[1], gate(across), self.out[0])
+
+
+def _matrix(layer: nn.Conv2d) -> tuple[Tensor, Tensor]:
+    """A 1×1 convolution as (inputs, outputs) and its bias, for `addmm`."""
+    return layer.weight.flatten(1).T.contiguous(), layer.bias
+
+
+@torch.no_grad()
+def sample_cached(
+    model: "GatedPixelCNN",
+    n: int,
+    y: Tensor | None = None,
+    temperature: float = 1.0,
+    uniforms: Tensor | None = None,
+    given: Tensor | None = None,
+    known: Tensor | None = None,
+) -> Tensor:
+    """The same pixels as `sample_naive` under the same uniforms; the vertical stack runs once a row, the horizontal one once a pixel.
+
+    Arguments, result and errors are those of `sample_naive`. Where completion has nothing to draw, nothing is computed.
+    """
+    colours, height, columns = model.shape
+    uniforms = uniforms_for(model, n, colours * height * columns, temperature, uniforms).unbind(1)
+    x, known = canvas(model, n, given, known)
+    label = one_hot(y, model.classes, model.first_h.weight)
+    rows = [_Row(layer, n, columns, label) for layer in model.layers]
+    first = model.first_h.weight.flatten(1).T.contiguous(), model.first_h.bias
+    heads = [(_matrix(head[0]), _matrix(head[2])) for head in model.heads]
+    # two rows above and two columns to the left, of nothing
+    scaled = F.pad(torch.zeros_like(x, dtype=first[0].dtype) if known is None else model.scaled(x) * known, (2, 0, 2, 0))
+    wanted = torch.ones(height, columns, dtype=torch.bool) if known is None else ~known.all(0).all(0).cpu()
+    wanted = wanted.tolist()
+    last = [max((j for j in range(columns) if row[j]), default=-1) for row in wanted]  # the last column to be drawn in each row
+    for i in range(height):
+        if max(last[i:]) < 0:
+            break
+        v = model.first_v(F.pad(scaled[:, :, i : i + 2, 2:], (1, 1)))[:, :, 0]
+        for row in rows:
+            v = row.begin_row(v)
+        for j in range(last[i] + 1):
+            h = torch.addmm(first[1], scaled[:, :, i + 2, j : j + 2].flatten(1), first[0])
+            for row in rows:
+                h = row.step(h, j)
+            if not wanted[i][j]:
+                continue
+            features = F.silu(h)
+            for c, (before, after) in enumerate(heads):
+                seen = torch.cat([features, scaled[:, :c, i + 2, j + 2]], 1) if c else features
+                logits = torch.addmm(after[1], F.silu(torch.addmm(before[1], seen, before[0])), after[0])
+                drawn = model.draw(logits, uniforms[(i * columns + j) * colours + c], temperature)
+                if known is not None:
+                    drawn = torch.where(known[:, c, i, j], x[:, c, i, j], drawn)
+                x[:, c, i, j] = drawn
+                scaled[:, c, i + 2, j + 2] = model.scaled(drawn)
+    return x
+
+
+@torch.no_grad()
+def sample_parallel(
+    model: "PixelModel",
+    n: int,
+    y: Tensor | None = None,
+    temperature: float = 1.0,
+    uniforms: Tensor | None = None,
+    given: Tensor | None = None,
+    known: Tensor | None = None,
+) -> tuple[Tensor, int]:
+    """The same pixels again, all guessed at once and corrected until nothing changes.
+
+    Each pass draws every pixel from what the last pass guessed for those before it. After k passes the first k pixels are final, because
+    they depend on final ones only; most are right much sooner.
+
+    Arguments and errors as for `sample_naive`.
+
+    Returns:
+        whole numbers (n, *shape), and the number of passes: at most colours · height · width + 1, of which the last one changes nothing
+
+    Source: Song et al. 2020 (arXiv:2002.03629); Wiggers & Hoogeboom 2020 (arXiv:2002.09928).
+    """
+    colours, height, width = model.shape
+    dims = math.prod(model.shape)
+    uniforms = uniforms_for(model, n, dims, temperature, uniforms)
+    x, known = canvas(model, n, given, known)
+    passes, changed = 0, True
+    while changed and passes <= dims:
+        in_turn = model.logits(x, y).permute(0, 3, 4, 1, 2).flatten(0, 3)  # (n · dims, numbers), in the order of drawing
+        drawn = model.draw(in_turn, uniforms.flatten(), temperature)
+        drawn = drawn.view(n, height, width, colours).movedim(3, 1)
+        drawn = drawn if known is None else torch.where(known, x, drawn)
+        passes, changed = passes + 1, not torch.equal(drawn, x)
+        x = drawn
+    return x, passes

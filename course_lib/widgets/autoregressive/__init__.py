@@ -1,0 +1,15 @@
+"""The explorers of topic 05."""
+
+from .images import ClassExplorer, CompletionExplorer, DrawingExplorer, NextPixelExplorer
+from .sequences import DilationExplorer, NextCharacterExplorer
+from .structure import ReceptiveFieldExplorer
+
+__all__ = [
+    "ClassExplorer",
+    "CompletionExplorer",
+    "DilationExplorer",
+    "DrawingExplorer",
+    "NextCharacterExplorer",
+    "NextPixelExplorer",
+    "ReceptiveFieldExplorer",
+]

@@ -1,0 +1,756 @@
+"""The explorers of autoregressive models, against numbers that are computed here in another way."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+import torch
+from explorers import (
+    check_that_every_control_redraws,
+    check_the_names_of_controls,
+    check_the_static_figure,
+    check_the_words_of_pictures,
+    number,
+    picture,
+    told,
+    words,
+)
+from scipy import special, stats
+
+from course_lib.autoregressive import CausalConv1d, CharLSTM, GatedPixelCNN, PixelCNN, WaveNet, sample_naive
+from course_lib.datasets import Text
+from course_lib.widgets.autoregressive import (
+    ClassExplorer,
+    CompletionExplorer,
+    DilationExplorer,
+    DrawingExplorer,
+    NextCharacterExplorer,
+    NextPixelExplorer,
+    ReceptiveFieldExplorer,
+)
+from course_lib.widgets.autoregressive import images as image_explorers
+from course_lib.widgets.autoregressive.images import UNDRAWN, hidden_part
+from course_lib.widgets.autoregressive.structure import BLIND, DEEP, FUTURE, NOT_YET, OUTPUT, SEEN, SIDE, sees
+
+ALPHABET = "\n abcdefghij"
+
+
+def shaken(model, size, seed=0):
+    """The model with random weights, far enough from 0 that it says something."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for p in model.parameters():
+            p += size * torch.randn(p.shape, generator=generator)
+    return model.eval()
+
+
+def pixel_model(output="bernoulli", levels=2, classes=0, seed=0):
+    torch.manual_seed(seed)
+    return shaken(GatedPixelCNN((1, 8, 8), 6, (1, 2), output=output, levels=levels, classes=classes), 0.4, seed)
+
+
+def digits(levels=2, n=3):
+    return torch.randint(0, levels, (n, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(5))
+
+
+def drawing():
+    return DrawingExplorer(pixel_model(), 3)
+
+
+def completion():
+    return CompletionExplorer(pixel_model(), digits())
+
+
+def grey():
+    return NextPixelExplorer(pixel_model("categorical", 16), digits(16))
+
+
+def lstm():
+    torch.manual_seed(2)
+    return shaken(CharLSTM(len(ALPHABET), 8), 0.5)
+
+
+def characters(prompt="a bad"):
+    return NextCharacterExplorer(lstm(), ALPHABET, prompt)
+
+
+def classes():
+    return ClassExplorer(pixel_model(classes=10))
+
+
+EVERY = [drawing, ReceptiveFieldExplorer, completion, grey, characters, DilationExplorer, classes]
+
+
+def set_to(explorer, **values):
+    for name, value in values.items():
+        getattr(explorer, name).value = value
+    assert 'role="alert"' not in explorer.view.value, explorer.view.value
+    return explorer
+
+
+def pixels_of(sheet, k, side=8):
+    """The colours (side, side, 3) in the middle of each large pixel of the k-th picture of a sheet."""
+    size = sheet.shape[0]
+    scale = (size - 4) // side
+    one = sheet[:, k * (size + 1) :][:, :size]
+    return one[2:-2, 2:-2][scale // 2 :: scale, scale // 2 :: scale]
+
+
+def cells(sheet, across, side=8):
+    """The pictures of a sheet, one pixel apart."""
+    rows = (sheet.shape[0] + 1) // (side + 1)
+    return np.stack([sheet[r * (side + 1) :][:side, c * (side + 1) :][:, :side] for r in range(rows) for c in range(across)])
+
+
+def random_numbers(n, seed, size=64):
+    return torch.rand(n, size, generator=torch.Generator().manual_seed(seed))
+
+
+# --- what holds for every explorer
+
+
+@pytest.mark.parametrize("make", EVERY)
+def test_every_control_redraws(make):
+    explorer = make()
+    explorer.controls = [c for c in explorer.controls if c.description != "prompt"]  # a text has no ends; it has tests of its own
+    check_that_every_control_redraws(explorer)
+
+
+@pytest.mark.parametrize("make", EVERY)
+def test_every_control_has_a_name_that_fits(make):
+    check_the_names_of_controls(make())
+
+
+@pytest.mark.parametrize("make", EVERY)
+def test_every_picture_has_words(make):
+    check_the_words_of_pictures(make())
+
+
+@pytest.mark.parametrize("make", EVERY)
+def test_every_explorer_has_a_static_figure(make):
+    check_the_static_figure(make(), 250_000)
+
+
+def test_no_explorer_uses_up_the_random_numbers_of_a_lecture():
+    plain, levels, labels, text = pixel_model(), pixel_model("categorical", 16), pixel_model(classes=10), lstm()
+    sees.cache_clear()
+    torch.manual_seed(4)
+    expected = torch.rand(3)
+    torch.manual_seed(4)
+    for explorer in (
+        DrawingExplorer(plain),
+        ReceptiveFieldExplorer(),
+        CompletionExplorer(plain, digits()),
+        NextPixelExplorer(levels, digits(16)),
+        NextCharacterExplorer(text, ALPHABET),
+        DilationExplorer(),
+        ClassExplorer(labels),
+    ):
+        explorer.static()
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize(
+    "make, moved",
+    [(drawing, {"pixels": 8}), (completion, {"image": 1}), (grey, {"image": 1}), (characters, {"prompt": "abba"}), (classes, {"digit": 1})],
+)
+def test_a_model_in_training_stays_so(make, moved):
+    explorer = make()
+    explorer.model.train()
+    set_to(explorer, **moved)
+    assert explorer.model.training
+
+
+# --- one pixel after the other
+
+
+def test_the_digits_are_those_that_the_naive_way_draws():
+    explorer = drawing()
+    assert torch.equal(explorer.images, sample_naive(pixel_model(), 6, uniforms=random_numbers(6, 3)))
+    assert not torch.equal(DrawingExplorer(pixel_model(), 4).images, explorer.images)
+
+
+@pytest.mark.parametrize("t", [0, 20, 37, 64])
+def test_the_drawing_shows_what_is_drawn_and_no_more(t):
+    explorer = set_to(drawing(), pixels=t, digit=2)
+    alt, sheet = picture(explorer, f"digit 2 with {t} of 64 pixels drawn")
+    colours = pixels_of(sheet, 0).reshape(64, 3)
+    expected = explorer.images[2].flatten()
+    assert (colours[:t] == 255 * expected[:t, None].numpy()).all()
+    assert (colours[t:] == UNDRAWN).all()
+
+
+@pytest.mark.parametrize("t", [0, 20, 37])
+def test_the_map_is_that_of_one_pass_and_right_up_to_the_next_pixel(t):
+    explorer = set_to(drawing(), pixels=t, digit=1)
+    model, whole = pixel_model(), explorer.images[1:2]
+    blank = torch.where(torch.arange(64).view(1, 1, 8, 8) < t, whole, 0)
+    with torch.no_grad():
+        expected, exact = (model.logits(x)[0, 0, 0].sigmoid().numpy().ravel() for x in (blank, whole))
+    found = explorer.map().ravel()
+    assert np.allclose(found, expected, atol=1e-5)
+    assert np.allclose(found[: t + 1], exact[: t + 1], atol=1e-5), "what is not drawn yet is not used"
+    assert not np.allclose(found[t + 1 :], exact[t + 1 :], atol=1e-2)
+    _, sheet = picture(explorer, "p(white); orange")
+    shown = pixels_of(sheet, 1).reshape(64, 3).astype(float)
+    assert np.abs(shown[:t] - 255 * exact[:t, None]).max(initial=0) <= 1
+    assert (shown[t:, 0] >= shown[t:, 2]).all() and (shown[t:, 0] > shown[t:, 2]).any(), "orange"
+
+
+def test_the_next_pixel_is_framed():
+    explorer = set_to(drawing(), pixels=20)
+    _, sheet = picture(explorer, "20 of 64 pixels drawn")
+    orange = (sheet == image_explorers.NEXT).all(2)
+    row, column, scale = 2, 4, 28
+    assert orange[row * scale + 1, column * scale + 10] and orange[(row + 1) * scale + 3, column * scale + 10]
+    assert orange[row * scale + 10, column * scale + 1] and orange[row * scale + 10, (column + 1) * scale + 3]
+    assert orange.sum() == 2 * (32**2 - 28**2), "once in each picture"
+    explorer.pixels.value = 64
+    _, sheet = picture(explorer, "64 of 64 pixels drawn")
+    assert not (sheet == image_explorers.NEXT).all(2).any()
+
+
+@pytest.mark.parametrize("output, levels", [("bernoulli", 2), ("categorical", 16)])
+def test_costs_are_counted(output, levels):
+    model = pixel_model(output, levels)
+    explorer = set_to(DrawingExplorer(model, 0), pixels=20)
+    counted = []
+
+    def count(module, inputs, out):
+        counted.append(out[0, 0].numel() * module.out_channels * module.in_channels * math.prod(module.kernel_size))
+
+    hooks = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, torch.nn.Conv2d)]
+    with torch.no_grad():
+        model.logits(digits(levels)[:1])
+    for hook in hooks:
+        hook.remove()
+    each = sum(counted) // 64
+    text = words(explorer)
+    assert "Naive: 20 passes over 64 pixels = 1,280 pixel evaluations; cached: 20." in text
+    assert f"One evaluation is {each:,} multiply-adds, so {1280 * each / 1e6:.3g} million against {20 * each:,}." in text
+    assert "after 20 pixels naive 1,280, cached 20" in told(explorer)
+    set_to(explorer, pixels=64)
+    assert "Naive: 64 passes over 64 pixels = 4,096 pixel evaluations; cached: 64." in words(explorer)
+
+
+def test_words_say_how_the_next_pixel_comes_about():
+    explorer, model = drawing(), pixel_model()
+    u = random_numbers(6, 3)
+    for digit, t in ((0, 0), (3, 20), (3, 22), (5, 62)):
+        set_to(explorer, digit=digit, pixels=t)
+        with torch.no_grad():
+            p = model.logits(explorer.images[digit : digit + 1])[0, 0, 0].sigmoid().flatten()[t].item()
+        colour, sign = ("white", "<") if u[digit, t] < p else ("black", "≥")
+        text = words(explorer)
+        assert (
+            f"Next: row {t // 8}, column {t % 8}. p(white) = {p:.3f}, the uniform u = {u[digit, t]:.3f} {sign} p, so it becomes {colour}."
+            in text
+        )
+        assert explorer.images[digit].flatten()[t] == (colour == "white")
+
+
+def test_words_sum_up_the_log_likelihood():
+    explorer, model = set_to(drawing(), digit=4, pixels=64), pixel_model()
+    with torch.no_grad():
+        nats = -model.log_prob_map(explorer.images[4:5]).flatten()
+        whole = -model.log_prob(explorer.images[4:5]).item()
+    assert number(r"So far -log p = (…) nats", words(explorer)) == pytest.approx(whole, abs=0.06)
+    assert "The digit is finished: the sum over all pixels is -log p(x)." in words(explorer)
+    set_to(explorer, pixels=30)
+    assert number(r"So far -log p = (…) nats", words(explorer)) == pytest.approx(nats[:30].sum().item(), abs=0.06)
+    set_to(explorer, beside="surprise")
+    _, sheet = picture(explorer, f"surprise, up to {nats.max():.1f} nats")
+    shown = pixels_of(sheet, 1).reshape(64, 3)
+    assert (shown[30:] == UNDRAWN).all()
+    reddest = np.argmin(shown[:30, 2])
+    assert reddest == nats[:30].argmax()
+
+
+def test_the_finished_digit_may_stand_beside_it():
+    explorer = set_to(drawing(), pixels=10, beside="finished digit", digit=1)
+    _, sheet = picture(explorer, "the finished digit")
+    assert (pixels_of(sheet, 1)[..., 0] == 255 * explorer.images[1, 0].numpy()).all()
+
+
+def test_nothing_is_computed_twice(monkeypatch):
+    explorer = set_to(drawing(), pixels=10)
+    set_to(explorer, pixels=12)
+    monkeypatch.setattr(GatedPixelCNN, "logits", None)
+    monkeypatch.setattr(image_explorers, "sample_cached", None)
+    set_to(explorer, pixels=10)
+
+
+@pytest.mark.parametrize(
+    "model, sentence",
+    [
+        (PixelCNN((1, 8, 8), 4, 1), "must be a GatedPixelCNN of one colour"),
+        (GatedPixelCNN((3, 4, 4), 4, (1,)), "of one colour"),
+        (GatedPixelCNN((1, 4, 4), 4, (1,), output="logistic"), "bernoulli or categorical"),
+        (GatedPixelCNN((1, 4, 4), 4, (1,), classes=10), "was built with 10 classes and needs labels"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(model, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        DrawingExplorer(model)
+
+
+# --- what a network sees
+
+
+def reach(model, layers, first, kernel, row, column):
+    """The pixels that (row, column) depends on, by following the taps of each layer back from the output."""
+    half = kernel // 2
+    inside = lambda places: {(i, j) for i, j in places if 0 <= i < SIDE and 0 <= j < SIDE}  # noqa: E731
+    up = [(a, b) for a in range(-half, 0) for b in range(-half, half + 1)]
+    left = [(0, b) for b in range(-half, 0)]
+
+    def back(places, taps):
+        return inside((i + a, j + b) for i, j in places for a, b in taps)
+
+    if model == "PixelCNN":
+        places = {(row, column)}
+        for kind in [*"B" * (layers - 1), first]:
+            places = back(places, up + left + ([(0, 0)] if kind == "B" else []))
+        return places
+    if model == "gated PixelCNN":
+        h, v = {(row, column)}, set()
+        above = [(-a, b) for a in range(half + 1) for b in range(-half, half + 1)]
+        for _ in range(layers):
+            v = back(v | h, above)  # the vertical stack speaks to the horizontal one of the same layer
+            h = back(h, [(0, -b) for b in range(half + 1)])
+        ends = [(0, -2), (0, -1)] if first == "A" else [(0, -1), (0, 0)]
+        # a shift puts nothing on the first row and column, and what is shifted out of the picture is lost: no tap leads there
+        return back(h, ends) | back(v, [(-a, b) for a in (1, 2) for b in (-1, 0, 1)])
+    places = {(row, column)}
+    for _ in range(layers):
+        states = set(places)
+        for i in range(row, 0, -1):
+            states |= inside((i - 1, j + b) for r, j in states if r == i for b in (-1, 0, 1))
+        places = back(states, [(0, 0), (0, -1)])
+    return back(places, up + left + ([(0, 0)] if first == "B" else []))
+
+
+def as_grid(places):
+    grid = np.zeros((SIDE, SIDE), dtype=bool)
+    for place in places:
+        grid[place] = True
+    return grid
+
+
+MODELS = ["PixelCNN", "gated PixelCNN", "row LSTM"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("layers, first, kernel", [(1, "A", 3), (1, "B", 5), (3, "A", 3), (2, "B", 3), (8, "A", 3), (4, "A", 5)])
+def test_gradients_see_what_the_taps_reach(model, layers, first, kernel):
+    found = sees(model, layers, first, kernel)
+    for place in ((8, 6), (0, 0), (0, 9), (14, 14), (5, 0), (9, 13)):
+        assert np.array_equal(found[place], as_grid(reach(model, layers, first, kernel, *place))), place
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    "layers, first, kernel, row, column", [(3, "A", 3, 8, 6), (1, "A", 5, 11, 2), (8, "A", 3, 4, 12), (2, "B", 3, 0, 0)]
+)
+def test_words_and_picture_count_what_the_output_sees(model, layers, first, kernel, row, column):
+    explorer = set_to(ReceptiveFieldExplorer(), model=model, layers=layers, first_mask=first, kernel=kernel, row=row, column=column)
+    earlier = 15 * row + column
+    now = reach(model, layers, first, kernel, row, column) - {(row, column)}
+    ever = reach(model, 40, first, kernel, row, column) - {(row, column)}
+    text = words(explorer)
+    assert number("sees (…) of", text) == len(now) and number("of (…) earlier pixels", text) == earlier
+    blind = earlier - len(ever)
+    assert "There is no blind spot." in text if not blind else number(r"\. (…) lies? in the blind spot whatever the depth", text) == blind
+    later = len(ever) - len(now)
+    assert number(r"\. (…) more comes? into sight", text) == later if later else "into sight" not in text
+    assert ("Mask B in the first layer is the mistake" in text) == (first == "B") == ("it sees itself" in told(explorer))
+    alt = f"sees {len(now)} earlier pixels, {later} more with more layers, never {blind}; {224 - earlier} come later"
+    assert alt in told(explorer)
+    kinds, itself = explorer.kinds()
+    assert itself == (first == "B") and kinds[row, column] == OUTPUT
+    assert [(kinds == kind).sum() for kind in (SEEN, NOT_YET, BLIND, FUTURE)] == [len(now), later, blind, 224 - earlier]
+    assert (kinds.ravel()[earlier + 1 :] == FUTURE).all() and not (kinds.ravel()[:earlier] == FUTURE).any()
+
+
+def test_depth_cures_no_blind_spot_but_the_gated_stacks_have_none():
+    explorer = ReceptiveFieldExplorer()
+    blind = {}
+    for model in MODELS:
+        for layers in (1, 4, 8):
+            set_to(explorer, model=model, layers=layers)
+            blind.setdefault(model, set()).add(int((explorer.kinds()[0] == BLIND).sum()))
+    assert blind["gated PixelCNN"] == {0}
+    assert len(blind["PixelCNN"]) == len(blind["row LSTM"]) == 1 and min(*blind["PixelCNN"], *blind["row LSTM"]) > 20
+
+
+def test_the_gated_stacks_see_all_before_every_output_and_nothing_behind():
+    flat = sees("gated PixelCNN", DEEP, "A", 3).reshape(225, 225)
+    assert np.array_equal(flat, np.tri(225, k=-1, dtype=bool))
+
+
+def test_the_kernels_are_shown():
+    explorer = set_to(ReceptiveFieldExplorer(), model="PixelCNN", kernel=3, first_mask="A")
+    assert "first layer: mask A: rows 111, 100, 000; layers behind: mask B: rows 111, 110, 000" in told(explorer)
+    set_to(explorer, first_mask="B", kernel=5)
+    assert "first layer: mask B: rows 11111, 11111, 11100, 00000, 00000; layers behind: mask B" in told(explorer)
+    set_to(explorer, model="gated PixelCNN", kernel=3)
+    assert "vertical; input shifted down: rows 111, 111, 000; horizontal; not shifted right: rows 000, 110, 000" in told(explorer)
+    set_to(explorer, model="row LSTM", first_mask="A")
+    assert "LSTM: state above, left: rows 111, 110, 000" in told(explorer)
+
+
+def test_moving_the_output_computes_nothing(monkeypatch):
+    explorer = ReceptiveFieldExplorer()
+    monkeypatch.setattr("course_lib.widgets.autoregressive.structure.forward", None)
+    set_to(explorer, row=3, column=11)
+
+
+# --- completion
+
+
+@pytest.mark.parametrize(
+    "where, there", [("lower", (7, 0)), ("upper", (0, 7)), ("right", (0, 7)), ("left", (7, 0)), ("middle band", (3, 3))]
+)
+@pytest.mark.parametrize("share, size", [(0.1, 1), (0.5, 4), (0.9, 7)])
+def test_the_hidden_part(where, there, share, size):
+    hidden = hidden_part((8, 8), where, share)
+    assert hidden.sum() == 8 * size and hidden[there]
+    lines = hidden.all(1) if where in ("lower", "upper", "middle band") else hidden.all(0)
+    assert lines.sum() == size and (np.diff(lines.astype(int)) != 0).sum() <= 2
+
+
+def known_before(hidden):
+    """Mean over hidden pixels of the share of shown pixels that come before."""
+    flat = hidden.ravel()
+    shares = [sum(not flat[k] for k in range(i)) / (~flat).sum() for i in range(64) if flat[i]]
+    return sum(shares) / len(shares)
+
+
+def edge(image, hidden):
+    gaps = [abs(image[i, j] - image[i + 1, j]) for i in range(7) for j in range(8) if hidden[i, j] != hidden[i + 1, j]]
+    gaps += [abs(image[i, j] - image[i, j + 1]) for i in range(8) for j in range(7) if hidden[i, j] != hidden[i, j + 1]]
+    return float(np.mean(gaps))
+
+
+@pytest.mark.parametrize("where", ["lower", "right", "upper", "left", "middle band"])
+def test_completions_are_those_of_the_naive_way(where):
+    explorer = set_to(completion(), hide=where, share=0.4, temperature=1.5, seed=7, image=1)
+    hidden, x = hidden_part((8, 8), where, 0.4), digits()[1:2]
+    given = x.expand(10, -1, -1, -1).long()
+    known = torch.from_numpy(~hidden).expand(10, 1, 8, 8)
+    expected = sample_naive(pixel_model(), 10, None, 1.5, random_numbers(10, 7), given, known)[:, 0].numpy()
+    assert np.array_equal(explorer.completions(), expected)
+    assert (expected[:, ~hidden] == x[0, 0].numpy()[~hidden]).all()
+    text = words(explorer)
+    assert number(r"knew (…)% of the shown", text) == round(100 * known_before(hidden))
+    assert number(r"neighbours differ by (…) on", text) == pytest.approx(
+        np.mean([edge(e, hidden) for e in expected.astype(float)]), abs=0.006
+    )
+    assert number(r"in the original by (…) ", text) == pytest.approx(edge(x[0, 0].numpy().astype(float), hidden), abs=0.006)
+    assert f"hidden: {where}, {hidden.sum()} of 64 pixels" in text
+
+    _, sheet = picture(explorer, "10 completions at temperature 1.5, draw 7")
+    shown = cells(sheet, 5)
+    grey = 255 * x[0, 0].numpy()[~hidden]
+    assert (shown[:, ~hidden] == grey[None, :, None]).all()
+    assert np.array_equal(shown[:, hidden][..., 2] > 128, expected[:, hidden] > 0), "drawn ones are blue, bright or dark"
+    assert (shown[:, hidden][..., 2] > shown[:, hidden][..., 0]).all()
+    _, first = picture(explorer, "the original, what the model sees, and the mean of 10 completions")
+    original, seen, mean = cells(first, 3)
+    assert (original[..., 0] == 255 * x[0, 0].numpy()).all()
+    assert (seen[hidden] == UNDRAWN).all() and (seen[~hidden] == original[~hidden]).all()
+    share = expected.mean(0)[hidden]
+    assert np.abs(mean[hidden][:, 0] - (9 + share * (140 - 9))).max() <= 1
+
+
+def test_words_say_where_seams_are():
+    explorer = completion()
+    assert "knew 100% of the shown ones" in words(explorer) and "so the completions fit to it" in words(explorer)
+    set_to(explorer, hide="upper")
+    assert "knew 0% of the shown ones" in words(explorer) and "drawn blindly, as in a new digit" in words(explorer)
+    set_to(explorer, hide="middle band")
+    assert "look for broken strokes at its lower edge" in words(explorer)
+    set_to(explorer, hide="right")
+    assert "Rows further down were unknown" in words(explorer)
+
+
+def test_completions_are_kept(monkeypatch):
+    explorer = set_to(completion(), share=0.3)
+    set_to(explorer, share=0.6)
+    monkeypatch.setattr(image_explorers, "sample_cached", None)
+    set_to(explorer, share=0.3)
+
+
+@pytest.mark.parametrize(
+    "images, sentence",
+    [
+        (digits()[:, 0], r"images must be \(n, 1, 8, 8\) with n above 0, got shape \(3, 8, 8\)"),
+        (digits()[:0], "with n above 0"),
+        (digits(16), "must hold whole numbers 0 to 1, got 0 to 15; binarise them first"),
+        (digits().float() / 3, "got fractions"),
+    ],
+)
+def test_images_that_the_model_cannot_read_are_refused(images, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        CompletionExplorer(pixel_model(), images)
+
+
+# --- the distribution of one value
+
+
+def cut(logits, temperature, k, p):
+    """The model's probabilities, those at the temperature, and those that are left, in plain numpy."""
+    logits = np.asarray(logits, dtype=float)
+    tempered = special.softmax(logits / temperature)
+    order = np.argsort(-tempered)[:k]
+    share = tempered[order] / tempered[order].sum()
+    count = len(order) if p >= 1 else int(np.searchsorted(np.cumsum(share), p - 1e-12) + 1)
+    left = np.zeros_like(tempered)
+    left[order[:count]] = tempered[order[:count]]
+    return special.softmax(logits), tempered, left / left.sum(), left.sum(), count
+
+
+CUTS = [(1.0, 16, 1.0), (0.5, 16, 1.0), (2.0, 5, 1.0), (1.0, 16, 0.6), (1.4, 10, 0.5), (0.3, 1, 0.1)]
+
+
+@pytest.mark.parametrize("temperature, k, p", CUTS)
+def test_the_bars_of_a_pixel(temperature, k, p):
+    explorer = set_to(grey(), image=1, row=3, column=5, temperature=temperature, top_k=k, nucleus=p)
+    with torch.no_grad():
+        logits = pixel_model("categorical", 16).logits(digits(16)[1:2])[0, 0, :, 3, 5]
+    model, _, left, mass, count = cut(logits, temperature, k, p)
+    text, true = words(explorer), int(digits(16)[1, 0, 3, 5])
+    assert number(rf"The true value {true} has p = (…),", text) == pytest.approx(model[true], abs=6e-5)
+    assert number(r", (…) nats of surprise", text) == pytest.approx(-math.log(model[true]), abs=0.006)
+    entropy = stats.entropy(model, base=2)
+    assert number(r"own distribution: (…) bits", text) == pytest.approx(entropy, abs=0.006)
+    assert number(r"as wide as (…) equally", text) == pytest.approx(2**entropy, abs=0.06)
+    assert number(r"Kept: (…) of 16 values", text) == count
+    assert number(r"values with (…)% of the mass", text) / 100 == pytest.approx(mass, abs=6e-4)
+    assert number(r"drawn from has (…) bits", text) == pytest.approx(stats.entropy(left, base=2), abs=0.006)
+    assert ("The true value is cut off" in text) == (left[true] == 0)
+    assert f"the likeliest is {model.argmax()} with {model.max():.3f}, the true one {true} has {model[true]:.4f}; {count} kept" in told(
+        explorer
+    )
+    chart = explorer.panels()[1][0]
+    grey_bars, blue = chart.bars
+    assert np.allclose(grey_bars.height, model, atol=1e-6)
+    drawn = np.zeros(16)
+    drawn[(np.asarray(blue.left) + 0.5).astype(int)] = blue.height
+    assert np.allclose(drawn, left, atol=1e-4)
+    assert chart.marks[0].x == true
+
+
+def test_the_picture_of_what_is_known():
+    explorer = set_to(grey(), image=2, row=4, column=3)
+    _, sheet = picture(explorer, "image 2 with the pixel at row 4, column 3 framed")
+    shown = pixels_of(sheet, 0).reshape(64, 3).astype(int)
+    x = digits(16)[2].flatten().int().numpy()
+    assert np.abs(shown[:35] - np.round(255 * x[:35, None] / 15)).max() <= 1
+    assert (shown[35:, 2] >= shown[35:, 0]).all() and (shown[35:].min(1) > 150).all(), "pale"
+    with torch.no_grad():
+        p = pixel_model("categorical", 16).logits(digits(16)[2:3])[0, 0].softmax(0).numpy()
+    entropies = stats.entropy(p, axis=0, base=2)
+    alt, _ = picture(explorer, "image 2")
+    assert f"from {entropies.min():.2f} to {entropies.max():.2f} bits" in alt
+    dark = pixels_of(sheet, 1).astype(int).sum(2)
+    assert np.unravel_index(dark.argmin(), (8, 8)) == np.unravel_index(entropies.argmax(), (8, 8))
+
+
+def test_it_begins_where_the_model_is_least_sure():
+    explorer = grey()
+    with torch.no_grad():
+        p = pixel_model("categorical", 16).logits(digits(16)[:1])[0, 0].softmax(0).numpy()
+    assert (explorer.row.value, explorer.column.value) == np.unravel_index(stats.entropy(p, axis=0).argmax(), (8, 8))
+
+
+def test_a_model_without_a_bar_for_each_value_is_refused():
+    with pytest.raises(ValueError, match="must have a categorical output, to have a bar for each value, got bernoulli"):
+        NextPixelExplorer(pixel_model(), digits())
+
+
+def test_one_pass_serves_all_of_an_image(monkeypatch):
+    explorer = grey()
+    monkeypatch.setattr(GatedPixelCNN, "logits", None)
+    set_to(explorer, row=1, column=1, temperature=0.5)
+
+
+# --- the next character
+
+
+def next_logits(prompt):
+    x = torch.tensor([[ALPHABET.index(c) for c in prompt] + [0]])
+    with torch.no_grad():
+        return lstm().logits(x)[0, -1]
+
+
+@pytest.mark.parametrize("prompt", ["", "a", "bad cab"])
+@pytest.mark.parametrize("temperature, k, p", [(1.0, 12, 1.0), (0.6, 3, 1.0), (1.5, 12, 0.4), (2.0, 5, 0.7)])
+def test_the_bars_of_a_character(prompt, temperature, k, p):
+    explorer = set_to(characters(prompt), temperature=temperature, top_k=k, nucleus=p)
+    model, _, left, mass, count = cut(next_logits(prompt), temperature, k, p)
+    text, entropy = words(explorer), stats.entropy(model, base=2)
+    assert number(r"own distribution: (…) bits", text) == pytest.approx(entropy, abs=0.006)
+    assert number(r"Perplexity 2\^[\d.]+ = (…)", text.rstrip()) == pytest.approx(2**entropy, abs=0.06)
+    assert number(r"Kept: (…) of 12 characters", text) == count
+    assert number(r"characters with (…)% of the mass", text) / 100 == pytest.approx(mass, abs=6e-4)
+    assert number(r"drawn from has (…) bits", text) == pytest.approx(stats.entropy(left, base=2), abs=0.006)
+    assert ("The prompt is empty" in text) == (prompt == "")
+    named = [{" ": "space", "\n": "newline"}.get(c, c) for c in ALPHABET]
+    best = np.argsort(-model)[:3]
+    assert "characters: " + ", ".join(f"{named[i]} {model[i]:.3f}" for i in best) in told(explorer)
+
+
+def test_those_cut_off_are_grey():
+    explorer = set_to(characters(), top_k=3)
+    chart = explorer.panels()[0][0].html()
+    assert chart.count('fill="#a3abb3"') == len(ALPHABET) - 3, "their names"
+    assert chart.count(f'fill="{image_explorers.CYCLE[0]}"') == 3 + 1, "three bars, and the legend"
+
+
+@pytest.mark.parametrize("temperature, k, p, seed", [(1.0, 12, 1.0, 0), (0.7, 5, 1.0, 3), (1.3, 12, 0.6, 1)])
+def test_continuations_are_drawn_from_what_is_left(temperature, k, p, seed):
+    explorer = set_to(characters("abc"), temperature=temperature, top_k=k, nucleus=p, seed=seed)
+    u = torch.rand(3, 120, generator=torch.Generator().manual_seed(seed))
+    for way, text in enumerate(explorer.continuations()):
+        assert len(text) == 120
+        so_far = "abc"
+        for t in range(12):
+            _, _, left, _, _ = cut(next_logits(so_far), temperature, k, p)
+            so_far += ALPHABET[int(np.searchsorted(np.cumsum(left), float(u[way, t]), side="right"))]
+        assert text.startswith(so_far[3:])
+    shown = [text.replace("\n", "↵").replace(" ", "\u00a0") for text in explorer.continuations()]
+    assert "120 characters after “abc”, three times: " + " / ".join(shown) in told(explorer)
+
+
+def test_odd_characters_are_read_as_a_space():
+    explorer = characters("aéb")
+    before = explorer.continuations()
+    assert "What is not in the alphabet is read as a space: é." in words(explorer)
+    set_to(explorer, prompt="a b")
+    assert "not in the alphabet" not in words(explorer) and explorer.continuations() == before
+    set_to(explorer, prompt="a\tb€")
+    assert "is read as a space: \\t €." in words(explorer)
+
+
+def test_typing_a_prompt_changes_the_view():
+    explorer = characters("a")
+    before = explorer.view.value
+    set_to(explorer, prompt="ab")
+    assert explorer.view.value != before and "after “ab”" in explorer.view.value
+    set_to(explorer, prompt="")
+    assert "The prompt is empty, so this is the first character of a text." in words(explorer)
+    set_to(explorer, prompt="abc" * 200)
+    assert "after “…" + ("abc" * 5) + "”" in explorer.view.value
+
+
+def test_what_was_read_and_drawn_is_kept(monkeypatch):
+    explorer = set_to(characters("a"), temperature=0.5)
+    set_to(explorer, temperature=1.0, prompt="b")
+    monkeypatch.setattr(torch.nn.LSTM, "forward", None)
+    set_to(explorer, prompt="a", temperature=1.0)
+    set_to(explorer, temperature=0.5)
+
+
+def test_a_text_brings_its_alphabet():
+    text = Text("small", "train", torch.zeros(3, dtype=torch.uint8), ALPHABET)
+    assert NextCharacterExplorer(lstm(), text, "ab").alphabet == ALPHABET
+
+
+@pytest.mark.parametrize(
+    "model, alphabet, sentence",
+    [
+        (lstm(), "ab ", "the model has 12 symbols and the alphabet 3; give the one it was trained on"),
+        (torch.nn.Linear(2, 2), ALPHABET, "must be a CharLSTM, got Linear"),
+        (lstm(), "abcdefghijkl", "needs a space"),
+    ],
+)
+def test_models_that_do_not_fit_the_alphabet_are_refused(model, alphabet, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        NextCharacterExplorer(model, alphabet)
+
+
+# --- dilated convolutions
+
+
+def heard(steps):
+    """How many samples one output depends on, by the gradient of the course's own layers."""
+    net = torch.nn.Sequential(*(CausalConv1d(1, 1, 2, d) for d in steps))
+    for p in net.parameters():
+        torch.nn.init.constant_(p, 0.5)
+    x = torch.ones(1, 1, 600, requires_grad=True)
+    net(x)[0, 0, -1].backward()
+    return int((x.grad != 0).sum())
+
+
+@pytest.mark.parametrize("kind, layers", [("dilated", 1), ("dilated", 4), ("dilated", 9), ("plain", 1), ("plain", 6), ("plain", 9)])
+def test_the_receptive_field_and_what_a_sample_costs(kind, layers):
+    explorer = set_to(DilationExplorer(), kind=kind, layers=layers)
+    steps = [2**k for k in range(layers)] if kind == "dilated" else [1] * layers
+    field = heard(steps)
+    assert WaveNet(4, 2, steps).receptive_field == field
+    needed, level = set(), {0}
+    for depth, d in enumerate(reversed(steps)):  # all values above the sound that the output is made of
+        needed |= {(depth, back) for back in level}
+        level = level | {back + d for back in level}
+    assert len(level) == field
+    wavenet = WaveNet()
+    each = wavenet.filters[0].weight.numel() + wavenet.mix[0].weight.numel()
+    text = words(explorer)
+    assert f"The output hears {field} samples, {field / 8:g} ms at 8,000 Hz." in text
+    noun = "node" if len(needed) == 1 else "nodes"
+    assert f"needs {len(needed)} {noun} of the tree, {len(needed) * each:,} multiplications" in text
+    assert re.search(rf"the newest of each, {layers} nodes?, {layers * each:,}", text)
+    assert f"One node of a WaveNet with 32 channels takes {each:,}" in text
+    assert f"{kind} with {layers}: {field}" in told(explorer)
+    assert f"with {layers} layers {len(needed) * each:,} without a ring buffer, {layers * each:,} with one" in told(explorer)
+    if len(needed) > layers:
+        assert number(r": (…) times fewer", text) == pytest.approx(len(needed) / layers, abs=0.06)
+
+
+def test_the_tree_has_the_nodes_that_are_used():
+    explorer = set_to(DilationExplorer(), layers=3)
+    assert "used in each layer from the sound up: 8, 4, 2, 1" in told(explorer)
+    set_to(explorer, kind="plain")
+    assert "used in each layer from the sound up: 4, 3, 2, 1" in told(explorer)
+
+
+# --- labels
+
+
+def test_drawings_under_a_label_are_those_of_the_naive_way():
+    explorer = set_to(classes(), digit=7, temperature=0.8, seed=2)
+    model, u = pixel_model(classes=10), random_numbers(10, 2)
+    expected = sample_naive(model, 10, torch.full((10,), 7), 0.8, u)[:, 0].numpy()
+    _, sheet = picture(explorer, "10 samples under the label 7 at temperature 0.8, draw 2")
+    assert np.array_equal(cells(sheet, 5), 255 * expected)
+    every = sample_naive(model, 10, torch.arange(10), 0.8, u[:1].expand(10, -1))[:, 0].numpy()
+    _, row = picture(explorer, "one drawing under each label 0 to 9")
+    assert np.array_equal(cells(row, 10), 255 * every)
+    assert np.array_equal(every[7], expected[0]), "the same random numbers"
+    alt, pair = picture(explorer, "the mean of the 10 samples")
+    mean, empty = cells(pair, 2)
+    assert np.abs(mean - 255 * expected.mean(0)).max() <= 1
+    with torch.no_grad():
+        p = model.logits(torch.zeros(1, 1, 8, 8), torch.tensor([7]))[0, 0, 0].sigmoid().numpy()
+    assert np.abs(empty - 255 * p / p.max()).max() <= 1
+    assert f"at most {p.max():.3f}" in alt
+    row, column = np.unravel_index(p.argmax(), p.shape)
+    assert f"label 7 expects a first stroke most at row {row}, column {column} ({p.max():.3f})" in words(explorer)
+    assert number(r"have (…)% bright pixels", words(explorer)) == pytest.approx(100 * expected.mean(), abs=0.06)
+    begin = np.mean([np.nonzero(image.any(1))[0][0] for image in expected])
+    assert f"begin at row {round(begin)} on average" in words(explorer)
+
+
+def test_labels_are_drawn_once(monkeypatch):
+    explorer = set_to(classes(), digit=1)
+    set_to(explorer, digit=2)
+    monkeypatch.setattr(image_explorers, "sample_cached", None)
+    monkeypatch.setattr(GatedPixelCNN, "logits", None)
+    set_to(explorer, digit=1)
+
+
+def test_a_model_without_labels_is_refused():
+    with pytest.raises(ValueError, match="the model has no classes; build it with"):
+        ClassExplorer(pixel_model())
