@@ -44,7 +44,7 @@ class Recipe:
     Attributes:
         build: () → untrained model
         data: a name of `datasets.load`
-        budgets: preset → Budget
+        budgets: preset → Budget; a model that only a GPU can train in time has no "cpu", and is not shipped
         fit: keyword arguments for `training.fit`: step, prepare, optimisers (a function of the model)
         tensors: Dataset → what `fit` iterates over; the images when left out
         measure: (model, test split) → dict of numbers

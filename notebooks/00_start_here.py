@@ -230,7 +230,7 @@ display(start_here.family_tree())
 # Three remarks. The borders are soft: a diffusion model has a lower bound, and with a differential equation also an exact likelihood. A plain autoencoder is *not* on the tree:
 # it has no $p(x)$ and no way to sample (lecture 02 shows how that fails). And "implicit" says nothing of quality or variety: GANs can be sharp and still leave out whole parts of the data.
 #
-# Lectures 01 to 04 are there; 05 to 09 are to come.
+# Lectures 01 to 05 are there; 06 to 09 are to come.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4 · What they are good for
@@ -524,7 +524,10 @@ plt.show()
 # | `digits8` | 1,797 handwritten digits, inside scikit-learn | 8×8, grey | models train in seconds |
 # | `sprites` | shapes drawn by us: shape, scale, orientation, x, y | 60,750, 32×32 | each image's causes are known |
 # | `moons`, `rings`, … | points of the plane | as many as you like | their exact density is known |
+# | `manual` | Python's own manual, in every Python | about 340,000 + 37,000 characters | differs a little between versions of Python |
+# | `sounds` | tones and chirps, made by us | 2,000 + 200, half a second at 8,000 Hz | |
 # | `mnist`, `fashion_mnist` | handwritten digits; Zalando's clothes in the same format | 60,000 + 10,000, 28×28, grey | downloaded once. CC BY-SA 3.0 as its curators state it; MIT |
+# | `shakespeare` | lines from Shakespeare's plays | 1.1 million characters | downloaded once. Old enough to belong to everybody |
 # | `cifar10` | small photographs of 10 kinds of animals and vehicles | 50,000 + 10,000, 32×32, colour | downloaded once. No licence stated. Its source, *80 Million Tiny Images*, was withdrawn in 2020 for offensive labels. About 3 % of the test images have near-copies in the training set (arXiv:1902.00423) |
 #
 # Papers also report on larger ones. This course does not need them:
@@ -607,7 +610,7 @@ cards = {
     "02_autoencoders": ("Autoencoders", 100, "squeeze and restore; clouds instead of points: the VAE", tile(vae.sample(9))),
     "03_gans": ("GANs", 110, "two networks play a game, and pictures get sharp", tile(gan.sample(9))),
     "04_flows": ("Flows", 110, "bend a Gaussian into anything, and back, exactly", density["pinwheel"] / density["pinwheel"].max()),
-    "05_autoregressive": ("Autoregression", None, "one pixel, letter or sound sample after the other", half),
+    "05_autoregressive": ("Autoregression", 110, "one pixel, letter or sound sample after the other", half),
     "06_diffusion": ("Diffusion", None, "learn to remove a little noise, many times", tile(noisy)),
     "07_metrics": ("Metrics", None, "which model is better, and who says so", tile(torch.cat([x_test[::350], vae.sample(3), gan.sample(3)]), 3)),
     "08_energy_based": ("Energy-based", None, "low energy where data are; walk there by chance", 1 - density["rings"] / density["rings"].max()),

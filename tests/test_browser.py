@@ -100,6 +100,16 @@ CONTROLS = {
         Control("widgets.InversionExplorer", "inversion", key="ArrowRight"),
         Control("widgets.TemperatureExplorer", "temperature"),
     ],
+    "05_autoregressive": [
+        Control("widgets.DrawingExplorer", "drawing", key="ArrowRight", times=10),
+        Control("widgets.ReceptiveFieldExplorer", "receptive_field", key="ArrowRight"),
+        Control("widgets.ReceptiveFieldExplorer", "receptive_field_gated", "select", option="gated PixelCNN"),
+        Control("widgets.NextPixelExplorer", "next_pixel", nth=4, times=2),
+        Control("widgets.CompletionExplorer", "completion", "select", option="upper"),
+        Control("widgets.ClassExplorer", "classes", key="ArrowRight", times=1),
+        Control("widgets.DilationExplorer", "dilation", key="ArrowRight"),
+        Control("widgets.NextCharacterExplorer", "next_character", nth=1, times=1),
+    ],
 }
 LECTURES = sorted(path.stem for path in ROOT.glob("notebooks/*.ipynb"))
 

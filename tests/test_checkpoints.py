@@ -131,5 +131,5 @@ def test_a_family_is_trained_on_one_budget():
     assert {family: kinds for family, kinds in presets.items() if len(kinds) > 1} == {}
 
 
-def test_every_recipe_is_shipped():
-    assert set(recipes.recipes()) == set(SHIPPED)
+def test_every_recipe_for_a_cpu_is_shipped():
+    assert {name for name, recipe in recipes.recipes().items() if "cpu" in recipe.budgets} == set(SHIPPED)

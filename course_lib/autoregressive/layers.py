@@ -81,7 +81,7 @@ class MaskedConv2d(nn.Conv2d):
 
     def __init__(self, inputs: int, outputs: int, kernel: int, kind: str, colours: int = 1):
         super().__init__(inputs, outputs, kernel, padding=kernel // 2)
-        self.register_buffer("mask", causal_mask(kernel, kind, colours_of(outputs, colours), colours_of(inputs, colours)))
+        self.register_buffer("mask", causal_mask(kernel, kind, colours_of(outputs, colours), colours_of(inputs, colours)), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.conv2d(x, self.weight * self.mask, self.bias, padding=self.padding)
