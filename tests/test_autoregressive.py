@@ -891,19 +891,25 @@ def arguments(model, n=4):
     return (whole_numbers(model, n),) if y is None else (whole_numbers(model, n), y)
 
 
+@pytest.fixture
+def compiler():
+    """A fresh compiler. It turns the checks of torch.distributions off for the whole process: they are turned on again."""
+    torch.compiler.reset()
+    yield
+    torch.distributions.Distribution.set_default_validate_args(__debug__)
+
+
 @pytest.mark.parametrize("name", MASKED)
-def test_models_work_compiled(name):
+def test_models_work_compiled(name, compiler):
     model = MASKED[name]()
     x = arguments(model)
-    torch.compiler.reset()
     compiled = torch.compile(model.logits, backend="eager", fullgraph=True)
     assert torch.allclose(compiled(*x), model.logits(*x), atol=1e-12)
 
 
 @pytest.mark.parametrize("build", [lambda: rough(WaveNet(5, 8, (1, 2))), lambda: rough(CharLSTM(5, 8))], ids=["wavenet", "lstm"])
-def test_sequences_work_compiled(build):
+def test_sequences_work_compiled(build, compiler):
     model, x = build(), torch.randint(5, (2, 6))
-    torch.compiler.reset()
     assert torch.allclose(torch.compile(model.loss, backend="eager")(x), model.loss(x), atol=1e-12)
 
 
