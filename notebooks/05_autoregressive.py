@@ -513,7 +513,7 @@ for waves in (sounds.x[:3], played):
     display(Audio(torch.cat([part for wave in waves for part in (wave, silence)]).numpy(), rate=datasets.RATE))
 
 # %% [markdown]
-# > **What to notice.** A tone settles in the first 50 ms or so: at the start there is little past to hold on to. It keeps its pitch and dies away as the data do. What is left is hiss, less of it at a lower temperature.
+# > **What to notice.** The samples begin ragged: at the start there is little past to hold on to. Then a tone settles. Listen: it keeps its pitch and dies away as the data do. What is left is hiss.
 # > Each layer keeps a **ring** of its last inputs. Step $t$ reads the entry that is $d$ steps old and writes over it. Nothing is moved, whatever the dilation.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -554,7 +554,7 @@ table([*rows, text_row("uniform", pieces.numel() * math.log(96), "none")])
 widgets.NextCharacterExplorer(lstm, manual)
 
 # %% [markdown]
-# > **What to notice.** After `The import statemen` the next character is sure; after `The ` a dozen are likely. With *top k* at 1 every prompt soon runs into the same phrase, and then into blanks without end: the likeliest text is not a typical one. High temperature invents words.
+# > **What to notice.** After `The import statemen` the next character is sure; after `The ` a dozen are likely. With *top k* at 1 most prompts soon run into the same phrase, and then into blanks without end: the likeliest text is not a typical one. High temperature invents words.
 # > **Top-k** keeps the $k$ likeliest; $k$ is too many where one is sure and too few where fifty are fine. The **nucleus** keeps as few as reach probability $p$ together, so it adapts.
 
 # %%

@@ -422,18 +422,6 @@ def test_train_and_test_of_the_manual_share_hardly_a_sentence():
     assert len(lines[0] & lines[1]) < 0.05 * len(lines[1])
 
 
-def test_windows_are_pieces_of_the_text_from_anywhere():
-    data = Text("t", "train", torch.arange(96, dtype=torch.uint8))
-    x = data.windows(5, 4000, torch.Generator().manual_seed(0))
-    assert x.dtype == torch.int64 and x.shape == (4000, 5) and (x.diff() == 1).all()
-    assert x[:, 0].unique().tolist() == list(range(92))  # the first place and the last
-    assert torch.equal(x, data.windows(5, 4000, torch.Generator().manual_seed(0)))
-    assert torch.equal(data.windows(96, 1), torch.arange(96)[None])
-    for length in (97, 0):
-        with pytest.raises(ValueError, match=f"pieces of 1 to 96 characters can be cut from this text, got length {length}"):
-            data.windows(length, 1)
-
-
 def test_sounds_are_in_range_labelled_and_seeded():
     data = load("sounds", "test")
     assert data.x.shape == (200, 4000) and data.x.dtype == torch.float32 and RATE == 8_000

@@ -87,6 +87,15 @@ def test_importing_the_course_imports_no_topic():
     assert done.stdout.split() == ["course_lib"]
 
 
+def test_the_recipes_touch_no_gpu_until_one_is_trained():
+    # what starts several processes in a notebook must find the GPUs untouched
+    code = "import torch\ndef touched(): raise SystemExit('a GPU was touched')\n"
+    code += "torch.cuda.is_available, torch.cuda._lazy_init, torch.cuda.current_device = lambda: True, touched, touched\n"
+    code += "from course_lib import recipes; print(len(recipes.recipes()))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and int(done.stdout) > 50, done.stderr
+
+
 def test_top_level_holds_nothing_else():
     if not (ROOT / ".git").exists() or not shutil.which("git"):
         pytest.skip("not a git checkout")

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from .. import metrics
-from ..datasets import Dataset, Text, binarise, to_float
-from ..distributions import mu_law
+from ..datasets import Dataset, Text, batches, binarise, to_float
+from ..distributions import bits_per_dim, mu_law
 from ..recipes import Budget, Recipe, images_and_labels
 from .made import MADE
 from .pixels import GatedPixelCNN, PixelCNN, PixelRNN
@@ -44,8 +44,8 @@ def measure_bits(model: nn.Module, data: Dataset, n: int = 2_000) -> dict:
 def measure_nats(model: nn.Module, data: Dataset) -> dict:
     """Exact −log p of the test images, binarised once at random, nats an image."""
     x = binarise(data.x, generator=torch.Generator(data.x.device).manual_seed(0))
-    labels = data.y.split(250) if getattr(model, "classes", 0) else [None] * math.ceil(len(x) / 250)
-    nats = [-(model.log_prob(part) if y is None else model.log_prob(part, y)) for part, y in zip(x.split(250), labels)]
+    told = [data.y] if getattr(model, "classes", 0) else []
+    nats = [-model.log_prob(*part) for part in batches((x, *told), 250, shuffle=False)]
     return {"nll": torch.cat(nats).mean().item(), "test_images": len(data)}
 
 
@@ -76,8 +76,8 @@ def quantised(data: Dataset) -> Tensor:
 def measure_sound(model: WaveNet, data: Dataset) -> dict:
     """−log p in bits a sample of sound."""
     x = quantised(data)
-    nats = -torch.cat([model.log_prob(part) for part in x.split(10)]).mean() / x.shape[1]
-    return {"bits_per_sample": nats.item() / math.log(2), "test_sounds": len(x)}
+    bits = torch.cat([bits_per_dim(model.log_prob(part), x.shape[1]) for part in x.split(10)])
+    return {"bits_per_sample": bits.mean().item(), "test_sounds": len(x)}
 
 
 # --- the recipes
@@ -89,12 +89,13 @@ LIVE = {
 }
 
 
-def image_budgets(steps: int, batch_size: int = 16, **options) -> dict[str, Budget]:
-    """The two budgets of a pixel model; the GPU's is about 100 epochs."""
-    return {
-        "cpu": Budget(steps, batch_size, 1e-3, warmup=200, clip=1.0, precision="bf16", **options),
-        "gpu": Budget(46_000, 128, 1e-3, warmup=500, clip=1.0, precision="bf16" if torch.cuda.is_bf16_supported() else "fp16", **options),
-    }
+# about 100 epochs
+IMAGES_ON_GPU = Budget(46_000, 128, 1e-3, warmup=500, clip=1.0)
+
+
+def image_budgets(steps: int, batch_size: int = 16) -> dict[str, Budget]:
+    """The two budgets of a pixel model."""
+    return {"cpu": Budget(steps, batch_size, 1e-3, warmup=200, clip=1.0, precision="bf16"), "gpu": IMAGES_ON_GPU}
 
 
 def sequence_budgets(steps: int, batch_size: int, lr: float = 2e-3) -> dict[str, Budget]:
@@ -111,7 +112,7 @@ DIGITS = {"tensors": lambda data: data.x, "fit": {"prepare": binarise}}
 RECIPES = {
     "pixelcnn_8bit": Recipe(partial(GatedPixelCNN, width=48), "mnist", image_budgets(9_000), measure_bits),
     # too large for half an hour of a CPU, so it is not shipped
-    "pixelcnn_8bit_large": Recipe(uva_pixelcnn, "mnist", {"gpu": image_budgets(0)["gpu"]}, measure_bits),
+    "pixelcnn_8bit_large": Recipe(uva_pixelcnn, "mnist", {"gpu": IMAGES_ON_GPU}, measure_bits),
     "pixelcnn_gated": Recipe(partial(GatedPixelCNN, width=32, **BITS), "mnist", image_budgets(12_000), measure_nats, **DIGITS),
     "pixelcnn_classes": Recipe(
         partial(GatedPixelCNN, width=24, dilations=(1, 2, 1, 4, 1), classes=10, **BITS),

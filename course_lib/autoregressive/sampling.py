@@ -69,11 +69,11 @@ def uniforms_for(model: nn.Module, n: int, draws: int, temperature: float, unifo
     return uniforms
 
 
-def canvas(model: "PixelModel", n: int, given: Tensor | None, known: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """The images to be filled in, (n, *shape) with 0 where nothing is known yet, and the mask of what is known, or None."""
+def canvas(model: "PixelModel", n: int, given: Tensor | None, known: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The images to be filled in, (n, *shape) with 0 where nothing is known yet, and the mask of what is known."""
     device = next(model.parameters()).device
     if given is None and known is None:
-        return torch.zeros(n, *model.shape, dtype=torch.long, device=device), None
+        given, known = torch.zeros(1, *model.shape, dtype=torch.long), torch.zeros(1, *model.shape, dtype=torch.bool)
     for name, value in (("given", given), ("known", known)):
         if value is None or tuple(value.shape) not in ((n, *model.shape), (1, *model.shape)):
             got = "none" if value is None else tuple(value.shape)
@@ -113,7 +113,7 @@ def sample_naive(
     x, known = canvas(model, n, given, known)
     for turn, (c, i, j) in enumerate(raster(model.shape)):
         drawn = model.draw(model.logits(x, y)[:, c, :, i, j], uniforms[:, turn], temperature)
-        x[:, c, i, j] = drawn if known is None else torch.where(known[:, c, i, j], x[:, c, i, j], drawn)
+        x[:, c, i, j] = torch.where(known[:, c, i, j], x[:, c, i, j], drawn)
     return x
 
 
@@ -177,9 +177,8 @@ def sample_cached(
     first = model.first_h.weight.flatten(1).T.contiguous(), model.first_h.bias
     heads = [(_matrix(head[0]), _matrix(head[2])) for head in model.heads]
     # two rows above and two columns to the left, of nothing
-    scaled = F.pad(torch.zeros_like(x, dtype=first[0].dtype) if known is None else model.scaled(x) * known, (2, 0, 2, 0))
-    wanted = torch.ones(height, columns, dtype=torch.bool) if known is None else ~known.all(0).all(0).cpu()
-    wanted = wanted.tolist()
+    scaled = F.pad(model.scaled(x) * known, (2, 0, 2, 0))
+    wanted = (~known.all(0).all(0)).tolist()
     last = [max((j for j in range(columns) if row[j]), default=-1) for row in wanted]  # the last column to be drawn in each row
     for i in range(height):
         if max(last[i:]) < 0:
@@ -198,8 +197,7 @@ def sample_cached(
                 seen = torch.cat([features, scaled[:, :c, i + 2, j + 2]], 1) if c else features
                 logits = torch.addmm(after[1], F.silu(torch.addmm(before[1], seen, before[0])), after[0])
                 drawn = model.draw(logits, uniforms[(i * columns + j) * colours + c], temperature)
-                if known is not None:
-                    drawn = torch.where(known[:, c, i, j], x[:, c, i, j], drawn)
+                drawn = torch.where(known[:, c, i, j], x[:, c, i, j], drawn)
                 x[:, c, i, j] = drawn
                 scaled[:, c, i + 2, j + 2] = model.scaled(drawn)
     return x
@@ -235,8 +233,7 @@ def sample_parallel(
     while changed and passes <= dims:
         in_turn = model.logits(x, y).permute(0, 3, 4, 1, 2).flatten(0, 3)  # (n · dims, numbers), in the order of drawing
         drawn = model.draw(in_turn, uniforms.flatten(), temperature)
-        drawn = drawn.view(n, height, width, colours).movedim(3, 1)
-        drawn = drawn if known is None else torch.where(known, x, drawn)
+        drawn = torch.where(known, x, drawn.view(n, height, width, colours).movedim(3, 1))
         passes, changed = passes + 1, not torch.equal(drawn, x)
         x = drawn
     return x, passes

@@ -171,9 +171,8 @@ def _obtain(name: str, file: str, read: Callable[[Path], Any], also: str | None 
 
 
 def _files(name: str) -> list[str]:
-    if name == "shakespeare":
-        return ["tinyshakespeare.txt"]
-    return ["cifar-10-binary.tar.gz"] if name == "cifar10" else [f"{stem}.gz" for stem in SHA256]
+    one = {"cifar10": "cifar-10-binary.tar.gz", "shakespeare": "tinyshakespeare.txt"}
+    return [one[name]] if name in one else [f"{stem}.gz" for stem in SHA256]
 
 
 def _own_copies(name: str, files: tuple[str, ...]) -> list[Path]:

@@ -34,13 +34,6 @@ class Text:
         """Whole numbers (time,) → characters."""
         return "".join(self.alphabet[i] for i in x.tolist())
 
-    def windows(self, length: int, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """n pieces (n, length) from random places, int64."""
-        if not 1 <= length <= len(self):
-            raise ValueError(f"pieces of 1 to {len(self):,} characters can be cut from this text, got length {length}")
-        start = torch.randint(len(self) - length + 1, (n, 1), generator=generator)
-        return self.x[start + torch.arange(length)].long()
-
 
 def encode(text: str, alphabet: str = ALPHABET) -> Tensor:
     """Characters → uint8 (time,), the place of each in the alphabet; those outside it become a space."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ...autoregressive import GatedPixelCNN, MaskedConv2d, PixelRNN, causal_mask, shift_down, shift_right
 from ...plotting.panels import CYCLE, GREY, INK, Drawing, Note, png
 from .. import BESIDE, Explorer, int_slider, menu
+from .images import plural
 
 SIDE = 15
 PIXELCNN, GATED, ROW_LSTM = "PixelCNN", "gated PixelCNN", "row LSTM"
@@ -94,6 +95,7 @@ class ReceptiveFieldExplorer(Explorer):
     def grid(self, kinds: np.ndarray, itself: bool) -> Drawing:
         cell, top = 20, 26
         row, column, side = self.row.value, self.column.value, SIDE * 20
+        depth = plural(self.layers.value, "layer")
         counts = [int((kinds == kind).sum()) for kind in range(5)]
         colours = COLOURS[kinds]
         if itself:
@@ -107,7 +109,9 @@ class ReceptiveFieldExplorer(Explorer):
         ]
 
         def draw(canvas) -> None:
-            canvas.text(0, 15, f"{self.model.value}, {layers_of(self.layers.value)}, output at row {row}, column {column}", 12, bold=True)
+            canvas.text(
+                0, 15, f"{self.model.value}, {plural(self.layers.value, 'layer')}, output at row {row}, column {column}", 12, bold=True
+            )
             canvas.image(0, top, side, side, png(colours))
             for k in range(SIDE + 1):
                 canvas.line((0, side), (top + k * cell,) * 2, "#ffffff", 1)
@@ -121,7 +125,7 @@ class ReceptiveFieldExplorer(Explorer):
                 canvas.rect(side + 19, y + 1, 14, 14, f"#{bytes(colour).hex()}")
                 canvas.text(side + 41, y + 12, label, 12)
 
-        alt = f"grid of {SIDE} × {SIDE} pixels for {self.model.value} with {layers_of(self.layers.value)}; the output at row {row}, "
+        alt = f"grid of {SIDE} × {SIDE} pixels for {self.model.value} with {depth}; the output at row {row}, "
         alt += f"column {column} sees {counts[SEEN]} earlier pixels, {counts[NOT_YET]} more with more layers, never {counts[BLIND]}; "
         alt += f"{counts[FUTURE]} come later" + ("; it sees itself" if itself else "")
         return Drawing(alt, BESIDE, top + side + 4, draw)
@@ -165,13 +169,12 @@ class ReceptiveFieldExplorer(Explorer):
     def words(self, kinds: np.ndarray, itself: bool) -> str:
         earlier = self.row.value * SIDE + self.column.value
         seen, not_yet, blind = (int((kinds == kind).sum()) for kind in (SEEN, NOT_YET, BLIND))
-        text = f"With {layers_of(self.layers.value)} the output sees {seen} of {earlier} earlier pixels. "
+        text = f"With {plural(self.layers.value, 'layer')} the output sees {seen} of {earlier} earlier pixels. "
         if not_yet:
             text += f"{not_yet} more come{'s' if not_yet == 1 else ''} into sight with more layers. "
         text += f"{blind} lie{'s' if blind == 1 else ''} in the blind spot whatever the depth. " if blind else "There is no blind spot. "
         if itself:
-            text += "Mask B in the first layer is the mistake: the output sees the very pixel it shall predict, so the loss falls to 0 "
-            text += "and samples are worthless. "
+            text += "Mask B in the first layer is the mistake: the output sees the very pixel it shall predict. "
         if self.model.value == ROW_LSTM:
             return text + "The first layer is a masked convolution; each LSTM carries a state down, one column to either side a row."
         if self.model.value == GATED:
@@ -180,7 +183,3 @@ class ReceptiveFieldExplorer(Explorer):
             text
             + "Each layer goes up by rows and to the right only as far as its kernel, so the corner above on the right stays out of reach."
         )
-
-
-def layers_of(n: int) -> str:
-    return f"{n} layer{'' if n == 1 else 's'}"
