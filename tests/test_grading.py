@@ -605,6 +605,222 @@ def test_too_few_symbols_or_inputs_come_with_advice(name, body, said):
     assert error.kind == "error" and said in str(error)
 
 
+MIXED_BY = "a = alpha_bar.view(-1, *[1] * (x.ndim - 1))\nreturn {} * x + {} * noise"
+SCHEDULE = (
+    "f = lambda u: torch.cos((u + offset) / (1 + offset) * math.pi / 2) ** 2\nbar = f(t) / f(torch.zeros(()))\n"
+    "held = bar.clamp(min=least)\nreturn {}, {}"
+)
+BETWEEN = "s, t = alpha_bar[s], alpha_bar[t]\nr = t / s\nreturn {}, {}"
+MEAN, VARIANCE = "(r.sqrt() * (1 - s) * x_t + s.sqrt() * (1 - r) * x) / (1 - t)", "(1 - r) * (1 - s) / (1 - t)"
+GUESSES = "a, b = alpha_bar**0.5, (1 - alpha_bar) ** 0.5\nx = {}\nreturn x, {}"
+FROM_DATA = "((x_t - b * noise) / a).clamp(-1, 1)"
+ONE_STEP = "t, s = alpha_bar[times[i]], alpha_bar[times[i + 1]]\nv = {}\nreturn {}"
+STEP_V, STEP_SUM = "eta**2 * (1 - t / s) * (1 - s) / (1 - t)", "s.sqrt() * x + (1 - s - v).sqrt() * noise + v.sqrt() * fresh"
+NOISE_LOSS = (
+    "t, n = {}, randn(x.shape)\na = alpha_bar(t).reshape(-1, *[1] * (x.ndim - 1))\nx_t = {}\nerror = network(x_t, t) - {}\nreturn {}"
+)
+NOISY, SQUARES = "a.sqrt() * x + (1 - a).sqrt() * n", "error.square().mean()"
+TOLD = "told, untold = network(x_t, t, y), network(x_t, t, {})\nreturn untold + w * (told - untold)"
+ON_LINE = "t = t.view(-1, *[1] * (x.ndim - 1))\np = {}\nreturn p, {}"
+EULERS = "for t, s in zip(times, times[1:]):\n    {}\nreturn {}"
+EULERS_STEP = "x = x + (s - t) * velocity(x, torch.full((len(x),), t))"
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "body"),
+    [
+        ("noised", "ᾱ squared", MIXED_BY.format("a**2", "(1 - a**2)")),
+        ("noised", "noise fades too", MIXED_BY.format("a.sqrt()", "a.sqrt()")),
+        ("cosine_schedule", "SNR before the floor", SCHEDULE.format("held", "(bar / (1 - bar)).clamp(min=least)")),
+        ("cosine_schedule", "SNR before the floor", SCHEDULE.format("held", "held / (1 - bar)")),
+        ("cosine_schedule", "brackets", SCHEDULE.format("held", "held / (1 - held)").replace("(u + offset) /", "u + offset /")),
+        ("cosine_schedule", "held below too", SCHEDULE.replace("min=least", "least, 0.999").format("held", "held / (1 - held)")),
+        ("cosine_schedule", "held below too", SCHEDULE.replace("min=least", "least, 0.99").format("held", "held / (1 - held)")),
+        ("cosine_schedule", "held below too", SCHEDULE.format("held", "held / (1 - held).clamp(min=1e-3)")),
+        (
+            "cosine_schedule",
+            "f of the first time",
+            SCHEDULE.replace("f(torch.zeros(()))", "f(t).max()").format("held", "held / (1 - held)"),
+        ),
+        ("posterior", "not divided", BETWEEN.format("r.sqrt() * (1 - s) / (1 - t) * x_t + s.sqrt() * (1 - r) * x", VARIANCE)),
+        ("posterior", "root of the ratio", BETWEEN.format(MEAN, VARIANCE).replace("r = t / s", "r = (t / s).sqrt()")),
+        ("posterior", "divided by the noise at s", BETWEEN.format(MEAN.replace("(1 - t)", "(1 - s)"), VARIANCE)),
+        (
+            "posterior",
+            "precisions at s = 0",
+            BETWEEN.format("(s.sqrt() * x / (1 - s) + r.sqrt() * x_t / (1 - r)) * v", "v").replace("return", f"v = {VARIANCE}\nreturn"),
+        ),
+        ("posterior", "precisions at s = 0", BETWEEN.format(MEAN, "(1 - r) * (1 - s) ** 2 / (1 - t) / (1 - s)")),
+        ("estimates", "half divided", GUESSES.format("(x_t / a - b * noise).clamp(-1, 1)", "(x_t - a * x) / b")),
+        ("estimates", "half divided", GUESSES.format(FROM_DATA, "x_t - a * x / b")),
+        ("estimates", "ᾱ for α", GUESSES.format(FROM_DATA, "(x_t - a * x) / b").replace("(1 - alpha_bar) ** 0.5", "1 - alpha_bar**0.5")),
+        ("estimates", "not clipped", GUESSES.format("(x_t - b * noise) / a", "noise.clamp(-1, 1)")),
+        ("ddim_step", "factor of the variance missing", ONE_STEP.format("eta**2 * (1 - t / s) * (1 - s)", STEP_SUM)),
+        ("ddim_step", "factor of the variance missing", ONE_STEP.format("eta**2 * (1 - s)", STEP_SUM.replace("- v)", "- v).clamp(min=0)"))),
+        ("ddim_step", "v rooted too early", ONE_STEP.format("eta**2 * ((1 - t / s) * (1 - s) / (1 - t)).sqrt()", STEP_SUM)),
+        ("ddim_step", "ᾱ for α", ONE_STEP.format(STEP_V, "s * x + (1 - s - v) * noise + v * fresh")),
+        ("ddim_step", "old noise not reduced", ONE_STEP.format(STEP_V, STEP_SUM.replace("s - v", "s + v"))),
+        ("loss", "draws changed", NOISE_LOSS.format("0.001 + 0.999 * rand(len(x))", NOISY, "n", SQUARES)),
+        ("loss", "one factor missing", NOISE_LOSS.format("rand(len(x))", "x + n", "n", SQUARES)),
+        ("loss", "one factor missing", NOISE_LOSS.format("rand(len(x))", "a.sqrt() * x + n", "n", SQUARES)),
+        ("loss", "predicts the velocity", NOISE_LOSS.format("rand(len(x))", NOISY, "a.sqrt() * n + (1 - a).sqrt() * x", SQUARES)),
+        ("loss", "summed over pixels", NOISE_LOSS.format("rand(len(x))", NOISY, "n", "error.square().sum(-1).mean()")),
+        (
+            "loss",
+            "draws changed",
+            "each = []\nfor u in x:\n    t, n = rand(1), randn(u.shape)\n    a = alpha_bar(t)\n"
+            "    each.append((network((a.sqrt() * u + (1 - a).sqrt() * n)[None], t)[0] - n).square().mean())\nreturn sum(each) / len(x)",
+        ),
+        (
+            "loss",
+            "ᾱ of the first example",
+            NOISE_LOSS.replace("alpha_bar(t).", "alpha_bar(t)[0].").format("rand(len(x))", NOISY, "n", SQUARES),
+        ),
+        ("guided", "a label never seen", TOLD.format("torch.full_like(y, -1)")),
+        ("hide_labels", "one draw at a time", "torch.tensor([classes if rand(1) < share else int(label) for label in y])"),
+        ("hide_labels", "another number", "torch.where(rand(len(y)) < share, y.max() + 1, y)"),
+        ("hide_labels", "an exact number", "torch.where(rand(len(y)).argsort() < share * len(y), classes, y)"),
+        ("path_and_velocity", "velocity by a quotient", ON_LINE.format("(1 - t) * x + t * noise", "(noise - p) / (1 - t).clamp(min=1e-6)")),
+        ("path_and_velocity", "noise added to all of x", ON_LINE.format("x + t * noise", "noise")),
+        (
+            "integrate",
+            "to the end in one step",
+            "v = velocity(x, torch.full((len(x),), times[0]))\n" + EULERS.format("x = x + (s - t) * v", "x"),
+        ),
+        ("integrate", "on to 0", EULERS.format(EULERS_STEP, "x").replace("times[1:]", "times[1:] + [0]")),
+        ("integrate", "clipped", EULERS.format(EULERS_STEP, "x.clamp(-1, 1)")),
+        ("integrate", "steps forgotten", EULERS.format(EULERS_STEP.replace("x =", "y ="), "y")),
+        ("integrate", "one time for all steps", EULERS.format(EULERS_STEP.replace("torch.full((len(x),), t)", "torch.ones(len(x))"), "x")),
+    ],
+)
+@pytest.mark.parametrize("hidden", [False, True])
+def test_mistakes_that_a_student_made_with_diffusion_are_named(name, label, body, hidden):
+    task = next(task for task in answers.TASKS["diffusion"] if task.name == name)
+    error = failure(task, define(answers.cell("diffusion", name, body), name), hidden)
+    assert error.kind.startswith("m") and task.mistakes[int(error.kind[1:]) - 1].label == label, str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("noised", "torch.vmap(lambda u, a, n: torch.sqrt(a) * u + torch.sqrt(1 - a) * n)(x, alpha_bar, noise)"),
+        ("noised", "(torch.diag(alpha_bar**0.5) @ x.flatten(1) + torch.diag((1 - alpha_bar) ** 0.5) @ noise.flatten(1)).reshape(x.shape)"),
+        (
+            "cosine_schedule",
+            "q = math.pi / 2 / (1 + offset)\nbar = (torch.cos(q * t) - torch.sin(q * t) * math.tan(q * offset)) ** 2\n"
+            "bar = F.threshold(bar, least, least)\nreturn bar, torch.logit(bar).exp()",
+        ),
+        ("cosine_schedule", "t = t.float()\n" + SCHEDULE.format("held", "held / (1 - held)")),
+        (
+            "posterior",
+            BETWEEN.format("(s.sqrt() * x / (1 - s) + r.sqrt() * x_t / (1 - r)) * v", "float(v)").replace(
+                "return", "if s == 1:\n    return x, 0.0\nv = 1 / (1 / (1 - s) + r / (1 - r))\nreturn"
+            ),
+        ),
+        (
+            "estimates",
+            "a, b = alpha_bar**0.5, (1 - alpha_bar) ** 0.5\nnoise = noise.clip((x_t - a) / b, (x_t + a) / b)\n"
+            "return (x_t - b * noise) / a, noise",
+        ),
+        ("estimates", GUESSES.format("(x_t - b * noise).clamp(-a, a) / a", "(x_t - a * x) / b")),
+        (
+            "ddim_step",
+            "t, s = alpha_bar.double()[times[i : i + 2]]\nsd = eta * ((1 - s) / (1 - t) * (s - t) / s).sqrt()\n"
+            "return torch.einsum('k,k...->...', torch.stack([s.sqrt(), (1 - s - sd**2).sqrt(), sd]), "
+            "torch.stack([x, noise, fresh]).double())",
+        ),
+        (
+            "loss",
+            "n, t = randn(list(x.shape)), rand(len(x), *[1] * (x.ndim - 1))\na = alpha_bar(t)\n"
+            "return torch.linalg.vector_norm(network(a.sqrt() * x + (1 - a).sqrt() * n, t.flatten()) - n) ** 2 / x.numel()",
+        ),
+        (
+            "guided",
+            "labels = torch.stack([y, torch.full_like(y, classes)], 1).flatten()\n"
+            "out = network(x_t.repeat_interleave(2, 0), t.repeat_interleave(2), labels)\nreturn w * out[::2] + (1 - w) * out[1::2]",
+        ),
+        ("guided", "told = network(x_t, t, y)\nreturn told + (1 - w) * (network(x_t, t, y.new_full(y.shape, classes)) - told)"),
+        ("hide_labels", "y + (classes - y) * (rand(size=y.shape) < share)"),
+        ("hide_labels", "torch.from_numpy(np.where(rand(len(y), 1)[:, 0].numpy() < share, classes, y.numpy()))"),
+        ("path_and_velocity", "torch.vmap(torch.lerp)(x, noise, t), noise.sub(x)"),
+        (
+            "path_and_velocity",
+            "s = t.reshape(-1, *[1] * (x.ndim - 1)).expand(x.shape).clone().requires_grad_()\np = x + s * (noise - x)\n"
+            "return p.detach(), torch.autograd.grad(p.sum(), s)[0]",
+        ),
+        (
+            "integrate",
+            "if len(times) == 1:\n    return x\nx = x + (times[1] - times[0]) * velocity(x, x.new_full((len(x),), times[0]))\n"
+            "return integrate(velocity, x, times[1:])",
+        ),
+        (
+            "integrate",
+            "t = torch.as_tensor(times)\nfor i, h in enumerate(t.diff()):\n    x = x + h * velocity(x, t[i].repeat(len(x)))\nreturn x",
+        ),
+    ],
+)
+@pytest.mark.parametrize("hidden", [False, True])
+def test_other_right_answers_about_diffusion_pass(name, body, hidden, capsys):
+    task = next(task for task in answers.TASKS["diffusion"] if task.name == name)
+    task.check(define(answers.cell("diffusion", name, body), name), hidden)
+    assert "✓" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "said"),
+    [
+        ("loss", NOISE_LOSS.format("rand(1)", NOISY, "n", SQUARES), "t should have shape (5,), one number for each example, not (1,)"),
+        ("guided", TOLD.format("None"), "the labels should be a tensor of shape (5,)"),
+        ("guided", TOLD.format("torch.tensor([classes])"), "the labels should have shape (5,), one number for each example, not (1,)"),
+        ("guided", TOLD.format("0.0 * y + classes"), "labels should be whole numbers"),
+        ("integrate", EULERS.format("x = x + (s - t) * velocity(x, t)", "x"), "t should be a tensor of shape (5,)"),
+    ],
+)
+def test_a_network_of_diffusion_says_what_it_wants_to_be_told(name, body, said):
+    task = next(task for task in answers.TASKS["diffusion"] if task.name == name)
+    error = failure(task, define(answers.cell("diffusion", name, body), name))
+    assert error.kind == "error" and said in str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "kind", "said"),
+    [
+        (
+            "cosine_schedule",
+            SCHEDULE.format("held", "held / (1 - held)").replace("f(t)", "torch.tensor([f(u) for u in t])"),
+            "error",
+            "in case 5 (t (2, 3), offset = 0.06",
+        ),
+        (
+            "cosine_schedule",
+            SCHEDULE.format("held", "held / (1 - held)").replace("f(t)", "torch.stack([f(u) for u in t])"),
+            "error",
+            "in case 6 (t (), offset = 0.1",
+        ),
+        ("integrate", EULERS.format(EULERS_STEP, "x").replace("for", "times.append(times[-1])\nfor"), "in place", "changes the list times"),
+        ("ddim_step", ONE_STEP.format(STEP_V, STEP_SUM).replace("return", "times.pop()\nreturn"), "in place", "changes the list times"),
+        (
+            "integrate",
+            EULERS.format(EULERS_STEP, "x + 0 * velocity(x, torch.full((len(x),), s))"),
+            "calls",
+            "the field is asked 4 times for 3 steps, in case 1: once a step",
+        ),
+        (
+            "integrate",
+            EULERS.format("x = torch.cat([u + (s - t) * velocity(u, torch.full((1,), t)) for u in x.split(1)])", "x"),
+            "calls",
+            "the field is asked 15 times for 3 steps, in case 1",
+        ),
+    ],
+)
+def test_other_faults_with_diffusion_are_named(name, body, kind, said):
+    task = next(task for task in answers.TASKS["diffusion"] if task.name == name)
+    before = str(task.cases)
+    error = failure(task, define(answers.cell("diffusion", name, body), name))
+    assert error.kind == kind and said in str(error), str(error)
+    assert str(task.cases) == before
+
+
 BERNOULLI = "torch.distributions.Bernoulli(p).log_prob(x[:, None])"
 COV = "torch.stack([torch.cov(x.T, aweights=column, correction=0).diagonal() for column in r.T])"
 

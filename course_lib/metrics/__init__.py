@@ -10,10 +10,12 @@ from .digits import (  # noqa: F401
     class_shares,
     digit_features,
     digit_fid,
+    digit_kid,
     digit_network,
     draw,
     frechet_distance,
     gaussian_distance,
+    kernel_distance,
     moments,
     predicted_digits,
 )

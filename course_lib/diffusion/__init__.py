@@ -1,0 +1,21 @@
+"""Topic 06: diffusion and flow matching.
+
+`schedules` says how fast data drown in noise, `networks` look at noisy data, `models` are trained to clean them, `samplers` go from noise
+to data, `likelihood` says how likely data are, `scores` has Langevin's walk, and `recipes` how the checkpoints are made.
+"""
+
+from .likelihood import ode_log_prob, variational_bound  # noqa: F401
+from .models import (  # noqa: F401
+    PREDICTIONS,
+    Diffusion,
+    ImageDiffusion,
+    LatentDiffusion,
+    PointDiffusion,
+    WaveDiffusion,
+    paired_by_transport,
+)
+from .networks import Attention, NoiseEmbedding, ResidualBlock, UNet, VectorNetwork, WaveNetwork  # noqa: F401
+from .recipes import LIVE, RECIPES  # noqa: F401
+from .samplers import METHODS, ddim_step, edit, encode, estimates, inpaint, jump, sample, sample_heun  # noqa: F401
+from .schedules import SCHEDULES, Schedule  # noqa: F401
+from .scores import ScoreNetwork, annealed_langevin, langevin, mixture_log_prob, mixture_score  # noqa: F401

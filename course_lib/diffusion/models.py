@@ -1,0 +1,275 @@
+"""Diffusion: a network that cleans noisy data a little, its loss, and what can be asked of it."""
+
+import functools
+from collections.abc import Sequence
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor, nn
+
+from .. import checkpoints
+from ..nn import check_images
+from . import likelihood, samplers
+from .networks import UNet, VectorNetwork, WaveNetwork
+from .schedules import Schedule, like
+
+PREDICTIONS = ("noise", "data", "v", "velocity")
+
+
+class Diffusion(nn.Module):
+    """A model of data x₀ by denoising x_t = α x₀ + σ ε.
+
+    Args:
+        net: (x_t, log SNR, labels) → the shape of x_t, one of `networks`
+        shape: of one example
+        schedule: a name of `Schedule`
+        predict: what the network's output means. "noise" is ε; "data" is x₀; "v" is α ε − σ x₀; "velocity" is ε − x₀, the direction of
+            flow matching's straight path
+        drop: the share of labels that are hidden in training, for classifier-free guidance
+
+    Raises:
+        ValueError: an unknown schedule or prediction
+
+    Source: Ho et al. 2020 (arXiv:2006.11239); v: Salimans & Ho 2022 (arXiv:2202.00512); velocity: Lipman et al. 2022 (arXiv:2210.02747).
+    """
+
+    clip = False  # whether samplers keep their estimates of x₀ in [−1, 1]
+
+    def __init__(self, net: nn.Module, shape: Sequence[int], schedule: str = "cosine", predict: str = "v", drop: float = 0.1):
+        super().__init__()
+        if predict not in PREDICTIONS:
+            raise ValueError(f"unknown prediction {predict!r}; choose one of {', '.join(PREDICTIONS)}")
+        self.net, self.shape, self.schedule, self.predict, self.drop = net, tuple(shape), Schedule(schedule), predict, drop
+        self.classes = net.classes
+
+    def target(self, x: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+        """What the network should say for x_t at times t (batch,)."""
+        if self.predict == "noise":
+            return noise
+        if self.predict == "data":
+            return x
+        if self.predict == "velocity":
+            return noise - x
+        alpha, sigma = (like(c, x) for c in self.schedule.alpha_sigma(t))
+        return alpha * noise - sigma * x
+
+    def shares(self, alpha, sigma) -> tuple:
+        """p, q, r, s for which x̂₀ = p x_t + q f and ε̂ = r x_t + s f, where f is what the network says. α and σ: numbers or tensors."""
+        if self.predict == "noise":
+            return 1 / alpha, -sigma / alpha, 0.0, 1.0
+        if self.predict == "data":
+            return 0.0, 1.0, 1 / sigma, -alpha / sigma
+        # two equations for two unknowns: α x₀ + σ ε = x_t, and what f means
+        if self.predict == "velocity":
+            total = alpha + sigma
+            return 1 / total, -sigma / total, 1 / total, alpha / total
+        total = alpha**2 + sigma**2
+        return alpha / total, -sigma / total, sigma / total, alpha / total
+
+    def split(self, said: Tensor, x_t: Tensor, t: Tensor | float) -> tuple[Tensor, Tensor]:
+        """The network's words → the estimates of x₀ and of ε, for which α x₀ + σ ε = x_t."""
+        p, q, r, s = self.shares(*(self.schedule.at(t) if isinstance(t, float) else (like(c, x_t) for c in self.schedule.alpha_sigma(t))))
+        return p * x_t + q * said, r * x_t + s * said
+
+    def denoise(self, x_t: Tensor, t: Tensor | float, y: Tensor | None = None, guidance: float = 1.0) -> tuple[Tensor, Tensor]:
+        """The estimates of x₀ and of ε, (batch, ...) each, with α x₀ + σ ε = x_t.
+
+        Args:
+            t: a time in (0, 1], or one for each example (batch,)
+            y: labels (batch,), or None for "not told"
+            guidance: w in ε(not told) + w · (ε(y) − ε(not told)): 0 ignores the labels, 1 is the plain conditional model
+
+        Raises:
+            ValueError: labels for a model that knows none
+
+        Source: Ho & Salimans 2022 (arXiv:2207.12598), whose scale is our w − 1.
+        """
+        return self.split(self.answer(x_t, t, y, guidance), x_t, t)
+
+    def answer(self, x_t: Tensor, t: Tensor | float, y: Tensor | None = None, guidance: float = 1.0) -> Tensor:
+        """What the network says, shaped like x_t; guided when told to. Arguments as for `denoise`."""
+        self.check_labels(y)
+        log_snr = self.schedule.log_snr(t).to(x_t).view(-1)  # one number when all are at the same time: it is embedded once
+        if y is None or guidance == 0.0:
+            return self.net(x_t, log_snr, None).to(x_t.dtype)  # autocast gives 16 bits: too few for a chain
+        if guidance == 1.0:
+            return self.net(x_t, log_snr, y).to(x_t.dtype)
+        # both answers from one call
+        labels = torch.cat([y, torch.full_like(y, self.classes)])
+        log_snr = torch.cat([log_snr, log_snr]) if len(log_snr) > 1 else log_snr
+        told, untold = self.net(torch.cat([x_t, x_t]), log_snr, labels).to(x_t.dtype).chunk(2)
+        return untold + guidance * (told - untold)
+
+    def check_labels(self, y: Tensor | None) -> None:
+        """ValueError for labels that this model was not trained with."""
+        if y is not None and not self.classes:
+            raise ValueError("this model was trained without labels; leave y out")
+
+    def noise_for(self, x: Tensor) -> Tensor:
+        """The noise that each example of a batch is mixed with in training."""
+        return torch.randn_like(x)
+
+    def loss(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """The simple loss: squared error of what the network says, at random times, summed over dimensions and averaged over the batch."""
+        self.check_labels(y)
+        x = self.scaled(x)
+        # times spread evenly over the batch vary less from batch to batch than independent ones; t = 0 has no noise to be found
+        t = 0.001 + 0.999 * ((torch.rand(1, dtype=torch.float64) + torch.randperm(len(x)) / len(x)) % 1)
+        noise = self.noise_for(x)
+        x_t = self.schedule.noised(x, t, noise)
+        if y is not None:  # each example loses its label on its own
+            y = torch.where(torch.rand(len(x), device=x.device) < self.drop, self.classes, y)
+        said = self.net(x_t, self.schedule.log_snr(t).to(x), y)
+        return (said.to(x.dtype) - self.target(x, noise, t)).square().flatten(1).sum(1).mean()
+
+    def scaled(self, x: Tensor) -> Tensor:
+        """Data as the outside has them → as the chain sees them."""
+        return x
+
+    def unscaled(self, x: Tensor) -> Tensor:
+        """The way back."""
+        return x
+
+    @torch.no_grad()
+    def sample(
+        self, n: int, y: Tensor | None = None, guidance: float = 1.0, steps: int = 20, method: str = "ddim", start: Tensor | None = None
+    ) -> Tensor:
+        """n samples (n, *shape): "ddpm", "ddim" or "heun" in so many steps.
+
+        Args:
+            y: labels (n,); drawn at random when left out of a model that knows labels
+            start: noise to begin with, (n, *shape)
+
+        Raises:
+            ValueError: an unknown method, labels or noise that do not fit
+        """
+        if method not in samplers.METHODS:
+            raise ValueError(f"unknown method {method!r}; choose one of {', '.join(samplers.METHODS)}")
+        weight = next(self.parameters())
+        if y is None and self.classes:
+            y = torch.randint(self.classes, (n,))
+        if y is not None:
+            self.check_labels(y)
+            if tuple(y.shape) != (n,) or y.is_floating_point() or not 0 <= y.min() <= y.max() < self.classes:
+                raise ValueError(f"y must be {n} whole numbers from 0 to {self.classes - 1}, got {y.dtype} of shape {tuple(y.shape)}: {y}")
+            y = y.to(weight.device)
+        start = torch.randn(n, *self.shape, device=weight.device, dtype=weight.dtype) if start is None else start.to(weight)
+        if tuple(start.shape) != (n, *self.shape):
+            raise ValueError(f"start must be {(n, *self.shape)}, got {tuple(start.shape)}")
+        return self.unscaled(samplers.METHODS[method](self, start, self.schedule.times(steps), y, guidance))
+
+
+class ImageDiffusion(Diffusion):
+    """`Diffusion` on images with the U-Net. Images are in [0, 1] outside, and in [−1, 1] inside."""
+
+    clip = True
+
+    def __init__(
+        self, shape=(1, 28, 28), width=32, multiples=(1, 2), blocks=1, attention=(1,), patch=2, classes=10, schedule="cosine", predict="v",
+        drop=0.1,
+    ):  # fmt: skip
+        super().__init__(UNet(shape, width, multiples, blocks, attention, patch, classes), shape, schedule, predict, drop)
+        self.config = {
+            "shape": list(shape), "width": width, "multiples": list(multiples), "blocks": blocks, "attention": list(attention),
+            "patch": patch, "classes": classes, "schedule": schedule, "predict": predict, "drop": drop,
+        }  # fmt: skip
+
+    def scaled(self, x: Tensor) -> Tensor:
+        check_images(x, self.shape)
+        return 2 * x - 1
+
+    def unscaled(self, x: Tensor) -> Tensor:
+        return ((x + 1) / 2).clamp(0, 1)
+
+    def elbo(self, x: Tensor, y: Tensor | None = None, steps: int = 1000, draws: int = 20) -> Tensor:
+        """A lower bound of log P of images with 256 grey levels, (batch,) nats; `likelihood.variational_bound` has its parts."""
+        return likelihood.variational_bound(self, self.scaled(x), y, steps, draws)["bound"]
+
+
+class PointDiffusion(Diffusion):
+    """`Diffusion` of points or codes (batch, dims); with schedule "straight" and predict "velocity" it is flow matching.
+
+    Args:
+        transport: pair the noise of each batch with its data by optimal transport, so that paths cross less
+        scale: the chain sees the data divided by it; it should make their standard deviation about 1, that of the noise
+    """
+
+    def __init__(self, dims=2, width=128, layers=3, schedule="cosine", predict="v", classes=0, drop=0.1, transport=False, scale=1.0):
+        super().__init__(VectorNetwork(dims, width, layers, classes), (dims,), schedule, predict, drop)
+        self.transport, self.scale = transport, scale
+        self.config = {
+            "dims": dims, "width": width, "layers": layers, "schedule": schedule, "predict": predict, "classes": classes, "drop": drop,
+            "transport": transport, "scale": scale,
+        }  # fmt: skip
+
+    def scaled(self, x: Tensor) -> Tensor:
+        return x / self.scale
+
+    def unscaled(self, x: Tensor) -> Tensor:
+        return x * self.scale
+
+    def noise_for(self, x: Tensor) -> Tensor:
+        noise = torch.randn_like(x)
+        return paired_by_transport(x, noise) if self.transport else noise
+
+
+def paired_by_transport(x: Tensor, noise: Tensor) -> Tensor:
+    """The same noise in another order: each example gets the one for which the sum of all squared distances is least.
+
+    Source: Tong et al. 2023 (arXiv:2302.00482); Pooladian et al. 2023 (arXiv:2304.14772).
+    """
+    cost = torch.cdist(x.flatten(1), noise.flatten(1)).square()
+    _, order = linear_sum_assignment(cost.cpu().numpy())
+    return noise[torch.as_tensor(order, device=noise.device)]
+
+
+class LatentDiffusion(PointDiffusion):
+    """Diffusion of the codes of a shipped VAE: `loss` takes codes, `sample` gives images.
+
+    Args:
+        autoencoder: the checkpoint whose codes these are
+
+    Attributes:
+        mean, std: of the codes (latents,): the chain sees them with mean 0 and standard deviation 1, as its noise is
+
+    Source: Rombach et al. 2021 (arXiv:2112.10752).
+    """
+
+    def __init__(self, autoencoder="vae", width=256, layers=3, schedule="cosine", predict="v", classes=10, drop=0.1):
+        latents = checkpoints.record(autoencoder)["config"]["latents"]
+        super().__init__(latents, width, layers, schedule, predict, classes, drop)
+        self.register_buffer("mean", torch.zeros(latents))
+        self.register_buffer("std", torch.ones(latents))
+        self.config = {
+            "autoencoder": autoencoder, "width": width, "layers": layers, "schedule": schedule, "predict": predict, "classes": classes,
+            "drop": drop,
+        }  # fmt: skip
+
+    @property
+    def autoencoder(self) -> nn.Module:
+        """The VAE, frozen. It is no part of this model's weights."""
+        return shipped(self.config["autoencoder"], str(next(self.parameters()).device))
+
+    def scaled(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.std
+
+    def unscaled(self, x: Tensor) -> Tensor:
+        return self.autoencoder.decode(x * self.std + self.mean)
+
+
+shipped = functools.cache(checkpoints.load)
+
+
+class WaveDiffusion(Diffusion):
+    """`Diffusion` of waves (batch, length) in [−1, 1]."""
+
+    clip = True
+
+    def __init__(
+        self, length=2048, patch=16, width=32, dilations=(1, 2, 4, 8, 16) * 2, classes=9, schedule="cosine", predict="v", drop=0.1
+    ):
+        super().__init__(WaveNetwork(length, patch, width, dilations, classes), (length,), schedule, predict, drop)
+        self.config = {
+            "length": length, "patch": patch, "width": width, "dilations": list(dilations), "classes": classes, "schedule": schedule,
+            "predict": predict, "drop": drop,
+        }  # fmt: skip

@@ -1,0 +1,188 @@
+"""How the checkpoints of topic 06 are trained and measured. Run one with `python -m course_lib train NAME --preset cpu`."""
+
+import math
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from .. import checkpoints, datasets, metrics, training
+from ..datasets import Dataset, binarise, to_float
+from ..datasets.sounds import NOTES
+from ..distributions import bits_per_dim
+from ..recipes import Budget, Recipe, floats_and_labels, images_and_labels
+from .likelihood import ode_bound, variational_bound
+from .models import Diffusion, ImageDiffusion, LatentDiffusion, PointDiffusion, WaveDiffusion
+
+GUIDANCE = 2.0  # at which class accuracy is reported
+POINTS = {
+    "diffusion": {"schedule": "cosine", "predict": "v"},
+    "flow": {"schedule": "straight", "predict": "velocity"},
+    "transport": {"schedule": "straight", "predict": "velocity", "transport": True},
+}
+
+
+# --- what is measured
+
+
+@torch.no_grad()
+def asked_for(model: Diffusion, y: Tensor, guidance: float = 1.0, steps: int = 20, method: str = "ddim", batch_size: int = 250) -> Tensor:
+    """A sample for each label, a few at a time, on the CPU."""
+    return torch.cat([model.sample(len(part), part, guidance, steps, method).cpu() for part in y.split(batch_size)])
+
+
+def measure_samples(model: Diffusion, data: Dataset, n: int = 2_000) -> dict:
+    """FID of n samples in 20 deterministic steps, and the share of guided ones that are the digit asked for."""
+    y = data.y[:n].cpu()
+    guided = asked_for(model, y, GUIDANCE)
+    return {
+        "fid": metrics.digit_fid(asked_for(model, y)),
+        "class_accuracy": (metrics.predicted_digits(guided) == y).float().mean().item(),
+        "guidance": GUIDANCE,
+        "samples": n,
+    }
+
+
+def measure_images(model: ImageDiffusion, data: Dataset, n: int = 2_000, bounds: int = 1_000, odes: int = 200) -> dict:
+    """The same, and bits a dimension: of the variational bound with 1,000 steps, and of the bound by the ODE."""
+    x = model.scaled(to_float(data.x))
+    dims = x[0].numel()
+    by_chain = [bits_per_dim(variational_bound(model, part)["bound"], dims) for part in x[:bounds].split(250)]
+    by_ode = [bits_per_dim(ode_bound(model, part), dims) for part in x[:odes].split(100)]
+    numbers = {"bits_per_dim": torch.cat(by_chain).mean().item(), "bound_images": bounds}
+    numbers |= {"bits_per_dim_ode": torch.cat(by_ode).mean().item(), "ode_images": odes}
+    return measure_samples(model, data, n) | numbers
+
+
+def measure_points(model: PointDiffusion, data: Dataset, n: int = 5_000) -> dict:
+    """The sliced distance to new points of samples in 2 and in 20 steps."""
+    few, many = (model.sample(n, steps=steps).cpu() for steps in (2, 20))
+    fresh = datasets.toy2d(data.name, n, seed=99).x
+    return {"distance_2_steps": sliced_distance(few, fresh), "distance_20_steps": sliced_distance(many, fresh), "samples": n}
+
+
+def sliced_distance(a: Tensor, b: Tensor, directions: int = 180) -> float:
+    """Mean Wasserstein-1 distance of two sets of points (n, 2) over their shadows on lines of evenly spread directions."""
+    angles = torch.arange(directions) * math.pi / directions
+    lines = torch.stack([angles.cos(), angles.sin()])
+    return ((a @ lines).sort(0).values - (b @ lines).sort(0).values).abs().mean().item()
+
+
+def heard_note(x: Tensor) -> Tensor:
+    """Which note waves (n, time) sound, 0 to 7: the one whose first five overtones are strongest together."""
+    frequencies = torch.fft.rfftfreq(x.shape[1], 1 / datasets.RATE)
+    strength = torch.fft.rfft(x * torch.hann_window(x.shape[1]), dim=1).abs()
+    teeth = [sum(strength[:, (frequencies - k * note).abs().argmin()] for k in range(1, 6)) for note in NOTES]
+    return torch.stack(teeth, 1).argmax(1)
+
+
+def measure_sound(model: WaveDiffusion, data: Dataset, n: int = 400) -> dict:
+    """The share of guided sounds in which the note that was asked for is heard; the same for real ones."""
+    y = torch.arange(n) % 8
+    made = asked_for(model, y, GUIDANCE, steps=30)
+    is_note = data.y < 8
+    real, told = data.x[is_note, : made.shape[1]].cpu(), data.y[is_note].cpu()
+    return {
+        "note_accuracy": (heard_note(made) == y).float().mean().item(),
+        "note_accuracy_of_data": (heard_note(real) == told).float().mean().item(),
+        "guidance": GUIDANCE,
+        "samples": n,
+    }
+
+
+# --- the codes of the VAE
+
+
+def codes_and_labels(data: Dataset, name: str = "vae") -> tuple[Tensor, Tensor]:
+    """A sample of q(z | x) for each image, (n, latents), and its label."""
+    vae, x = checkpoints.load(name), binarise(data.x, generator=torch.Generator().manual_seed(0))
+    training.seed_everything(0)
+    return torch.cat([vae.posterior(part).sample() for part in x.split(1000)]), data.y
+
+
+def standardise(model: LatentDiffusion, tensors: tuple[Tensor, Tensor]) -> None:
+    """Tell the model the mean and spread of the codes."""
+    codes, _ = tensors
+    model.mean.copy_(codes.mean(0))
+    model.std.copy_(codes.std(0))
+
+
+# --- samplers compared
+
+STEPS = (5, 10, 20, 50, 100)
+# what is compared: the checkpoint, the method, and the numbers of steps (or guidance weights)
+IN_PIXELS = {
+    "ddpm": ("diffusion", "ddpm", STEPS),
+    "ddim": ("diffusion", "ddim", STEPS),
+    "heun": ("diffusion", "heun", STEPS[:-1]),  # two passes a step
+    "guidance": ("diffusion", "guidance", (0.0, 1.0, 1.5, 2.0, 3.0, 5.0)),  # in 20 steps of DDIM
+}
+# codes are cheap: the longest chains too, and 10,000 samples
+IN_CODES = {
+    "ddpm": ("latent_diffusion", "ddpm", (*STEPS, 1000)),
+    "ddim": ("latent_diffusion", "ddim", (*STEPS, 1000)),
+    "heun": ("latent_diffusion", "heun", (*STEPS, 1000)),
+    "flow": ("latent_flow", "ddim", (*STEPS, 1000)),  # which is Euler's method there
+}
+
+
+def measure_sampler(name: str, method: str, setting: float, y: Tensor, seed: int = 0) -> dict:
+    """FID, KID and class accuracy of a checkpoint's samples for the labels y, in so many steps or with so much guidance."""
+    training.seed_everything(seed)  # the same noise for all, as far as chains draw none of their own
+    options = {"guidance": setting} if method == "guidance" else {"steps": setting, "method": method}
+    drawn = asked_for(checkpoints.load(name, training.pick_device()), y, **options)
+    accuracy = (metrics.predicted_digits(drawn) == y).float().mean().item()
+    return {"fid": metrics.digit_fid(drawn), "kid": metrics.digit_kid(drawn), "class_accuracy": accuracy}
+
+
+def film_of_samplers(budget: Budget, n: int, data: Dataset, test: Dataset, seed: int, chains: dict) -> tuple[dict[str, Tensor], dict]:
+    """n samples by each of the chains, asked for the labels of test images.
+
+    Returns:
+        no tensors; numbers["samples"], and numbers[LABEL][SETTING] with FID, KID and class accuracy
+    """
+    numbers = {"samples": n}
+    for label, (name, method, settings) in chains.items():
+        numbers[label] = {f"{setting:g}": measure_sampler(name, method, setting, test.y[:n], seed) for setting in settings}
+    return {}, numbers
+
+
+# --- the recipes
+
+
+def image_budgets(steps: int) -> dict[str, Budget]:
+    """The two budgets of a U-Net; the GPU's is about 90 epochs."""
+    return {
+        "cpu": Budget(steps, 64, 1e-3, warmup=200, precision="bf16"),
+        "gpu": Budget(40_000, 128, 1e-3, warmup=500, ema=0.9995),
+    }
+
+
+def small_budgets(steps: int, batch_size: int = 256) -> dict[str, Budget]:
+    """The two budgets of a network on points, codes or short waves."""
+    return {"cpu": Budget(steps, batch_size, 1e-3), "gpu": Budget(4 * steps, batch_size, 1e-3)}
+
+
+# what a lecture trains while you watch
+LIVE = {"cpu": Budget(300, 64, 3e-3, warmup=50, ema=0.99), "gpu": Budget(3_000, 256, 3e-3, warmup=50, ema=0.99)}
+
+CODES = {"tensors": codes_and_labels, "before": standardise}
+LABELLED = {"fit": {"prepare": floats_and_labels}, "tensors": images_and_labels}
+
+RECIPES = {
+    "diffusion": Recipe(ImageDiffusion, "mnist", image_budgets(6_000), measure_images, **LABELLED),
+    "latent_diffusion": Recipe(LatentDiffusion, "mnist", small_budgets(20_000), measure_samples, **CODES),
+    "latent_flow": Recipe(
+        partial(LatentDiffusion, schedule="straight", predict="velocity"), "mnist", small_budgets(20_000), measure_samples, **CODES
+    ),
+    "diffusion_sound": Recipe(
+        WaveDiffusion, "sounds", small_budgets(6_000, 32), measure_sound, tensors=lambda data: (data.x[:, :2048], data.y)
+    ),
+    # steps: samples of each setting
+    "diffusion_samplers": Recipe(
+        None, "mnist", {"cpu": Budget(500), "gpu": Budget(10_000)}, None, film=partial(film_of_samplers, chains=IN_PIXELS)
+    ),
+    "latent_samplers": Recipe(None, "mnist", {"cpu": Budget(10_000)}, None, film=partial(film_of_samplers, chains=IN_CODES)),
+}
+for kind, options in POINTS.items():
+    RECIPES[f"points_{kind}"] = Recipe(partial(PointDiffusion, scale=2.0, **options), "gaussians8", small_budgets(6_000), measure_points)

@@ -1,0 +1,182 @@
+"""From noise to data: pure functions of a model, a start and a list of times that falls from 1 to 0.
+
+All take labels `y` (batch,) or None, and `guidance`, as `Diffusion.denoise` does. Everything is in the units of the chain:
+`model.scaled(x)` leads there from data, `model.unscaled(x)` back. Times that do not fall raise a ValueError.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from .models import Diffusion
+
+
+def estimates(model: "Diffusion", x_t: Tensor, t: float, y: Tensor | None = None, guidance: float = 1.0) -> tuple[Tensor, Tensor]:
+    """x̂₀ and ε̂ of noisy data at time t; where the model clips, x̂₀ lies in [−1, 1] and ε̂ goes with it."""
+    x, noise = model.denoise(x_t, t, y, guidance)
+    if model.clip:
+        alpha, sigma = model.schedule.at(t)
+        x = x.clamp(-1, 1)
+        noise = (x_t - alpha * x) / sigma  # the two must still make x_t
+    return x, noise
+
+
+def ddim_step(
+    model: "Diffusion", x_t: Tensor, x: Tensor, noise: Tensor, t: float, s: float, eta: float = 0.0, fresh: Tensor | None = None
+) -> Tensor:
+    """x_s for an earlier time s from x_t and its two estimates: η = 0 is deterministic, η = 1 is DDPM's ancestral step.
+
+    Args:
+        x, noise: x̂₀ and ε̂, shaped like x_t
+        fresh: standard normal noise for η > 0; drawn when left out
+
+    Source: Song et al. 2020 (arXiv:2010.02502), equation 12.
+    """
+    alpha, sigma = model.schedule.at(s)
+    if eta == 0:
+        return alpha * x + sigma * noise
+    variance = eta**2 * model.schedule.between(s, t)[1] * (sigma / model.schedule.at(t)[1]) ** 2  # `Schedule.posterior` has its origin
+    fresh = torch.randn_like(x_t) if fresh is None else fresh
+    return alpha * x + max(0.0, sigma**2 - variance) ** 0.5 * noise + variance**0.5 * fresh
+
+
+def jump(model: "Diffusion", x_t: Tensor, said: Tensor, t: float, s: float) -> Tensor:
+    """DDIM's deterministic step straight from what the network says: x̂₀ and ε̂ are sums of the two, and so is x_s."""
+    p, q, r, w = model.shares(*model.schedule.at(t))
+    alpha, sigma = model.schedule.at(s)
+    return said.mul(alpha * q + sigma * w).add_(x_t, alpha=alpha * p + sigma * r)
+
+
+@torch.no_grad()
+def sample(
+    model: "Diffusion",
+    start: Tensor,
+    times: Tensor,
+    y: Tensor | None = None,
+    guidance: float = 1.0,
+    eta: float = 0.0,
+    watch: Callable[[float, Tensor, Tensor], None] | None = None,
+) -> Tensor:
+    """DDIM's chain, or DDPM's with η = 1: one evaluation of the network a step.
+
+    Args:
+        start: x at times[0], (batch, *shape);  times: any falling list, as `Schedule.times` gives it
+        watch: called with t, x_t and x̂₀ at each step
+    """
+    x_t = start
+    for t, s in model.schedule.steps(times):
+        if eta == 0 and not model.clip and not watch:  # the same numbers with a tenth of the arithmetic
+            x_t = jump(model, x_t, model.answer(x_t, t, y, guidance), t, s)
+            continue
+        x, noise = estimates(model, x_t, t, y, guidance)
+        if watch:
+            watch(t, x_t, x)
+        x_t = ddim_step(model, x_t, x, noise, t, s, eta)
+    return x_t
+
+
+@torch.no_grad()
+def sample_heun(model: "Diffusion", start: Tensor, times: Tensor, y: Tensor | None = None, guidance: float = 1.0) -> Tensor:
+    """The probability-flow ODE by Heun's method: two evaluations a step, one in the last, and an error that falls with the square.
+
+    In the coordinates x/σ and α/σ the ODE reads d(x/σ) = x̂₀ d(α/σ): a DDIM step takes x̂₀ from the old time, Heun averages old and new.
+
+    Source: Karras et al. 2022 (arXiv:2206.00364), algorithm 1; the coordinates: Lu et al. 2022 (arXiv:2211.01095).
+    """
+    x_t = start
+    for t, s in model.schedule.steps(times):
+        x, noise = estimates(model, x_t, t, y, guidance)
+        x_s = ddim_step(model, x_t, x, noise, t, s)
+        if s > 0:
+            mean = (x + estimates(model, x_s, s, y, guidance)[0]) / 2
+            alpha, sigma = model.schedule.at(t)
+            x_s = ddim_step(model, x_t, mean, (x_t - alpha * mean) / sigma, t, s)
+        x_t = x_s
+    return x_t
+
+
+METHODS = {"ddpm": partial(sample, eta=1.0), "ddim": sample, "heun": sample_heun}
+
+
+@torch.no_grad()
+def encode(model: "Diffusion", x: Tensor, times: Tensor, y: Tensor | None = None) -> Tensor:
+    """Data → the noise that `sample` turns into them, along the same ODE: `times` as for sampling, read from their end.
+
+    Each step takes the estimates of its beginning, as `sample` does, so the two are inverse in the limit of many steps only.
+    """
+    for s, t in reversed(model.schedule.steps(times)):
+        # at t = 0 there is no noise to be estimated: the estimate comes from a little later
+        guess, noise = model.denoise(x, max(t, min(s, 1e-3)), y)
+        x = ddim_step(model, x, guess, noise, t, s)
+    return x
+
+
+@torch.no_grad()
+def edit(
+    model: "Diffusion",
+    x: Tensor,
+    strength: float,
+    steps: int,
+    y: Tensor | None = None,
+    guidance: float = 1.0,
+    noise: Tensor | None = None,
+) -> Tensor:
+    """SDEdit: noise x up to the time `strength`, then clean it in so many steps. 0 gives x back, 1 forgets it.
+
+    Raises:
+        ValueError: a strength outside [0, 1]
+
+    Source: Meng et al. 2021 (arXiv:2108.01073).
+    """
+    if not 0 <= strength <= 1:
+        raise ValueError(f"strength must lie between 0 (keep everything) and 1 (forget everything), got {strength}")
+    if strength == 0:
+        return x
+    times = strength * model.schedule.times(steps)
+    noise = torch.randn_like(x) if noise is None else noise
+    return sample(model, model.schedule.noised(x, times[0].expand(len(x)), noise), times, y, guidance)
+
+
+@torch.no_grad()
+def inpaint(
+    model: "Diffusion",
+    x: Tensor,
+    known: Tensor,
+    start: Tensor,
+    times: Tensor,
+    y: Tensor | None = None,
+    guidance: float = 1.0,
+    repeats: int = 5,
+) -> Tensor:
+    """Fill in what is not known: at each step the known pixels are those of x, as noisy as the rest.
+
+    Args:
+        known: bool, broadcasts with x;  start: noise, shaped like x
+        repeats: how often each step is taken; in between, the result is noised back, so that both parts come to fit together
+
+    Raises:
+        ValueError: a mask that is not of bool or does not fit x, a start of another shape, or repeats below 1
+
+    Source: Lugmayr et al. 2022 (arXiv:2201.09865), algorithm 1.
+    """
+    if known.dtype != torch.bool or repeats < 1:
+        raise ValueError(f"known must be a mask of bool and repeats at least 1, got {known.dtype} and {repeats}")
+    if torch.broadcast_shapes(known.shape, x.shape) != x.shape or start.shape != x.shape:
+        raise ValueError(f"known {tuple(known.shape)} and start {tuple(start.shape)} must fit x {tuple(x.shape)}")
+    x_t = start
+    for t, s in model.schedule.steps(times):
+        alpha, sigma = model.schedule.at(s)
+        step, variance = model.schedule.between(s, t)
+        for repeat in range(repeats):
+            guess, noise = estimates(model, x_t, t, y, guidance)
+            x_s = ddim_step(model, x_t, guess, noise, t, s, eta=1.0)
+            x_s = torch.where(known, alpha * x + sigma * torch.randn_like(x), x_s)
+            if s == 0 or repeat == repeats - 1:
+                break
+            x_t = step * x_s + variance**0.5 * torch.randn_like(x)  # back from s to t: one step of the forward chain
+        x_t = x_s
+    return x_t

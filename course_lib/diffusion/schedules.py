@@ -1,0 +1,124 @@
+"""How fast the data drown in noise: x_t = α(t) x₀ + σ(t) ε for t from 0 (data) to 1 (noise)."""
+
+import functools
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+SCHEDULES = ("linear", "cosine", "sigmoid", "straight")
+LEAST = 1e-6  # of ᾱ: the last step of a chain must not divide by 0
+
+
+class Schedule:
+    """α(t) and σ(t) for times t in [0, 1]: tensors of any shape, or numbers. In float64 on the CPU: not every device has that type.
+
+    Args:
+        name: "linear" is DDPM's, in which the rate β(t) grows linearly; "cosine" and "sigmoid" name the shape of ᾱ = α²;
+            all three keep α² + σ² = 1. "straight" is flow matching's line α = 1 − t, σ = t
+
+    Source: Ho et al. 2020 (arXiv:2006.11239) and, for its limit of many steps, Song et al. 2020 (arXiv:2011.13456), appendix C; Nichol &
+        Dhariwal 2021 (arXiv:2102.09672), equation 17; Jabri et al. 2022 (arXiv:2212.11972); Lipman et al. 2022 (arXiv:2210.02747).
+    """
+
+    def __init__(self, name: str = "cosine"):
+        if name not in SCHEDULES:
+            raise ValueError(f"unknown schedule {name!r}; choose one of {', '.join(SCHEDULES)}")
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"Schedule({self.name!r})"
+
+    def alpha_bar(self, t: Tensor) -> Tensor:
+        """ᾱ(t) = α(t)², in float64: 1 at t = 0, nearly 0 at t = 1."""
+        t = torch.as_tensor(t, dtype=torch.float64, device="cpu")
+        if self.name == "linear":
+            value = torch.exp(-0.1 * t - 0.5 * 19.9 * t.square())
+        elif self.name == "cosine":
+            s = 0.008
+            value = (torch.cos((t + s) / (1 + s) * math.pi / 2) / math.cos(s / (1 + s) * math.pi / 2)).square()
+        elif self.name == "sigmoid":
+            first, last = torch.sigmoid(torch.tensor([-3.0, 3.0], dtype=torch.float64))
+            value = (last - torch.sigmoid(6 * t - 3)) / (last - first)
+        else:
+            value = (1 - t).square()
+        return value.clamp(LEAST, 1.0)
+
+    def alpha_sigma(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """α(t) and σ(t), float64, on the CPU."""
+        alpha_bar = self.alpha_bar(t)
+        alpha = alpha_bar.sqrt()
+        sigma = 1 - alpha if self.name == "straight" else (1 - alpha_bar).sqrt()
+        return alpha, sigma
+
+    def at(self, t: float) -> tuple[float, float]:
+        """α and σ at one time, as plain numbers: they multiply tensors of any type on any device."""
+        return _at(self.name, t)
+
+    def log_snr(self, t: Tensor) -> Tensor:
+        """log α²/σ², the signal-to-noise ratio in nats: ∞ at t = 0."""
+        alpha, sigma = self.alpha_sigma(t)
+        return 2 * (alpha.log() - sigma.log())
+
+    def times(self, steps: int) -> Tensor:
+        """The steps + 1 times of a chain, from 1 down to 0, float64."""
+        if steps < 1:
+            raise ValueError(f"a chain needs at least one step, got {steps}")
+        return torch.linspace(1, 0, steps + 1, dtype=torch.float64)
+
+    def noised(self, x: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+        """x_t = α(t) x₀ + σ(t) ε: x and noise (batch, ...), t (batch,) → (batch, ...)."""
+        alpha, sigma = (like(c, x) for c in self.alpha_sigma(t))
+        return alpha * x + sigma * noise
+
+    def steps(self, times: Tensor) -> list[tuple[float, float]]:
+        """The pairs (t, s) of neighbours in a list of times.
+
+        Raises:
+            ValueError: times that do not fall within [0, 1]
+        """
+        values = torch.as_tensor(times).tolist()
+        if len(values) < 2 or values[0] > 1 or values[-1] < 0 or any(s >= t for t, s in pairwise(values)):
+            raise ValueError(f"times must fall from at most 1 to at least 0, as Schedule.times(steps) does; got {describe(values)}")
+        return list(pairwise(values))
+
+    def between(self, s: float, t: float) -> tuple[float, float]:
+        """α and σ² of the step from s to a later t alone: x_t = α x_s + σ ε."""
+        (alpha_s, sigma_s), (alpha_t, sigma_t) = self.at(s), self.at(t)
+        step = alpha_t / alpha_s
+        return step, max(0.0, sigma_t**2 - step**2 * sigma_s**2)
+
+    def posterior(self, x: Tensor, x_t: Tensor, s: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance of q(x_s | x_t, x₀) for s < t, whatever lies between them.
+
+        Args:
+            x, x_t: (batch, ...);  s, t: numbers, or (batch,)
+
+        Returns:
+            mean (batch, ...), variance that broadcasts with it: 0 at s = 0
+
+        Source: Ho et al. 2020 (arXiv:2006.11239), equations 6 and 7, for any two times: Kingma et al. 2021 (arXiv:2107.00630), appendix A.
+        """
+        (alpha_s, sigma_s), (alpha_t, sigma_t) = (self.alpha_sigma(v) for v in (s, t))
+        step = alpha_t / alpha_s  # α of the step from s to t alone
+        variance = sigma_t.square() - step.square() * sigma_s.square()
+        of_t, of_x = step * (sigma_s / sigma_t).square(), alpha_s * variance / sigma_t.square()
+        mean = like(of_t, x) * x_t + like(of_x, x) * x
+        return mean, like(variance * (sigma_s / sigma_t).square(), x)
+
+
+def like(c: Tensor, x: Tensor) -> Tensor:
+    """A number, or one for each example (batch,), in the type of x and ready to be multiplied with it."""
+    return c.to(x).view(-1, *[1] * (x.ndim - 1)) if c.ndim else c.to(x)
+
+
+def describe(values: list) -> str:
+    """A list in a sentence, its middle left out when it is long."""
+    return str(values) if len(values) <= 6 else f"{len(values)} times from {values[0]} to {values[-1]}"
+
+
+@functools.lru_cache(maxsize=10_000)  # a sampler asks for the same times again and again, and tiny tensors are slow
+def _at(name: str, t: float) -> tuple[float, float]:
+    alpha, sigma = Schedule(name).alpha_sigma(t)
+    return alpha.item(), sigma.item()

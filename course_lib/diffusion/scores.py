@@ -1,0 +1,78 @@
+"""The score ∇ log p: exact for mixtures of Gaussians, learned by denoising, and followed by Langevin's walk."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ..nn import mlp
+
+
+def mixture_log_prob(x: Tensor, means: Tensor, sigma: float, weights: Tensor | None = None) -> Tensor:
+    """log p of points (..., dims) under Gaussians of one width σ around means (k, dims): (...), nats. Weights (k,), equal when left out."""
+    return (_pulls(x, means, sigma, weights) - means.shape[1] / 2 * math.log(2 * math.pi * sigma**2)).logsumexp(-1)
+
+
+def mixture_score(x: Tensor, means: Tensor, sigma: float, weights: Tensor | None = None) -> Tensor:
+    """∇ log p of the same: each mean pulls with its share, (..., dims)."""
+    share = _pulls(x, means, sigma, weights).softmax(-1)
+    return (share[..., None] * (means - x[..., None, :])).sum(-2) / sigma**2
+
+
+def _pulls(x: Tensor, means: Tensor, sigma: float, weights: Tensor | None) -> Tensor:
+    """log of weight · exp(−‖x − mean‖² / 2σ²) for each mean, (..., k)."""
+    log_weights = -math.log(len(means)) if weights is None else weights.log()
+    return log_weights - (x[..., None, :] - means).square().sum(-1) / (2 * sigma**2)
+
+
+def langevin(score: Callable[[Tensor], Tensor], x: Tensor, step: float, steps: int, watch=None) -> Tensor:
+    """x ← x + η ∇log p(x) + √(2η) noise, again and again: in the long run, samples of p. x (batch, ...), score: x → the same shape.
+
+    Raises:
+        ValueError: a step η that is not above 0
+
+    Source: Roberts & Tweedie 1996; Song & Ermon 2019 (arXiv:1907.05600), section 2.2, whose step α is twice our η.
+    """
+    if step <= 0:
+        raise ValueError(f"the step η must be above 0, got {step}")
+    for _ in range(steps):
+        x = (x + step * score(x) + (2 * step) ** 0.5 * torch.randn_like(x)).detach()  # else the graph grows with every step
+        if watch:
+            watch(x)
+    return x
+
+
+class ScoreNetwork(nn.Module):
+    """s(x, σ) ≈ ∇ log p_σ(x) for data with noise of many widths.
+
+    Args:
+        dims: of x;  sigmas: the widths, from large to small;  hidden: sizes of the MLP's layers
+
+    Source: Song & Ermon 2019 (arXiv:1907.05600); denoising: Vincent 2011.
+    """
+
+    def __init__(self, dims=2, sigmas=(4.0, 2.0, 1.0, 0.5, 0.25, 0.12, 0.06), hidden=(128, 128, 128)):
+        super().__init__()
+        self.config = {"dims": dims, "sigmas": list(sigmas), "hidden": list(hidden)}
+        self.register_buffer("sigmas", torch.tensor(sigmas), persistent=False)
+        self.net = mlp([dims + 1, *hidden, dims])
+
+    def forward(self, x: Tensor, sigma: Tensor | float) -> Tensor:
+        sigma = torch.as_tensor(sigma).to(x).expand(len(x))[:, None]
+        # the network sees inputs of one size, and says the noise in units of σ
+        return -self.net(torch.cat([x / (1 + sigma.square()).sqrt(), sigma.log()], 1)) / sigma
+
+    def loss(self, x: Tensor) -> Tensor:
+        """σ² ‖s(x + σε, σ) + ε/σ‖², averaged: at its minimum s is the score of the noisy data."""
+        sigma = self.sigmas[torch.randint(len(self.sigmas), (len(x),), device=x.device)]
+        noise = torch.randn_like(x)
+        said = self(x + sigma[:, None] * noise, sigma)
+        return (sigma[:, None] * said + noise).square().sum(1).mean()
+
+
+def annealed_langevin(model: ScoreNetwork, x: Tensor, steps: int = 50, rate: float = 0.1, watch=None) -> Tensor:
+    """Langevin's walk with less and less noise: at each width `steps` of size rate · σ²."""
+    for sigma in model.sigmas.tolist():
+        x = langevin(lambda x, sigma=sigma: model(x, sigma), x, rate * sigma**2, steps, watch)
+    return x
