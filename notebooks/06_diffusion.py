@@ -224,7 +224,7 @@ print(f"{sum(p.numel() for p in model.parameters()):,} weights; {sum(p.numel() f
 # %%
 training.seed_everything(0)
 small = diffusion.ImageDiffusion((1, 8, 8), width=16, patch=1)
-small = training.fit(small, (tiny.x, tiny.y), prepare=floats_and_labels, watch=LossPlot(), **live).ema
+small = training.fit(small, (tiny.x, tiny.y), prepare=floats_and_labels, watch=LossPlot(y_label="squared error"), **live).ema
 told = torch.arange(20) % 10
 show_images(small.sample(20, told), columns=10)
 show_images(model.sample(20, told), columns=10)
@@ -564,12 +564,12 @@ def fid_table(recorded, names):
 
 n = samplers["samples"]
 real = datasets.load("mnist_small", "train").images()[torch.randperm(4000, generator=torch.Generator().manual_seed(0))[:n]]
+print(f"In pixels, {n:,} samples each; as many real digits have {metrics.digit_fid(real):.1f}")
 table(fid_table(samplers, names))
-print(f"{n:,} samples each; as many real digits: {metrics.digit_fid(real):.1f}")
 
 # %%
+print(f"Latent diffusion, {coded['samples']:,} samples each")
 table(fid_table(coded, names | {"flow": "flow matching"}))
-print(f"latent diffusion, {coded['samples']:,} samples each")
 
 
 # %%

@@ -164,7 +164,7 @@ def small_budgets(steps: int, batch_size: int = 256) -> dict[str, Budget]:
 
 
 # what a lecture trains while you watch
-LIVE = {"cpu": Budget(300, 64, 3e-3, warmup=50, ema=0.99), "gpu": Budget(3_000, 256, 3e-3, warmup=50, ema=0.99)}
+LIVE = {"cpu": Budget(500, 64, 3e-3, warmup=50, ema=0.99), "gpu": Budget(3_000, 256, 3e-3, warmup=50, ema=0.99)}
 
 CODES = {"tensors": codes_and_labels, "before": standardise}
 LABELLED = {"fit": {"prepare": floats_and_labels}, "tensors": images_and_labels}

@@ -194,7 +194,7 @@ class DDIMExplorer(Explorer):
         text = f"{steps} steps took {seconds:.2f} s for all ten when first asked for, {1000 * seconds / steps:.0f} ms a step. "
         text += f"{right} of 10 are read as the digit asked for. On average a pixel is {apart:.3f} from the end of the ODE. "
         if eta == 0:
-            text += "η = 0 adds no noise: the start decides the digit, and more steps only bring it closer to that end. "
+            text += "η = 0 adds no noise: the start decides the drawing, and more steps only bring it closer to that end. "
         else:
             text += "η > 0 adds fresh noise at each step: the start alone no longer decides, and the digits are others. "
         if self.record:
