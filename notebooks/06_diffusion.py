@@ -427,7 +427,7 @@ for method, name in names.items():
 curves(lines, x_label="passes of the network", y_label="FID", log_x=True, log_y=True, title=f"{samplers['samples']:,} samples each")
 
 # %% [markdown]
-# > **What to notice.** Deterministic chains settle early: 20 steps of DDIM are as good as 100, and 5 of Heun's (9 passes) as good as either. But DDPM has the lower FID at every number of steps. Fresh noise lets later steps correct what a small network got wrong earlier; a deterministic chain carries its mistakes to the end. With an easier task for the network it is the other way round: section 17 has the same table for latent diffusion.
+# > **What to notice.** Deterministic chains settle early: 20 steps of DDIM are as good as 100, and 5 of Heun's (9 passes) as good as either. But DDPM has the lower FID at every number of steps. Fresh noise lets later steps correct what a small network got wrong earlier; a deterministic chain carries its mistakes to the end. With an easier task for the network it is the other way round for few steps: section 17 has the same table for latent diffusion.
 # > **Distillation** goes on from here: a student network learns to do two of the teacher's DDIM steps in one, then its student again (Salimans & Ho 2022). **Consistency models** learn to jump from any $x_t$ to the end of its ODE path. Both trade training time for one to four passes.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -590,7 +590,7 @@ def row(name, what):
 table([row("diffusion", "diffusion"), row("latent_diffusion", "latent diffusion"), row("latent_flow", "flow matching, latent")])
 
 # %% [markdown]
-# > **What to notice.** In pixels DDPM is near the level of real digits from 20 steps on. In codes 20 deterministic steps beat 1,000 of DDPM. More steps are not better without end: they follow the model more exactly, its errors included.
+# > **What to notice.** In pixels DDPM is near the level of real digits from 20 steps on. In codes 20 deterministic steps are as good as 1,000 of DDPM. More steps are not better without end: they follow the model more exactly, its errors included.
 # > With $w=2$ nearly all samples are the digit asked for.
 # > The bits are poor: lecture 05's PixelCNN has 1.05. The simple loss hardly looks at the last bit of noise, and that is where most bits are. Good samples and a good likelihood are two things; lecture 07 takes that up.
 
