@@ -226,14 +226,14 @@ def move(page, output, control):
     """Press, click or choose, and wait until what is drawn is another."""
     knob = output.locator(control.selector).nth(control.nth)
     knob.scroll_into_view_if_needed()
-    view = output.locator(".widget-html", has=page.locator("img, svg")).first.element_handle()
-    before = view.inner_html()
+    drawn = "output => [...output.querySelectorAll('.widget-html')].map(view => view.innerHTML).join()"  # an explorer may have two
+    before, area = output.first.evaluate(drawn), output.first.element_handle()
     if control.option:
         knob.select_option(control.option)
     else:
         for _ in range(control.times):
             knob.press(control.key) if control.key else knob.click()
-    page.wait_for_function("([view, before]) => view.innerHTML !== before", arg=[view, before], timeout=15_000)
+    page.wait_for_function(f"([area, before]) => ({drawn})(area) !== before", arg=[area, before], timeout=60_000)  # the machine may be busy
 
 
 def keep(output, name):
