@@ -70,6 +70,8 @@ def seconds(work: Callable, calls: int = 1) -> float:
     started = time.perf_counter()
     for _ in range(calls):
         work()
+    if torch.cuda.is_available():  # there, calls only queue the work
+        torch.cuda.synchronize()
     return (time.perf_counter() - started) / calls
 
 

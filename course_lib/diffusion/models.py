@@ -1,6 +1,7 @@
 """Diffusion: a network that cleans noisy data a little, its loss, and what can be asked of it."""
 
 import functools
+import math
 from collections.abc import Sequence
 
 import torch
@@ -89,7 +90,11 @@ class Diffusion(nn.Module):
     def answer(self, x_t: Tensor, t: Tensor | float, y: Tensor | None = None, guidance: float = 1.0) -> Tensor:
         """What the network says, shaped like x_t; guided when told to. Arguments as for `denoise`."""
         self.check_labels(y)
-        log_snr = self.schedule.log_snr(t).to(x_t).view(-1)  # one number when all are at the same time: it is embedded once
+        if isinstance(t, float):  # all are at the same time: it is embedded once
+            alpha, sigma = self.schedule.at(t)
+            log_snr = x_t.new_tensor([2 * math.log(alpha / sigma)])
+        else:
+            log_snr = self.schedule.log_snr(t).to(x_t).view(-1)
         if y is None or guidance == 0.0:
             return self.net(x_t, log_snr, None).to(x_t.dtype)  # autocast gives 16 bits: too few for a chain
         if guidance == 1.0:
