@@ -99,9 +99,16 @@ def badges_for(path: str) -> str:
 
 
 def stamped_readme(text: str) -> str:
-    """The README with the current badges in the last column of every row that links to a lecture."""
+    """The README with the current badges in the last column of every row that links to a lecture, and the measured leaderboard."""
     row = re.compile(r"^(\|.*\]\((notebooks/\w+\.ipynb)\).*\|)[^|]*\|$", re.MULTILINE)
-    return row.sub(lambda match: f"{match[1]} {badges_for(match[2])} |", text)
+    text = row.sub(lambda match: f"{match[1]} {badges_for(match[2])} |", text)
+    begin, end = "<!-- leaderboard -->\n", "\n<!-- /leaderboard -->"
+    if begin in text:
+        from course_lib.metrics import leaderboard
+
+        table = leaderboard.markdown(leaderboard.read(), columns=leaderboard.IN_SHORT)
+        text = re.sub(f"{begin}.*{end}", lambda match: f"{begin}{table}{end}", text, flags=re.DOTALL)
+    return text
 
 
 def stamp(nb: NotebookNode, source: Path) -> NotebookNode:

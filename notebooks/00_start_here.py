@@ -230,7 +230,7 @@ display(start_here.family_tree())
 # Three remarks. The borders are soft: a diffusion model has a lower bound, and with a differential equation also an exact likelihood. A plain autoencoder is *not* on the tree:
 # it has no $p(x)$ and no way to sample (lecture 02 shows how that fails). And "implicit" says nothing of quality or variety: GANs can be sharp and still leave out whole parts of the data.
 #
-# Lectures 01 to 06 are there; 07 to 09 are to come.
+# Lectures 01 to 07 are there; 08 and 09 are to come.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4 · What they are good for
@@ -612,7 +612,7 @@ cards = {
     "04_flows": ("Flows", 110, "bend a Gaussian into anything, and back, exactly", density["pinwheel"] / density["pinwheel"].max()),
     "05_autoregressive": ("Autoregression", 110, "one pixel, letter or sound sample after the other", half),
     "06_diffusion": ("Diffusion", 120, "learn to remove a little noise, many times", tile(noisy)),
-    "07_metrics": ("Metrics", None, "which model is better, and who says so", tile(torch.cat([x_test[::350], vae.sample(3), gan.sample(3)]), 3)),
+    "07_metrics": ("Metrics", 110, "which model is better, and who says so", tile(torch.cat([x_test[::350], vae.sample(3), gan.sample(3)]), 3)),
     "08_energy_based": ("Energy-based", None, "low energy where data are; walk there by chance", 1 - density["rings"] / density["rings"].max()),
     "09_transformers": ("Transformers", None, "attention: text, translation, and pictures as text", (follows / follows.sum(1, keepdim=True)).sqrt()),
 }  # fmt: skip

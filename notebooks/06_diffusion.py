@@ -558,7 +558,8 @@ def fid_table(recorded, names):
     """A row for each number of steps, a column for each method that was recorded."""
     columns = {m: f"FID, {name}" for m, name in names.items() if m in recorded}
     return [
-        {"steps": s} | {title: f"{recorded[m][s]['fid']:.1f}" for m, title in columns.items() if s in recorded[m]} for s in recorded["ddpm"]
+        {"steps": s} | {title: f"{recorded[m][s]['fid']:.1f}" if s in recorded[m] else "" for m, title in columns.items()}
+        for s in recorded["ddpm"]
     ]
 
 

@@ -121,6 +121,15 @@ CONTROLS = {
         Control("widgets.EditExplorer", "editing", key="ArrowRight", times=2),
         Control("widgets.TrajectoryExplorer", "ways", nth=1, times=4),
     ],
+    "07_metrics": [
+        Control("widgets.CorruptionExplorer", "corruption", key="ArrowRight", times=1),
+        Control("widgets.LikelihoodExplorer", "likelihood_quality"),
+        Control("widgets.SampleSizeExplorer", "sample_size", times=1),
+        Control("widgets.CoverageExplorer", "coverage"),
+        Control("widgets.TransportExplorer", "transport"),
+        Control("widgets.FeatureExplorer", "features", "select", option="young network"),
+        Control("widgets.LeaderboardExplorer", "leaderboard", "select", option="precision"),
+    ],
 }
 LECTURES = sorted(path.stem for path in ROOT.glob("notebooks/*.ipynb"))
 

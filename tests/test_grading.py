@@ -821,6 +821,93 @@ def test_other_faults_with_diffusion_are_named(name, body, kind, said):
     assert str(task.cases) == before
 
 
+KERNELS = (
+    "d = real.shape[1]\nk = lambda u, v: (u @ v.T / {}) ** 3\n"
+    "others = lambda x: k(x, x)[~torch.eye(len(x), dtype=torch.bool)].mean()\nreturn others(real) + others(fake) - 2 * {}"
+)
+NEAR = (
+    "near = lambda x: torch.cdist(x.flatten(1), train.flatten(1)).amin(1)\nt = near(test)\np = torch.stack([{} for s in models])\nreturn {}"
+)
+FITTED = "c, limit = np.polyfit({}, values.numpy(), 1)\nreturn {}"
+WITHIN = (
+    "d = torch.cdist(fake, real)\nr, f = (torch.cdist(x, x).sort(1).values[:, k] for x in (real, fake))\n"
+    "return (d <= r).any(1).double().mean(), {}"
+)
+GAUSSIANS = "d = mean1 - mean2\nreturn d @ d + torch.trace(cov1 + cov2) - 2 * {}"
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "body"),
+    [
+        ("corpus_scores", "characters for both", "bits = -log_p.sum() / math.log(2) / characters.sum()\nreturn bits, 2**bits"),
+        ("pixel_bits", "span as a factor", "-log_density / math.log(2) / pixels + 8 * span"),
+        ("frechet", "taken for symmetric", GAUSSIANS.format("torch.linalg.eigvalsh(cov2 @ cov1).sqrt().sum()")),
+        ("frechet", "root of each entry", GAUSSIANS.format("(cov1 @ cov2).abs().sqrt().trace()")),
+        ("unbiased_kid", "not divided by d", KERNELS.format("len(u) + 1", "k(real, fake).mean()")),
+        (
+            "unbiased_kid",
+            "diagonal of the cross term",
+            KERNELS.format("d + 1", "k(real, fake)[~torch.eye(len(real), len(fake)).bool()].mean()"),
+        ),
+        ("precision_and_recall", "real balls for both", WITHIN.format("(d <= r).any(0).double().mean()")),
+        ("unbiased_kid", "1 missing", KERNELS.replace(") ** 3", "d) ** 3 + 1").format("", "k(real, fake).mean()")),
+        (
+            "precision_and_recall",
+            "farthest neighbours",
+            WITHIN.replace("sort(1).values[:, k]", "topk(k + 1).values[:, 0]").format("(d <= f[:, None]).any(0).double().mean()"),
+        ),
+        ("precision_and_recall", "surface left out", WITHIN.replace("d <= r", "d < r").format("(d < f[:, None]).any(0).double().mean()")),
+        ("precision_and_recall", "wrong axis of recall", WITHIN.format("(d <= f[:, None]).any(1).double().mean()")),
+        ("at_infinity", "line in N", FITTED.format("sizes.numpy()", "limit, math.ceil(-c / below)")),
+        ("at_infinity", "rounded down", FITTED.format("1 / sizes.numpy()", "limit, round(c / below)")),
+        ("at_infinity", "slope for intercept", FITTED.format("1 / sizes.numpy()", "c, limit")),
+        ("spot_the_copy", "one yardstick", NEAR.format("(near(s).mean() < t).double().mean()", "p, int(p.argmax())")),
+        ("spot_the_copy", "no yardstick", NEAR.format("t.mean() - near(s).mean()", "p, int(p.argmax())")),
+    ],
+)
+@pytest.mark.parametrize("hidden", [False, True])
+def test_mistakes_that_a_student_made_with_metrics_are_named(name, label, body, hidden):
+    task = next(task for task in answers.TASKS["metrics"] if task.name == name)
+    error = failure(task, define(answers.cell("metrics", name, body), name), hidden)
+    assert error.kind.startswith("m") and task.mistakes[int(error.kind[1:]) - 1].label == label, str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("corpus_scores", "bits = -(log_p / math.log(2)).sum().item()\nreturn bits / characters.sum(), 2 ** (bits / tokens.sum())"),
+        ("pixel_bits", "-(log_density + pixels * math.log(span / 256)) / pixels / math.log(2)"),
+        ("frechet", GAUSSIANS.format("torch.linalg.eigvals(cov1 @ cov2).sqrt().real.sum()")),
+        ("frechet", GAUSSIANS.format("np.sqrt(np.linalg.eigvals((cov1 @ cov2).numpy()).real.clip(0)).sum()")),
+        ("unbiased_kid", KERNELS.format("d + 1", "k(real, fake).sum() / (len(real) * len(fake))")),
+        ("precision_and_recall", WITHIN.format("(d**2 <= f[:, None] ** 2).any(0).float().mean()")),
+        ("at_infinity", FITTED.format("1 / sizes.numpy()", "limit, int(np.ceil(c / below))")),
+        ("spot_the_copy", NEAR.format("(1 + torch.sign(t - near(s)[:, None])).mean() / 2", "p, p.argmax()")),
+    ],
+)
+@pytest.mark.parametrize("hidden", [False, True])
+def test_other_right_answers_about_metrics_pass(name, body, hidden, capsys):
+    task = next(task for task in answers.TASKS["metrics"] if task.name == name)
+    task.check(define(answers.cell("metrics", name, body), name), hidden)
+    assert "✓" in capsys.readouterr().out
+
+
+def test_a_cholesky_of_a_covariance_without_full_rank_gets_advice():
+    task = next(task for task in answers.TASKS["metrics"] if task.name == "frechet")
+    body = GAUSSIANS.format("torch.linalg.svdvals(torch.linalg.cholesky(cov1).T @ torch.linalg.cholesky(cov2)).sum()")
+    for hidden in (False, True):
+        error = failure(task, define(answers.cell("metrics", "frechet", body), "frechet"), hidden)
+        assert error.kind == "error" and "`eigh` takes zeros" in str(error) and "case 3" in str(error)
+
+
+def test_a_root_of_a_rounded_zero_is_named():
+    task = next(task for task in answers.TASKS["metrics"] if task.name == "frechet")
+    body = GAUSSIANS.format("torch.linalg.eigvals(cov1 @ cov2).real.sqrt().sum()")
+    for hidden in (False, True):
+        error = failure(task, define(answers.cell("metrics", "frechet", body), "frechet"), hidden)
+        assert error.kind == "nan" and "case 3" in str(error)
+
+
 BERNOULLI = "torch.distributions.Bernoulli(p).log_prob(x[:, None])"
 COV = "torch.stack([torch.cov(x.T, aweights=column, correction=0).diagonal() for column in r.T])"
 

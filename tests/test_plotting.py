@@ -23,7 +23,7 @@ import matplotlib.pyplot as plt
 
 from course_lib import distributions, plotting
 from course_lib.plotting import LossPlot, curves, picture, show_images, source_html, tile, use_style
-from course_lib.plotting.panels import CYCLE, Bars, Cells, Chart, Label, Line, Mark, Note, Strips, Strokes, figure_png, ticks
+from course_lib.plotting.panels import CYCLE, Bars, Cells, Chart, Label, Line, Mark, Note, Strips, Strokes, Table, figure_png, ticks
 
 
 def pixels(img: str) -> np.ndarray:
@@ -314,6 +314,7 @@ NAMES = ["upright threes", "thin eights", "ones with a flag", "everything else"]
         chart(lines=[Line([0.5, 500], [80, 200])], marks=[Mark(500, 200, "β = 0.25")], log_x=True),
         Cells("p(x, y)", [[0.4, 0.1], [0.2, 0.3]], "four cells", ["x = 0, a long name", "x = 1"], ["y = 0", "y = 1"]),
         Cells("a title that is longer than its one cell", [[1.0]], "one cell"),
+        Table("a title", [{"a long heading": "1", "b": "a long word, and more"}] * 3, "words", bold="b"),
     ],
 )
 def test_nothing_in_a_chart_is_cut_off(c):
@@ -455,3 +456,18 @@ def test_the_loss_plot_names_a_missing_entry():
 def test_a_table_is_markdown_with_short_numbers():
     text = plotting.table([{"model": "a", "nats": -84.3912, "n": 10}, {"model": "b", "nats": 0.5, "n": 7}]).data
     assert text.splitlines() == ["| model | nats | n |", "| --- | --- | --- |", "| a | -84.4 | 10 |", "| b | 0.5 | 7 |"]
+
+
+def test_a_table_says_its_words_in_the_page_and_in_the_picture():
+    rows = [{"model": "a < b", "FID": "10.7"}, {"model": "a much longer name", "FID": "5"}]
+    table = Table("sorted by FID", rows, "two models", bold="FID", marked=[1])
+    page = table.html()
+    assert "a &lt; b" in page and page.count("<td") == 4 and 'aria-label="two models"' in page
+    assert page.count("font-weight:600") == 1 + 3  # the title, and the column that stands out with its heading
+    assert page.index("a much longer name") > page.index("color:#1a66c2") > page.index("10.7")  # the second row is the marked one
+    drawn = []
+    table.draw(SimpleNamespace(text=lambda x, y, text, *a, **k: drawn.append((x, y, text)), line=lambda *a: None))
+    assert [text for *_, text in drawn] == ["sorted by FID", "model", "FID", "a < b", "10.7", "a much longer name", "5"]
+    width, height = table.size
+    assert max(x for x, *_ in drawn) <= width and max(y for _, y, _ in drawn) < height
+    assert table.widths[0] > Table("", rows[:1], "").widths[0]  # long words make room

@@ -43,6 +43,8 @@ ADVICE = {
     "Tensors must have same number of dimensions": "`torch.cat` adds no axes: give the smaller one axes of length 1, then `expand` it",
     'can only concatenate list (not "tuple")': "a list and a tuple do not join: `[first, *others]` takes both",
     'can only concatenate tuple (not "list")': "a list and a tuple do not join: `[first, *others]` takes both",
+    "input matrix is ill-conditioned": "does it hold a NaN? Rounding puts eigenvalues of 0 a little below it: `clamp(min=0)` before a root",
+    "not positive-definite": "some eigenvalues are 0, and Cholesky wants all above it: `eigh` takes zeros",
     "weight should have at least three dimensions": "`conv2d` wants a weight of shape (out, in, height, width): add the missing axes",
     "Expected size for first two dimensions of batch2": "a matrix product works on the last two axes: which ones should it mix?",
     "selected index k out of range": "`topk` finds no more than there are: what if k is larger than that?",

@@ -1,9 +1,20 @@
-"""Scores of trained models.
+"""Scores of trained models, of their samples and of their latent spaces.
 
-`factors` how well a latent space separates them, `detection` of anomalies and usefulness of features, `digits` the digit network and the
-distances between sets of images that it measures.
+`likelihood` on one scale; of features: `gaussians` (FID), `kernels` (KID, MMD), `coverage` (precision, recall, memorisation), `transport`
+(Wasserstein, Sinkhorn), `scores` (IS); `digits` and `inception` the networks that give the features; `factors` of a latent space,
+`detection` of anomalies; `leaderboard` every family on the same digits.
 """
 
+from .arrays import Score  # noqa: F401
+from .coverage import (  # noqa: F401
+    DensityCoverage,
+    Memorisation,
+    PrecisionRecall,
+    density_coverage,
+    memorisation,
+    nearest_distances,
+    precision_recall,
+)
 from .detection import auroc, linear_probe, roc_curve  # noqa: F401
 from .digits import (  # noqa: F401
     DigitNetwork,
@@ -12,14 +23,17 @@ from .digits import (  # noqa: F401
     digit_fid,
     digit_kid,
     digit_network,
+    digit_probabilities,
     draw,
-    frechet_distance,
-    gaussian_distance,
-    kernel_distance,
-    moments,
     predicted_digits,
 )
 from .factors import DCI, dci, disentanglement, factor_vae_score, mig, mutual_information_matrix, sap  # noqa: F401
+from .gaussians import Moments, frechet_distance, gaussian_distance, moments  # noqa: F401
+from .inception import inception_features  # noqa: F401
+from .kernels import cubic_kernel, gaussian_kernel, kernel_distance, kid, mmd  # noqa: F401
+from .likelihood import GreyLevels, bits_per_dim, importance_sampled, levels_log_prob, nats_to_bits, perplexity  # noqa: F401
+from .scores import inception_score  # noqa: F401
+from .transport import Plan, sinkhorn, sliced_wasserstein, transport_plan_1d, wasserstein_1d  # noqa: F401
 
 
 def __getattr__(name: str):

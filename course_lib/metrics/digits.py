@@ -8,6 +8,9 @@ from torch import Tensor, nn
 
 from .. import checkpoints, datasets
 from ..nn import check_images
+from .arrays import Score
+from .gaussians import frechet_distance, gaussian_distance, moments
+from .kernels import kernel_distance
 
 
 class DigitNetwork(nn.Module):
@@ -66,9 +69,22 @@ def predicted_digits(x: Tensor, batch_size: int = 500) -> Tensor:
 
 
 @torch.no_grad()
+def digit_probabilities(x: Tensor, batch_size: int = 500) -> Tensor:
+    """How likely the digit network finds each digit, (n, 10), in float64 on the CPU: what `inception_score` takes."""
+    return torch.cat([digit_network(str(x.device))(part).cpu().double().softmax(1) for part in x.split(batch_size)])
+
+
+@torch.no_grad()
 def draw(model, n: int, batch_size: int = 500) -> Tensor:
-    """n samples, a few at a time."""
-    return torch.cat([model.sample(min(batch_size, n - start)) for start in range(0, n, batch_size)])
+    """n samples, a few at a time; of a model with classes, equally many of each."""
+    y = torch.arange(n) % model.classes if getattr(model, "classes", 0) else None
+    starts = range(0, n, batch_size)
+    return torch.cat(
+        [
+            model.sample(min(batch_size, n - i)) if y is None else model.sample(len(y[i : i + batch_size]), y[i : i + batch_size])
+            for i in starts
+        ]
+    )
 
 
 def class_shares(x: Tensor) -> Tensor:
@@ -76,7 +92,7 @@ def class_shares(x: Tensor) -> Tensor:
     return torch.bincount(predicted_digits(x), minlength=10) / len(x)
 
 
-def digit_fid(x: Tensor, y: Tensor | None = None) -> float:
+def digit_fid(x: Tensor, y: Tensor | None = None) -> Score:
     """Fréchet distance of two sets of digits in the digit network's features. Fewer samples make it larger: compare at equal numbers.
 
     Args:
@@ -86,10 +102,11 @@ def digit_fid(x: Tensor, y: Tensor | None = None) -> float:
     if y is not None:
         return frechet_distance(digit_features(x), digit_features(y))
     stored = checkpoints.tensors("digit_moments")
-    return gaussian_distance(*moments(digit_features(x)), stored["mean"], stored["cov"])
+    images = checkpoints.record("digit_moments")["numbers"]["images"]
+    return Score(gaussian_distance(*moments(digit_features(x)), stored["mean"], stored["cov"]), len(x), images)
 
 
-def digit_kid(x: Tensor, y: Tensor | None = None) -> float:
+def digit_kid(x: Tensor, y: Tensor | None = None) -> Score:
     """Kernel distance of two sets of digits in the digit network's features: unlike FID, right on average for any number of samples.
 
     Args:
@@ -102,58 +119,3 @@ def digit_kid(x: Tensor, y: Tensor | None = None) -> float:
 @functools.cache
 def _features_of_small_test() -> Tensor:
     return digit_features(datasets.load("mnist_small", "test").images())
-
-
-def kernel_distance(a: Tensor, b: Tensor) -> float:
-    """The squared maximum mean discrepancy for the kernel (a·b/d + 1)³, without bias: it may fall below 0.
-
-    Args:
-        a: (n, features), b: (m, features), two rows or more each
-
-    Source: Bińkowski et al. 2018 (arXiv:1801.01401); Gretton et al. 2012, equation 3.
-    """
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
-        raise ValueError(f"features must be (n, d) and (m, d), two rows or more each; got {tuple(a.shape)} and {tuple(b.shape)}")
-    a, b = a.double(), b.double()
-
-    def kernel(u: Tensor, v: Tensor) -> Tensor:
-        return (u @ v.T / u.shape[1] + 1) ** 3
-
-    def mean_of_others(u: Tensor) -> Tensor:  # a point is no evidence about its distance to others
-        k = kernel(u, u)
-        return (k.sum() - k.trace()) / (len(u) * (len(u) - 1))
-
-    return (mean_of_others(a) + mean_of_others(b) - 2 * kernel(a, b).mean()).item()
-
-
-def moments(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (d,) and covariance (d, d) of features (n, d), in float64; ValueError for fewer than two rows, or NaN."""
-    if features.ndim != 2 or len(features) < 2:
-        raise ValueError(f"features must be (n, d) with n of 2 or more; got {tuple(features.shape)}")
-    if not features.isfinite().all():
-        raise ValueError("features must be finite, but there are NaN or infinite ones among them")
-    features = features.cpu().double()
-    return features.mean(0), torch.cov(features.T).view(features.shape[1], -1)
-
-
-def frechet_distance(a: Tensor, b: Tensor) -> float:
-    """Fréchet distance of the Gaussians fitted to two sets of features.
-
-    Args:
-        a: (n, features), b: (m, features)
-
-    Source: Dowson & Landau 1982; Heusel et al. 2017 (arXiv:1706.08500).
-    """
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
-        raise ValueError(f"features must be (n, d) and (m, d), two rows or more each; got {tuple(a.shape)} and {tuple(b.shape)}")
-    return gaussian_distance(*moments(a), *moments(b))
-
-
-def gaussian_distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> float:
-    """‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2 (Σ₁Σ₂)^½), the squared 2-Wasserstein distance of two Gaussians. Means (d,), covariances (d, d)."""
-    # Σ₁^½ Σ₂ Σ₁^½ is symmetric and has the eigenvalues of Σ₁Σ₂: two symmetric decompositions instead of a complex matrix root
-    values, vectors = torch.linalg.eigh(cov_a)
-    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
-    trace = torch.linalg.eigvalsh(root @ cov_b @ root).clamp(min=0).sqrt().sum()
-    distance = (mean_a - mean_b).square().sum() + cov_a.trace() + cov_b.trace() - 2 * trace
-    return max(0.0, distance.item())  # rounding may leave a little below 0

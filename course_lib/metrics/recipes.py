@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ..datasets import Dataset, to_float
 from ..recipes import Budget, Recipe, floats_and_labels, images_and_labels
-from . import digits
+from . import digits, gaussians
 from .digits import DigitNetwork
 
 
@@ -22,8 +22,8 @@ def reference(budget: Budget, steps: int, data: Dataset, test: Dataset, seed: in
     Returns:
         tensors `mean` (64,) and `cov` (64, 64) in float64; numbers
     """
-    mean, cov = digits.moments(digits.digit_features(to_float(test.x)))
-    floor = digits.gaussian_distance(*digits.moments(digits.digit_features(to_float(data.x[: len(test)]))), mean, cov)
+    mean, cov = gaussians.moments(digits.digit_features(to_float(test.x)))
+    floor = gaussians.gaussian_distance(*gaussians.moments(digits.digit_features(to_float(data.x[: len(test)]))), mean, cov)
     return {"mean": mean, "cov": cov}, {"fid_of_training_images": floor, "images": len(test)}
 
 

@@ -349,7 +349,8 @@ class Chart:
             for x, item in items:
                 if isinstance(item, Strokes):  # a dot is shown larger than it is, and never faint
                     dots = item.x.shape[1] == 1
-                    canvas.strokes([[x + 7] if dots else [x + 1, x + 13]], [[26] if dots else [26, 26]], item.color, 6 if dots else 3)
+                    y = 26 + 16 * row
+                    canvas.strokes([[x + 7] if dots else [x + 1, x + 13]], [[y] if dots else [y, y]], item.color, 6 if dots else 3)
                 else:
                     canvas.rect(x, 22 + 16 * row, 14, 8 if isinstance(item, Bars) else 3, item.color, getattr(item, "opacity", 1.0))
                 canvas.text(x + 18, 30 + 16 * row, item.label)
@@ -579,6 +580,61 @@ class Strips:
             else:
                 canvas.text(self.left, y + height / 2 + 4, "none", color=GREY)
             y += height + 5
+
+
+@dataclass
+class Table:
+    """Rows of words and numbers under headings.
+
+    Args:
+        rows: heading → text, the same headings in each row;  alt: what it shows, in words
+        bold: a heading whose column stands out;  marked: numbers of rows that stand out
+    """
+
+    title: str
+    rows: Sequence[Mapping[str, str]]
+    alt: str
+    bold: str = ""
+    marked: Sequence[int] = ()
+
+    LINE, GAP = 19, 16  # pixels: height of a row, space between two columns
+
+    @property
+    def widths(self) -> list[int]:
+        return [round(6.2 * max(len(heading), *(len(row[heading]) for row in self.rows))) + self.GAP for heading in self.rows[0]]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return max(sum(self.widths), round(7.2 * len(self.title))), 24 + self.LINE * (len(self.rows) + 1)
+
+    def html(self) -> str:
+        cell = f"padding:0 {self.GAP // 2}px;height:{self.LINE}px;line-height:{self.LINE}px;font-size:11px;white-space:nowrap"
+
+        def line(tag: str, row: Mapping[str, str], style: str = "") -> str:
+            cells = (
+                f'<{tag} style="{cell};text-align:{"left" if i == 0 else "right"};font-weight:{600 if h == self.bold else 400}">'
+                f"{html.escape(text)}</{tag}>"
+                for i, (h, text) in enumerate(row.items())
+            )
+            return f'<tr style="background:none;{style}">{"".join(cells)}</tr>'
+
+        head = line("th", {h: h for h in self.rows[0]}, f"border-bottom:1px solid {GREY}")
+        body = "".join(line("td", row, "color:#1a66c2" if i in self.marked else "") for i, row in enumerate(self.rows))
+        return (
+            f'<div style="overflow-x:auto"><div style="font-size:12px;font-weight:600;line-height:22px">{html.escape(self.title)}</div>'
+            f'<table aria-label="{html.escape(self.alt)}" style="border-collapse:collapse;margin:0">'
+            f"<thead>{head}</thead><tbody>{body}</tbody></table></div>"
+        )
+
+    def draw(self, canvas: Pixels) -> None:
+        canvas.text(0, 15, self.title, 12, bold=True)
+        for i, row in enumerate([{h: h for h in self.rows[0]}, *self.rows]):
+            right, color = 0, "#1a66c2" if i - 1 in self.marked else INK
+            for j, ((heading, text), width) in enumerate(zip(row.items(), self.widths, strict=True)):
+                right += width
+                at, anchor = (0, "start") if j == 0 else (right - self.GAP // 2, "end")
+                canvas.text(at, 37 + self.LINE * i, text, 11, anchor, color=color, bold=heading == self.bold)
+        canvas.line((0, sum(self.widths)), (42, 42), GREY, 1)
 
 
 @dataclass

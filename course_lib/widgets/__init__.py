@@ -15,13 +15,13 @@ import ipywidgets as widgets
 import torch
 from torch import Tensor, nn
 
-from ..plotting.panels import PAPER, Chart, Note, Pixels, Strips, figure_png
+from ..plotting.panels import PAPER, Chart, Note, Pixels, Strips, Table, figure_png
 
 GAP = 14  # pixels between two panels
 BESIDE = 464  # pixels: what fits beside a column of sliders in JupyterLab on a screen of 1280
 PAGE = 960  # pixels: as wide as a static figure may be, so that GitHub need not shrink it much
 
-Panel = Chart | Note | Strips
+Panel = Chart | Note | Strips | Table
 
 
 def chosen_label(menu: widgets.Widget) -> str:

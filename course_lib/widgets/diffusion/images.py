@@ -171,6 +171,7 @@ class DDIMExplorer(Explorer):
                 x = sorted(fids)
                 lines.append(Line(x, [fids[steps] for steps in x], name, color, markers=True))
                 told.append(f"{name}: " + ", ".join(f"{fids[steps]:.3g} in {steps}" for steps in x))
+        most = max(100, *(max(line.x) for line in lines))
         steps, fid = self.steps.value, self.fid()
         here = "not recorded" if fid is None else f"{fid:.3g}"
         return Chart(
@@ -183,8 +184,8 @@ class DDIMExplorer(Explorer):
             x_rules={f"{steps} steps": steps} if fid is None else None,  # a mark says it, too
             log_x=True,
             log_y=True,
-            x_range=(1.7, 1200),
-            x_ticks={n: f"{n:,}" for n in (2, 5, 10, 20, 50, 100, 1000)},
+            x_range=(1.7, 1.2 * most),
+            x_ticks={n: f"{n:,}" for n in (2, 5, 10, 20, 50, 100, 1000) if n <= most},
             width=690,
             height=250,
         )

@@ -1,0 +1,125 @@
+"""Quality and coverage apart, by nearest neighbours: precision and recall, density and coverage, and whether a model has memorised."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .arrays import Array, exact_pair
+from .detection import auroc
+
+BLOCK = 1000  # rows whose distances to all others are in memory at a time
+
+
+class PrecisionRecall(NamedTuple):
+    """precision: share of samples that look real;  recall: share of real ones that the model can make; and how many were seen."""
+
+    precision: float
+    recall: float
+    samples: int
+    reference: int
+
+
+class DensityCoverage(NamedTuple):
+    """density: how crowded samples are with real neighbours, 1 as for real ones;  coverage: share of real ones with a sample near."""
+
+    density: float
+    coverage: float
+    samples: int
+    reference: int
+
+
+def distances_to_neighbours(a: Tensor, k: int) -> Tensor:
+    """The distance of each row of (n, d) to its k-th nearest other row, (n,)."""
+    nearest = a.new_full((len(a), k + 1), torch.inf)  # the nearest of all is the row itself, at 0
+    for start in range(0, len(a), BLOCK):
+        rows, later = slice(start, start + BLOCK), slice(start + BLOCK, None)
+        distances = torch.cdist(a[rows], a[start:])  # distances are symmetric: later rows hear of these, too
+        for part, found in ((rows, distances), (later, distances[:, BLOCK:].T)):
+            nearest[part] = torch.cat([nearest[part], found], 1).topk(k + 1, largest=False).values
+    return nearest[:, k]
+
+
+def nearest_distances(a: Array, b: Array) -> Tensor:
+    """The distance of each row of a (n, d) to the nearest row of b (m, d): (n,), in float32: sets of images are large."""
+    a, b = torch.as_tensor(a).flatten(1).float(), torch.as_tensor(b).flatten(1).float()
+    if a.shape[1] != b.shape[1] or not len(b):
+        raise ValueError(f"both must have the same size a row, and b one row or more; got {tuple(a.shape)} and {tuple(b.shape)}")
+    middle = b.mean(0)  # float32 has more digits near 0
+    a, b = a - middle, b - middle
+    # fast distances of close points have lost their digits; those of the nearest ones are computed again, so that a copy is at 0
+    return torch.cat([(part - b[torch.cdist(part, b).argmin(1)]).norm(dim=1) for part in a.split(BLOCK)])
+
+
+def precision_recall(real: Array, fake: Array, k: int = 3) -> PrecisionRecall:
+    """Improved precision and recall: what lies within the reach of a set is as near to one of its points as that point's k-th neighbour.
+
+    Args:
+        real: (n, d), fake: (m, d) features, more than k rows each
+        k: which neighbour gives a point its reach
+
+    Raises:
+        ValueError: shapes do not fit, or too few rows for k
+
+    Source: Kynkäänniemi et al. 2019 (arXiv:1904.06991), equations 1 and 2.
+    """
+    real, fake = checked(real, fake, k)
+    of_real, of_fake = distances_to_neighbours(real, k), distances_to_neighbours(fake, k)
+    precise, recalled = [], torch.zeros(len(real), dtype=torch.bool, device=real.device)
+    for part, reach in zip(fake.split(BLOCK), of_fake.split(BLOCK)):
+        distances = torch.cdist(part, real)
+        precise.append((distances <= of_real).any(1))
+        recalled |= (distances <= reach[:, None]).any(0)
+    return PrecisionRecall(torch.cat(precise).double().mean().item(), recalled.double().mean().item(), len(fake), len(real))
+
+
+def density_coverage(real: Array, fake: Array, k: int = 5) -> DensityCoverage:
+    """Density and coverage: only real points have a reach, so a stray sample cannot claim that it covers half of the data.
+
+    Args and errors: as in `precision_recall`
+
+    Source: Naeem et al. 2020 (arXiv:2002.09797), equations 3 and 4.
+    """
+    real, fake = checked(real, fake, k)
+    reach, within, near = distances_to_neighbours(real, k), 0, torch.full((len(real),), torch.inf).to(real)
+    for part in fake.split(BLOCK):
+        distances = torch.cdist(part, real)
+        within += (distances <= reach).sum().item()
+        near = torch.minimum(near, distances.min(0).values)
+    return DensityCoverage(within / (k * len(fake)), (near <= reach).double().mean().item(), len(fake), len(real))
+
+
+class Memorisation(NamedTuple):
+    """closer: how often a sample is nearer to the training set than a new image is, 0.5 when neither is;
+    copies: share of samples nearer than all but 1 in 100 new images;  distance: of a sample to the training set, the median;
+    fresh: the same of a new image."""
+
+    closer: float
+    copies: float
+    distance: float
+    fresh: float
+
+
+def memorisation(samples: Array, train: Array, test: Array) -> Memorisation:
+    """Are samples nearer to the training data than data that the model has never seen?
+
+    Blurred or wrong samples are far from everything: a `closer` below 0.5 is no proof of quality, only of not copying.
+
+    Args:
+        samples, train, test: (n, ...) images or features, any numbers of them
+
+    Source: Meehan et al. 2020 (arXiv:2004.05675), without its cells; the probability is that of `auroc`.
+    """
+    for name, x in (("samples", samples), ("train", train), ("test", test)):
+        if not len(x) or not torch.as_tensor(x).isfinite().all():
+            raise ValueError(f"{name} must have one row or more, without NaN or infinite values; got {tuple(x.shape)}")
+    of_samples, of_test = nearest_distances(samples, train), nearest_distances(test, train)
+    copies = (of_samples < of_test.quantile(0.01)).double().mean().item()
+    return Memorisation(auroc(-of_test, -of_samples), copies, of_samples.quantile(0.5).item(), of_test.quantile(0.5).item())
+
+
+def checked(real: Array, fake: Array, k: int) -> tuple[Tensor, Tensor]:
+    real, fake = exact_pair(real, fake, ("real", "fake"))
+    if not 1 <= k < min(len(real), len(fake)):
+        raise ValueError(f"k must be 1 to {min(len(real), len(fake)) - 1} with {len(real)} real and {len(fake)} fake rows; got {k}")
+    return real, fake

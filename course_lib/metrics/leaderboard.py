@@ -1,0 +1,270 @@
+"""One table of every family: each shipped model of digits, judged on the same test images with as many samples.
+
+`python -m course_lib leaderboard` measures what is missing or was trained anew, and writes one JSON file. The lecture, the README and the
+site show that file.
+"""
+
+import importlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from .. import checkpoints, datasets, recipes, training
+from ..datasets import binarise, to_float
+from . import digits
+from .coverage import density_coverage, memorisation, precision_recall
+from .gaussians import frechet_distance
+from .kernels import kernel_distance
+from .likelihood import GreyLevels, bits_per_dim
+
+SHIPPED = Path(__file__).with_name("leaderboard.json")
+PART = 1000  # samples that are drawn, and kept in case of an interruption, at a time
+DRAWS = 50  # of a latent, for the importance-weighted bound of a VAE
+
+# key → heading, and how a number is written; the order of the table
+COLUMNS = {
+    "name": ("model", "{}"),
+    "topic": ("family", "{}"),
+    "parameters": ("parameters", "{:,}"),
+    "minutes": ("minutes to train", "{:.3g}"),
+    "bits_per_dim": ("bits/dim", "{:.3f}"),
+    "likelihood": ("which are", "{}"),
+    "fid": ("FID ↓", "{:.1f}"),
+    "kid": ("KID ↓", "{:.3g}"),
+    "precision": ("precision ↑", "{:.2f}"),
+    "recall": ("recall ↑", "{:.2f}"),
+    "density": ("density ↑", "{:.2f}"),
+    "coverage": ("coverage ↑", "{:.2f}"),
+    "nearest": ("distance to training images", "{:.2f}"),
+    "copies": ("copies", "{:.1%}"),
+    "seconds": ("s per 1,000", "{:.2g}"),
+}
+# of them, in the README and the lecture
+IN_SHORT = ("name", "topic", "parameters", "minutes", "bits_per_dim", "likelihood", "fid", "precision", "recall", "coverage", "seconds")
+
+
+def entrants() -> list[str]:
+    """Every shipped checkpoint that was trained on MNIST and can draw digits."""
+    return [name for name in checkpoints.names() if enters(checkpoints.record(name))]
+
+
+def enters(record: dict) -> bool:
+    if record["model"] is None or not record["data"].startswith("mnist"):
+        return False
+    module, cls = record["model"].rsplit(".", 1)
+    return hasattr(getattr(importlib.import_module(module), cls), "sample")
+
+
+def samples_of(model: nn.Module, n: int, folder: Path, key: str, progress: Callable[[int], None] | None = None) -> Tensor:
+    """n samples as uint8 (n, 1, 28, 28). Parts that were drawn before are read from the folder: an interruption costs one part."""
+    parts = []
+    for start in range(0, n, PART):
+        size, path = min(PART, n - start), folder / f"{key}-{start}-{n}.pt"
+        if path.exists():
+            part = torch.load(path, weights_only=True)
+        else:
+            training.seed_everything(start)
+            part = grey(digits.draw(model, size, 250))
+            folder.mkdir(parents=True, exist_ok=True)
+            unfinished = path.with_suffix(".partial")
+            torch.save(part, unfinished)
+            unfinished.replace(path)
+        parts.append(part)
+        if progress:
+            progress(start + size)
+    return torch.cat(parts)
+
+
+def grey(x: Tensor) -> Tensor:
+    """What a model draws, whatever its type: whole numbers up to 1 are black and white → uint8, on the CPU."""
+    if x.is_floating_point():
+        return (x.clamp(0, 1) * 255).round().to(torch.uint8).cpu()
+    return (x * 255 if x.max() <= 1 else x).to(torch.uint8).cpu()
+
+
+@torch.no_grad()
+def log_prob_of_levels(model: nn.Module, x: Tensor, y: Tensor, levels: GreyLevels) -> tuple[Tensor | None, str]:
+    """log P of uint8 images (batch, 1, 28, 28) on 256 grey levels, nats, or None; and what it is: "exact", "bound" or "none".
+
+    Models that must know the label are judged on P(x | y), and it says so.
+    """
+    if getattr(model, "levels", 0) == 256:
+        return model.log_prob(x.long()), "exact"
+    if model.config.get("dequantisation"):
+        return model.log_prob(x), "bound"
+    if model.config.get("schedule") and hasattr(model, "elbo"):
+        return model.elbo(to_float(x)), "bound"
+    # what is left are models of black and white
+    on = binarise(x, generator=torch.Generator(x.device).manual_seed(0))
+    y = y if getattr(model, "classes", 0) else None
+    kind = "bound, binarised" if y is None else "bound, binarised, label known"
+    if hasattr(model, "iwae_bound"):
+        return levels.bound(x, on, model.iwae_bound(on, DRAWS, y)), kind
+    if hasattr(model, "log_prob"):
+        return levels.bound(x, on, model.log_prob(on) if y is None else model.log_prob(on, y)), kind
+    return None, "none"
+
+
+def likelihood(model: nn.Module, test: tuple[Tensor, Tensor], levels: GreyLevels) -> dict:
+    """bits_per_dim on the test images, or None, and what they are."""
+    training.seed_everything(0)
+    place, values = next(model.parameters()).device, []
+    for x, y in zip(*(part.split(250) for part in test)):
+        value, kind = log_prob_of_levels(model, x.to(place), y.to(place), levels)
+        if value is None:
+            return {"bits_per_dim": None, "likelihood": kind}
+        values.append(value.cpu().double())
+    return {"bits_per_dim": bits_per_dim(torch.cat(values).mean(), test[0][0].numel()).item(), "likelihood": kind}
+
+
+def quality(fake: Tensor, real: Tensor, train: Tensor) -> dict:
+    """Every score of samples against as many real images, uint8 (n, 1, 28, 28) each; `train` is what they might be copies of."""
+    of_fake, of_real = (digits.digit_features(to_float(x)) for x in (fake, real))
+    precise, dense = precision_recall(of_real, of_fake), density_coverage(of_real, of_fake)
+    copied = memorisation(to_float(fake), to_float(train), to_float(real))
+    return {
+        "fid": float(frechet_distance(of_real, of_fake)),
+        "kid": float(kernel_distance(of_real, of_fake)),
+        "precision": precise.precision,
+        "recall": precise.recall,
+        "density": dense.density,
+        "coverage": dense.coverage,
+        "nearest": copied.distance,
+        "closer": copied.closer,
+        "copies": copied.copies,
+    }
+
+
+def seconds_per_thousand(model: nn.Module, at_least: float = 2.0) -> float:
+    """Seconds for 1,000 samples in batches of 100, timed for `at_least` seconds after a first small batch that warms up."""
+    digits.draw(model, 4)
+    started, drawn = time.perf_counter(), 0
+    while not drawn or time.perf_counter() - started < at_least:
+        digits.draw(model, 100, 100)
+        drawn += 100
+    return 1000 * (time.perf_counter() - started) / drawn
+
+
+def row_of(name: str, test: tuple[Tensor, Tensor], train: Tensor, folder: Path, progress: Callable[[int], None] | None = None) -> dict:
+    """One row, measured with as many samples as there are test images.
+
+    Args:
+        test: images and labels;  train: images;  folder: for the samples
+    """
+    record = checkpoints.record(name)
+    model = checkpoints.load(name, training.pick_device())
+    fake = samples_of(model, len(test[0]), folder, f"{name}-{record['sha256'][:8]}", progress)
+    return {
+        "name": name,
+        "topic": record["model"].split(".")[1],
+        "sha256": record["sha256"],
+        "parameters": record["parameters"],
+        "minutes": record["minutes"],
+        "trained_on": record["device"],
+        **likelihood(model, test, GreyLevels(train)),
+        **quality(fake, test[0], train),
+        "seconds": seconds_per_thousand(model),
+    }
+
+
+def read(path: Path = SHIPPED) -> dict:
+    """What was measured: data, samples, device, the floor, and rows; no rows where nothing was measured yet."""
+    return json.loads(Path(path).read_text()) if Path(path).exists() else {"rows": []}
+
+
+def measure(
+    names: Sequence[str] | None = None,
+    data: str = "mnist",
+    samples: int = 10_000,
+    path: Path = SHIPPED,
+    folder: Path = Path("runs/leaderboard"),
+    again: bool = False,
+    progress: Callable[[str, int], None] | None = None,
+) -> Iterator[tuple[str, str]]:
+    """Measure what is missing or was trained anew, and write the file after every row. Yields the name and what is being done with it.
+
+    Args:
+        names: models to measure; all that can draw digits when left out
+        samples: of each model, and as many test images
+        folder: where samples are kept until their row is written
+        again: measure rows that are there, too
+        progress: called with the name and how many samples there are
+
+    Raises:
+        KeyError: a name that cannot enter
+        ValueError: fewer test images than samples
+    """
+    everyone = entrants()
+    for name in names or []:
+        if name not in everyone:
+            raise KeyError(f"{name!r} cannot enter; those who can: {', '.join(everyone)}")
+    train, test = (shuffled(datasets.load(data, split)) for split in ("train", "test"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    most = min(len(test[0]), len(train[0]) // 2)
+    if not 100 <= samples <= most:
+        raise ValueError(f"samples must be 100 to {most:,}, as many as there are test images of {data}; got {samples:,}")
+    test = test[0][:samples], test[1][:samples]
+    head = {"data": data, "samples": samples, "device": recipes.describe(training.pick_device())}
+    board = read(path)
+    if any(board.get(key) != head[key] for key in ("data", "samples")):
+        board = {**head, "rows": []}
+    if "floor" not in board:
+        yield "real images", "measuring"
+        board["floor"] = floor(test[0], train[0])
+    kept = {row["name"]: row for row in board["rows"] if row["name"] in everyone}
+    for name in names or everyone:
+        if not again and kept.get(name, {}).get("sha256") == checkpoints.record(name)["sha256"]:
+            yield name, "there"
+            continue
+        yield name, "measuring"
+        kept[name] = recipes.tidy(row_of(name, test, train[0], folder, partial(progress, name) if progress else None))
+        board |= {"device": head["device"], "rows": sorted(kept.values(), key=lambda row: row["fid"])}
+        checkpoints.write_atomically(path, (json.dumps(board, indent=1, ensure_ascii=False) + "\n").encode())
+        for part in folder.glob(f"{name}-*.pt"):
+            part.unlink()
+
+
+def shuffled(data: datasets.Dataset) -> tuple[Tensor, Tensor]:
+    """Images and labels on the CPU in a fixed random order: some data sets come digit by digit."""
+    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(0))
+    return data.x.cpu()[order], data.y.cpu()[order]
+
+
+def floor(test: Tensor, train: Tensor) -> dict:
+    """The scores of training images, as if a model had drawn them: no sampler should do better."""
+    scores = quality(train[: len(test)], test, train[len(test) :])
+    return recipes.tidy({"name": "training images", "topic": "data", **scores})
+
+
+def table(board: dict, sort: str = "fid", columns: Sequence[str] = tuple(COLUMNS)) -> list[dict]:
+    """Rows for `plotting.table`: heading → text, best first by `sort`; real images come first.
+
+    Raises:
+        KeyError: an unknown column
+    """
+    if unknown := [c for c in (sort, *columns) if c not in COLUMNS]:
+        raise KeyError(f"no column {', '.join(unknown)}; there are: {', '.join(COLUMNS)}")
+    if not board["rows"]:
+        raise ValueError("nothing has been measured yet: run `python -m course_lib leaderboard`")
+    sign = -1 if "↑" in COLUMNS[sort][0] else 1
+    missing = [row for row in board["rows"] if row[sort] is None]
+    there = [row for row in board["rows"] if row[sort] is not None]
+    there.sort(key=lambda row: row[sort] if isinstance(row[sort], str) else sign * row[sort])
+    return [{COLUMNS[c][0]: written(row.get(c), COLUMNS[c][1]) for c in columns} for row in [board["floor"], *there, *missing]]
+
+
+def written(value: object, form: str) -> str:
+    return "–" if value is None else form.format(value)
+
+
+def markdown(board: dict, sort: str = "fid", columns: Sequence[str] = tuple(COLUMNS)) -> str:
+    """The table in Markdown, with a line on how it was measured."""
+    rows = table(board, sort, columns)
+    lines = [list(rows[0]), ["---"] * len(columns), *[list(row.values()) for row in rows]]
+    how = f"{board['samples']:,} samples of each model against the {board['samples']:,} test images of {board['data']}; {board['device']}."
+    return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + ["", how])

@@ -1,0 +1,16 @@
+"""The explorers of topic 07."""
+
+from .board import LeaderboardExplorer
+from .distances import SampleSizeExplorer, TransportExplorer
+from .images import CorruptionExplorer, FeatureExplorer
+from .points import CoverageExplorer, LikelihoodExplorer
+
+__all__ = [
+    "CorruptionExplorer",
+    "CoverageExplorer",
+    "FeatureExplorer",
+    "LeaderboardExplorer",
+    "LikelihoodExplorer",
+    "SampleSizeExplorer",
+    "TransportExplorer",
+]

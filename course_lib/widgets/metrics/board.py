@@ -1,0 +1,77 @@
+"""The leaderboard, sorted as the reader likes."""
+
+from collections.abc import Mapping
+
+from ...metrics.leaderboard import COLUMNS, table
+from ...plotting.panels import CYCLE, Chart, Mark, Note, Strokes, Table
+from .. import PAGE, Explorer, menu
+
+NUMBERS = [key for key in COLUMNS if key not in ("name", "topic", "likelihood")]
+SHOWN = ("name", "topic", "parameters", "bits_per_dim", "fid", "kid", "precision", "recall", "density", "coverage", "copies", "seconds")
+LOGARITHMIC = ("fid", "kid", "seconds", "minutes", "parameters")
+
+
+class LeaderboardExplorer(Explorer):
+    """Every shipped model of digits in one table, and any two of its columns against each other.
+
+    Args:
+        board: as `metrics.leaderboard.read()` gives it
+
+    Attributes:
+        sort, family, model, across: the menus: what to sort by and draw upwards, whose rows, which row stands out, what to draw across
+    """
+
+    def __init__(self, board: Mapping):
+        if not board.get("rows"):
+            raise ValueError("the leaderboard has no rows: run `python -m course_lib leaderboard`, or load the shipped one with read()")
+        self.board = board
+        options = [(COLUMNS[key][0].strip(" ↑↓"), key) for key in NUMBERS]
+        families = sorted({row["topic"] for row in board["rows"]})
+        self.sort = menu("sort by", options, "fid")
+        self.family = menu("family", ["all", *families])
+        self.model = menu("model", [row["name"] for row in board["rows"]])
+        self.across = menu("across", options, "bits_per_dim")
+        super().__init__([self.sort, self.family, self.model, self.across])
+
+    def rows(self) -> list[Mapping]:
+        """Those of the family."""
+        return [row for row in self.board["rows"] if self.family.value in ("all", row["topic"])]
+
+    def panels(self):
+        sort, chosen = self.sort.value, self.model.value
+        columns = [key for key in (*SHOWN[:3], sort, *SHOWN[3:]) if key in SHOWN or key == sort]
+        rows = table({**self.board, "rows": self.rows()}, sort, list(dict.fromkeys(columns)))
+        marked = [i for i, row in enumerate(rows) if row["model"] == chosen]
+        heading = COLUMNS[sort][0]
+        alt = f"{len(rows) - 1} models by {heading}: " + ", ".join(f"{row['model']} {row[heading]}" for row in rows)
+        return [[self.chart()], [Table(f"sorted by {heading}", rows, alt, heading, marked)], [Note(self.words(), PAGE - 40)]]
+
+    def chart(self) -> Chart:
+        """One dot a model, one colour a family."""
+        x, y = self.across.value, self.sort.value
+        there = [row for row in self.rows() if row[x] is not None and row[y] is not None]
+        families = sorted({row["topic"] for row in self.board["rows"]})
+        log_x, log_y = (key in LOGARITHMIC and all(row[key] > 0 for row in there) for key in (x, y))
+        strokes = []
+        for family in dict.fromkeys(row["topic"] for row in there):
+            own = [row for row in there if row["topic"] == family]
+            color = CYCLE[families.index(family) % len(CYCLE)]
+            strokes.append(Strokes([row[x] for row in own], [row[y] for row in own], family, color, 9))
+        marks = [Mark(row[x], row[y], row["name"], CYCLE[1]) for row in there if row["name"] == self.model.value]
+        names = [COLUMNS[key][0] for key in (x, y)]
+        told = "; ".join(f"{row['name']} {row[x]:.4g}, {row[y]:.4g}" for row in there)
+        return Chart(
+            f"{names[1]} against {names[0]}", *names, f"{names[1]} against {names[0]}: {told}", strokes=strokes, marks=marks,
+            log_x=log_x, log_y=log_y, width=600, height=330,
+        )  # fmt: skip
+
+    def words(self) -> str:
+        board, chosen = self.board, next(row for row in self.board["rows"] if row["name"] == self.model.value)
+        text = f"{board['samples']:,} samples of each model against as many test images of {board['data']}, measured on {board['device']}. "
+        if chosen["bits_per_dim"] is None:
+            text += f"{chosen['name']} has no likelihood. "
+        else:
+            text += f"Bits of {chosen['name']}: {chosen['likelihood']}. "
+        share, floor = chosen["closer"], board["floor"]["fid"]
+        text += f"Its samples are nearer to a training image than a new digit is in {share:.0%} of pairs. "
+        return text + f"Real training images have an FID of {floor:.2g}: nobody should do better."

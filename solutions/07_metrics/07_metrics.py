@@ -1,0 +1,657 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,slideshow,nbgrader,-all
+#     notebook_metadata_filter: kernelspec,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Exercise 7 · How good is a model?
+#
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/deep-generative-course/deep-generative-models/blob/main/exercises/07_metrics/07_metrics.ipynb) [![Open in Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/deep-generative-course/deep-generative-models/main?urlpath=lab/tree/exercises/07_metrics/07_metrics.ipynb)
+#
+# You write the numbers by which generative models are compared: bits and perplexity, FID, KID, precision and recall. Then you measure how FID depends on the number
+# of samples, take that bias out, and find a model that has only copied its training set. The lecture is `notebooks/07_metrics.ipynb`.
+#
+# | task | what you do | points | minutes | difficulty |
+# |---|---|---|---|---|
+# | 1 | perplexity and bits | 3 | 10 | ★☆☆ |
+# | 2 | FID from moments | 3 | 10 | ★★☆ |
+# | 3 | KID without bias | 3 | 10 | ★★☆ |
+# | 4 | precision and recall | 3 | 15 | ★★☆ |
+# | 5 | the bias of FID, an experiment | 3 | 15 | ★★★ |
+# | 6 | a model that memorises | 3 | 15 | ★★☆ |
+# | 7 | a written answer | 2 | 10 | ★★☆ |
+#
+# **How it works.** Replace each `raise NotImplementedError()` with your code and run the check below it. A check prints `✓`, or one line that says what is
+# wrong. Grading runs the same checks again with other inputs. Write the answers with PyTorch and your own functions: a check notices when an answer runs code
+# from `course_lib`. Add cells as you like, but do not copy, delete or change the type of the cells that are here.
+#
+# **Notation.** Features are rows: n real ones and m drawn ones (`fake`), with d numbers each. All inputs are float64, because distances are small differences of
+# large numbers: stay with it.
+
+# %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["setup"]
+# The set-up of every notebook. On Colab it adds the course and changes nothing else; elsewhere the course is there already.
+import os
+from glob import glob
+
+import torch
+
+if "COLAB_RELEASE_TAG" in os.environ:
+    wheels = glob("/content/deep_generative_course-*.whl")
+    source = max(wheels, default="git+https://github.com/deep-generative-course/deep-generative-models")
+    # !pip install --quiet --no-deps {source} torchdiffeq
+    if not torch.cuda.is_available():
+        print("This runtime has no GPU, so training is slow. Runtime → Change runtime type → T4 GPU gives you one.")
+
+from course_lib import plotting
+
+plotting.use_style()
+
+# %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
+import math
+
+from matplotlib import pyplot as plt
+from torch.nn import functional as F
+
+from course_lib import checkpoints, datasets
+from course_lib.grading import CheckFailed
+from course_lib.grading.metrics import (
+    BIAS,
+    CORPUS,
+    FRECHET,
+    KERNEL,
+    LIMIT,
+    MEMORISED,
+    PIXELS,
+    PRECISION,
+    fid_of_sets,
+    fids_by_number,
+    measure,
+    numbers_of_samples,
+    stream,
+)
+from course_lib.metrics import digit_features
+from course_lib.metrics.coverage import distances_to_neighbours
+from course_lib.plotting import show_images
+
+torch.set_num_threads(1)  # what is computed here is small
+
+
+# %% [markdown]
+# ## Task 1 · Perplexity and bits
+#
+# **3 points · 10 minutes · ★☆☆**
+#
+# ### 1a · A corpus (2 points)
+#
+# A model of text gives each text a log-probability in **nats**: log is the natural logarithm here, and one bit is ln 2 nats. Texts differ in length, and models cut them into different **tokens**: letters, syllables, words.
+# Two numbers sum up a corpus. In **bits per character** models with different tokens can be compared; **perplexity** is the number of equally likely tokens that
+# would be as hard to guess. In both, sum over the corpus first: a long text has more to say than a short one.
+#
+# $$\text{bits}=-\frac{\sum_i\log p_i}{\ln 2\,\sum_i c_i},\qquad \text{perplexity}=\exp\left(-\frac{\sum_i\log p_i}{\sum_i t_i}\right),$$
+#
+# with $c_i$ characters and $t_i$ tokens in text i.
+
+# %% nbgrader={"grade": false, "grade_id": "corpus_scores", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def corpus_scores(log_p, tokens, characters):
+    """Two numbers for a corpus.
+
+    log_p: (texts,), the log-probability of each text, in nats
+    tokens: (texts,), how many tokens each has, whole numbers
+    characters: (texts,), how many characters each has, whole numbers
+    Returns: (bits per character, perplexity per token), two numbers
+    """
+    ### BEGIN SOLUTION
+    nats = -log_p.sum()
+    return nats / math.log(2) / characters.sum(), (nats / tokens.sum()).exp()
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "check_corpus_scores", "locked": true, "schema_version": 3, "solution": false, "task": false}
+CORPUS.check(corpus_scores)
+
+# %% nbgrader={"grade": true, "grade_id": "grade_corpus_scores", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Grading runs your function on other inputs here.
+### BEGIN HIDDEN TESTS
+from course_lib.grading.metrics import CORPUS
+
+CORPUS.check(corpus_scores, hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Three models of the same two texts. The first reads letters, the others syllables and words. Predict first: which model is the best? Which one has the best
+# perplexity?
+
+# %% tags=["nbval-ignore-output"]
+scores = CORPUS.yours_or_ours(globals())
+characters = torch.tensor([60, 900])
+for name, tokens, log_p in (
+    ("letters", [60, 900], [-95.0, -1310.0]),
+    ("syllables", [25, 330], [-88.0, -1190.0]),
+    ("words", [12, 160], [-99.0, -1260.0]),
+):
+    bits, perplexity = scores(torch.tensor(log_p, dtype=torch.float64), torch.tensor(tokens), characters)
+    print(f"{name:10} {float(bits):.2f} bits per character, perplexity {float(perplexity):7.1f} per token")
+
+
+# %% [markdown]
+# ### 1b · From a density to grey levels (1 point)
+#
+# A flow or a VAE with continuous pixels gives a log **density**, and a density may be above 1. Pixels come in 256 grey levels, though, and a level is a little
+# interval. If the pixels run over a range of length `span`, 1 for [0, 1] or 2 for [−1, 1], an interval is `span` / 256 long; the probability Pr of an image of
+# D pixels is its density p(x) times that length, once for each pixel. With the log density in nats:
+#
+# $$\log_2\Pr=\frac{\log p(x)}{\ln 2}+D\,\log_2\frac{\text{span}}{256},\qquad\text{bits per dimension}=-\frac{\log_2\Pr}{D}.$$
+#
+# Uniform pixels in [0, 1] have density 1, and cost 8 bits each.
+
+# %% nbgrader={"grade": false, "grade_id": "pixel_bits", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def pixel_bits(log_density, pixels, span):
+    """Bits per dimension of images with 256 grey levels.
+
+    log_density: (batch,), in nats, of images with continuous pixels
+    pixels: D, a whole number
+    span: length of the range of a pixel, a number
+    Returns: (batch,)
+    """
+    ### BEGIN SOLUTION
+    return -log_density / (pixels * math.log(2)) + math.log2(256 / span)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "check_pixel_bits", "locked": true, "schema_version": 3, "solution": false, "task": false}
+PIXELS.check(pixel_bits)
+
+# %% nbgrader={"grade": true, "grade_id": "grade_pixel_bits", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Grading runs your function on other inputs here.
+### BEGIN HIDDEN TESTS
+from course_lib.grading.metrics import PIXELS
+
+PIXELS.check(pixel_bits, hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Two models of the same digits. The first sees pixels in [0, 1] and reports a log density of 2200 nats, the second sees [−1, 1] and reports 1700. Predict
+# first: which one is better?
+
+# %% tags=["nbval-ignore-output"]
+to_bits = PIXELS.yours_or_ours(globals())
+for density, span in ((2200.0, 1.0), (1700.0, 2.0)):
+    print(
+        f"log density {density:.0f} over a range of {span:.0f}: {to_bits(torch.tensor([density]).double(), 784, span).item():.3f} bits per dimension"
+    )
+
+
+# %% [markdown]
+# ## Task 2 · FID from moments
+#
+# **3 points · 10 minutes · ★★☆**
+#
+# FID, the Fréchet inception distance, puts a Gaussian on the features of real images and another on those of drawn ones. The squared distance of the two is
+#
+# $$\lVert\mu_1-\mu_2\rVert^2+\operatorname{tr}\Sigma_1+\operatorname{tr}\Sigma_2-2\operatorname{tr}\left(\Sigma_1\Sigma_2\right)^{1/2}.$$
+#
+# The root is that of a matrix: the matrix R with R R = Σ₁Σ₂. You need not form it. Its trace is the sum of its eigenvalues, and these are the roots of those of Σ₁Σ₂:
+# real, and not below 0, though the product is not symmetric. `torch.linalg.eigvals` gives them as complex numbers, whose `.real` counts. Or find a symmetric matrix with
+# the same eigenvalues, for `torch.linalg.eigvalsh`. With fewer rows than features some eigenvalues are 0, and rounding puts them a little below: `clamp(min=0)`.
+
+# %% nbgrader={"grade": false, "grade_id": "frechet", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def frechet(mean1, cov1, mean2, cov2):
+    """Squared Fréchet distance of two Gaussians.
+
+    mean1, mean2: (d,)
+    cov1, cov2: (d, d), symmetric; some eigenvalues may be 0
+    Returns: a number
+    """
+    ### BEGIN SOLUTION
+    values, vectors = torch.linalg.eigh(cov1)
+    root = vectors * values.clamp(min=0).sqrt()  # root @ root.T is cov1
+    trace = torch.linalg.eigvalsh(root.T @ cov2 @ root).clamp(min=0).sqrt().sum()
+    return (mean1 - mean2).square().sum() + cov1.trace() + cov2.trace() - 2 * trace
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "check_frechet", "locked": true, "schema_version": 3, "solution": false, "task": false}
+FRECHET.check(frechet)
+
+# %% nbgrader={"grade": true, "grade_id": "grade_frechet", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# Grading runs your function on other inputs here.
+### BEGIN HIDDEN TESTS
+from course_lib.grading.metrics import FRECHET
+
+FRECHET.check(frechet, hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# 500 test digits against 500 others, which are spoilt in some way. The features are the last layer but one of a small classifier, not Inception's. Predict first:
+# which of the five is worst? And how far are good digits from good digits?
+
+# %% tags=["nbval-ignore-output"]
+distance = FRECHET.yours_or_ours(globals())
+generator = torch.Generator().manual_seed(0)
+small = datasets.load("mnist_small", "test")
+order = torch.randperm(1000, generator=generator)
+images, labels = small.images()[order], small.y[order]
+real, other = images[:500], images[500:]
+spoilt = {
+    "as they are": other,
+    "blurred": F.avg_pool2d(other, 3, 1, 1),
+    "a little noise": (other + 0.1 * torch.randn(other.shape, generator=generator)).clamp(0, 1),
+    "no 8 and no 9": other[labels[500:] < 8],
+    "50 images, ten times each": other[:50].repeat(10, 1, 1, 1),
+}
+
+
+def gaussian_of(features):
+    """Mean and covariance."""
+    return features.mean(0), features.T.cov()
+
+
+of_real = gaussian_of(digit_features(real))
+found = {name: float(distance(*of_real, *gaussian_of(digit_features(x)))) for name, x in spoilt.items()}
+figure, axes = plt.subplots(figsize=(8, 2.2))
+axes.barh(list(found), list(found.values()))
+axes.invert_yaxis()
+axes.set(xlabel="FID, 500 against 500")
+plt.show()
+print(*(f"{name}: {value:.1f}" for name, value in found.items()), sep="\n")
+
+
+# %% [markdown]
+# ## Task 3 · KID without bias
+#
+# **3 points · 10 minutes · ★★☆**
+#
+# KID, the kernel inception distance, compares pairs of features by the kernel $k(u,v)=(u\cdot v/d+1)^3$. For n real rows x and m drawn rows y it is
+#
+# $$\frac{1}{n(n-1)}\sum_{i\neq j}k(x_i,x_j)+\frac{1}{m(m-1)}\sum_{i\neq j}k(y_i,y_j)-\frac{2}{nm}\sum_{i,j}k(x_i,y_j).$$
+#
+# The first two sums leave out each row with itself. This makes the estimate **unbiased**: right on average, for any n and m.
+
+# %% nbgrader={"grade": false, "grade_id": "unbiased_kid", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def unbiased_kid(real, fake):
+    """KID on all pairs.
+
+    real: (n, d)
+    fake: (m, d)
+    Returns: a number
+    """
+
+    ### BEGIN SOLUTION
+    def kernel(u, v):
+        return (u @ v.T / u.shape[1] + 1) ** 3
+
+    def others(x):
+        k = kernel(x, x)
+        return (k.sum() - k.trace()) / (len(x) * (len(x) - 1))
+
+    return others(real) + others(fake) - 2 * kernel(real, fake).mean()
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "check_unbiased_kid", "locked": true, "schema_version": 3, "solution": false, "task": false}
+KERNEL.check(unbiased_kid)
+
+# %% nbgrader={"grade": true, "grade_id": "grade_unbiased_kid", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# Grading runs your function on other inputs here.
+### BEGIN HIDDEN TESTS
+from course_lib.grading.metrics import KERNEL
+
+KERNEL.check(unbiased_kid, hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Two sets from the **same** distribution of eight features, 20 times for each number of rows: each dot is a measurement. Both distances are truly 0. Predict first:
+# where do the means lie? Which of the two can be below 0?
+
+# %% tags=["nbval-ignore-output"]
+kid, distance = (task.yours_or_ours(globals()) for task in (KERNEL, FRECHET))
+figure, panels = plt.subplots(1, 2, figsize=(10, 2.8))
+counts = [10, 20, 40, 80]
+for axes, name in zip(panels, ("FID", "KID")):
+    means = []
+    for n in counts:
+        # `stream(count, start)` gives normal numbers, the same on every machine; another start gives others
+        pairs = stream(20 * 2 * n * 8, 0).reshape(20, 2, n, 8)
+        values = [float(distance(*gaussian_of(a), *gaussian_of(b)) if name == "FID" else kid(a, b)) for a, b in pairs]
+        axes.scatter([n] * 20, values, s=6, color="0.6")
+        means.append(sum(values) / 20)
+    axes.plot(counts, means, marker="o")
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.set(xlabel="rows in each set", title=name, xscale="log", xticks=counts, xticklabels=counts)
+    axes.minorticks_off()
+plt.show()
+
+
+# %% [markdown]
+# ## Task 4 · Precision and recall
+#
+# **3 points · 15 minutes · ★★☆**
+#
+# One number cannot tell bad samples from missing ones. So put a ball round each real row: its radius is the distance to its k-th nearest **other** real row.
+# **Precision** is the share of drawn rows that lie in one real ball or more. **Recall** exchanges the roles: the share of real rows that lie in a ball of the
+# drawn ones, whose radii come from the drawn ones. A ball includes its surface. Distances are straight (Euclidean) ones.
+
+# %% nbgrader={"grade": false, "grade_id": "precision_and_recall", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def precision_and_recall(real, fake, k):
+    """Shares of drawn rows that look real, and of real rows that are covered.
+
+    real: (n, d)
+    fake: (m, d)
+    k: which neighbour gives the radius, 1 for the nearest; less than n and m
+    Returns: (precision, recall), two numbers
+    """
+
+    ### BEGIN SOLUTION
+    def share(points, centres):
+        radius = torch.cdist(centres, centres).sort(1).values[:, k]  # place 0 is the point itself
+        return (torch.cdist(points, centres) <= radius).any(1).double().mean()
+
+    return share(fake, real), share(real, fake)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "check_precision_and_recall", "locked": true, "schema_version": 3, "solution": false, "task": false}
+PRECISION.check(precision_and_recall)
+
+# %% nbgrader={"grade": true, "grade_id": "grade_precision_and_recall", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# Grading runs your function on other inputs here.
+### BEGIN HIDDEN TESTS
+from course_lib.grading.metrics import PRECISION
+
+PRECISION.check(precision_and_recall, hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Three models of eight clusters, with the balls of precision above and those of recall below. Predict first: which model has the higher precision, which the higher
+# recall? The last is the first with four samples far away, so its axes are wider. What do these do to recall?
+
+# %% tags=["nbval-ignore-output"]
+precise = PRECISION.yours_or_ours(globals())
+
+
+def clusters(which, width, start, n=64):
+    """n points in clusters on a circle, in turn."""
+    angles = torch.tensor(which).repeat(n)[:n].double() * math.pi / 4
+    return torch.stack([angles.cos(), angles.sin()], 1) + width * stream(2 * n, start).reshape(n, 2)
+
+
+circle = clusters(range(8), 0.06, 0)
+far = clusters([0, 1], 0.06, 10**6)
+far[:4] = 3 * torch.tensor([[-1.0, 0.2], [-0.9, -0.4], [0.3, -1.0], [-0.7, 0.8]])
+models = {"two clusters": clusters([0, 1], 0.06, 10**6), "too wide": clusters(range(8), 0.25, 2 * 10**6), "four strays": far}
+figure, panels = plt.subplots(2, 3, figsize=(10, 6.6))
+for column, (name, drawn) in zip(panels.T, models.items()):
+    precision, recall = (float(value) for value in precise(circle, drawn, 3))
+    for axes, centres, points, title in (
+        (column[0], circle, drawn, f"precision {precision:.2f}"),
+        (column[1], drawn, circle, f"recall {recall:.2f}"),
+    ):
+        # `distances_to_neighbours` gives the radii: of each row, the distance to its third nearest other row
+        for centre, radius in zip(centres.tolist(), distances_to_neighbours(centres, 3).tolist()):
+            axes.add_patch(plt.Circle(centre, radius, color="C0", alpha=0.12, linewidth=0))
+        axes.scatter(*points.T, s=5, color="C1", zorder=3)
+        side = max(1.9, 1.2 * float(drawn.abs().max()))
+        axes.set(title=f"{name}: {title}", xlim=(-side, side), ylim=(-side, side), aspect="equal")
+for axes, balls, dots in ((panels[0, 0], "real", "drawn"), (panels[1, 0], "drawn", "real")):
+    axes.set_ylabel(f"blue: balls of the {balls} rows\nred: the {dots} rows")
+plt.show()
+
+
+# %% [markdown]
+# ## Task 5 · The bias of FID
+#
+# **3 points · 15 minutes · ★★★**
+#
+# ### 5a · FID at infinity (2 points)
+#
+# FID is too large with few rows, even between equal sets. With N rows in each set it is on average
+#
+# $$\text{FID}(N)\approx\text{FID}_\infty+\frac cN .$$
+#
+# So measure it at several N, and put a straight line through the values by **least squares**, against 1/N. FID∞ is where the line meets 1/N = 0; c/N is the bias.
+# Return FID∞, and the smallest whole N whose **bias** c/N is at most `below`. It is the bias alone that must be so small, not FID(N): where FID∞ is larger than
+# `below`, FID(N) never comes down to it. The values come in any order.
+
+# %% nbgrader={"grade": false, "grade_id": "at_infinity", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def at_infinity(sizes, values, below):
+    """FID without its bias, and how many rows make the bias small.
+
+    sizes: (count,), N of each measurement, in any order, float64
+    values: (count,), the FID there
+    below: how large the bias c/N may be, FID∞ not counted; a number
+    Returns: (FID∞, N), a number and a whole number
+    """
+    ### BEGIN SOLUTION
+    x = 1 / sizes
+    c = ((x - x.mean()) * (values - values.mean())).sum() / (x - x.mean()).square().sum()
+    return values.mean() - c * x.mean(), math.ceil(c / below)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "check_at_infinity", "locked": true, "schema_version": 3, "solution": false, "task": false}
+LIMIT.check(at_infinity)
+
+# %% nbgrader={"grade": true, "grade_id": "grade_at_infinity", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Grading runs your function on other inputs here.
+### BEGIN HIDDEN TESTS
+from course_lib.grading.metrics import LIMIT
+
+LIMIT.check(at_infinity, hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Real digits against real digits, 64 features of each, as of task 2. Predict first: what is FID∞? How many digits would you need for a bias below 0.1?
+
+# %% tags=["nbval-ignore-output"]
+limit = LIMIT.yours_or_ours(globals())
+features = digit_features(datasets.load("mnist_small", "train").images())
+generator = torch.Generator().manual_seed(0)
+# `fid_of_sets` is the FID of task 2, of many pairs of sets at once
+mixed = [features[torch.randperm(4000, generator=generator)] for _ in range(10)]  # the 4,000 images are dealt out ten times
+sizes = torch.tensor([250.0, 400.0, 500.0, 1000.0, 2000.0], dtype=torch.float64)
+values = torch.stack([torch.stack([fid_of_sets(*one.reshape(2, -1, int(n), 64)).mean() for one in mixed]).mean() for n in sizes])
+found, needed = limit(sizes, values, 0.1)
+slope = (values.mean() - found) / (1 / sizes).mean()
+figure, axes = plt.subplots(figsize=(7, 2.8))
+axes.scatter(1 / sizes, values, zorder=3)
+axes.plot([0, 1 / 250], [float(found), float(found + slope / 250)])
+axes.set(xlabel="1/N", ylabel="FID, real against real")
+plt.show()
+print(*(f"N = {n:.0f}: {value:.1f}" for n, value in zip(sizes, values)), sep="\n")
+print(f"FID∞ {float(found):.2f}; the bias is below 0.1 from {needed:,} digits in each set")
+
+# %% [markdown]
+# ### 5b · Where to measure (1 point)
+#
+# How good is FID∞, and what does it cost? Here a row has 32 features, normal numbers with known standard deviations, and both sets are real: the truth is 0.
+# FID is measured at five numbers of rows, evenly spaced in 1/N, from `smallest` to `ratio` times as many, `repeats` times each, always with fresh rows. Your
+# `at_infinity` draws the line. All this is one **attempt**, and its cost is the rows of both sets at all five N, `repeats` times. The **error** is the root mean
+# square of FID∞ over 16 such attempts, each with fresh rows.
+#
+# The simplest plan measures once, with 12,000 rows: 6,000 against 6,000. Predict first: how far from 0 is that? The first
+# try makes do with half as many rows, and takes the bias out. Is it nearer?
+
+# %% nbgrader={"grade": false, "grade_id": "features", "locked": true, "schema_version": 3, "solution": false, "task": false}
+deviations = torch.linspace(0.5, 1.5, 32, dtype=torch.float64)
+other_deviations = torch.linspace(0.35, 1.2, 32, dtype=torch.float64).flip(0).square()  # for grading, which uses other features
+limit = LIMIT.yours_or_ours(globals())
+first_try = {"smallest": 40, "ratio": 2.0, "repeats": 10}
+
+
+# %% tags=["nbval-ignore-output"]
+def show_experiment(title, smallest, ratio=2.0, repeats=1):
+    """The lines of four attempts, and the numbers of all: `fids_by_number` draws the rows of one attempt, `measure` makes all 16."""
+    sizes = numbers_of_samples(smallest, ratio)
+    rows = torch.tensor(sizes).double()
+    figure, axes = plt.subplots(figsize=(7, 2.6))
+    for attempt in range(4):
+        values = fids_by_number(deviations, sizes, repeats, attempt)
+        start = float(limit(rows, values, 0.1)[0])
+        axes.scatter(1 / rows, values, s=14, color=f"C{attempt}")
+        axes.plot(
+            [0, 1 / smallest],
+            [start, start + float((values.mean() - start) / (1 / rows).mean()) / smallest],
+            color=f"C{attempt}",
+            linewidth=0.8,
+        )
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.set(xlabel="1/N", ylabel="FID", title=f"{title}: N = {', '.join(map(str, sizes))}")
+    plt.show()
+    numbers = measure(limit, deviations, smallest, ratio, repeats)
+    print(f"{title}: error {-numbers['minus error']:.3f}, {2 * repeats * sum(sizes):,} rows an attempt")
+
+
+once = [float(fids_by_number(deviations, [6000], 1, attempt)) for attempt in range(4)]
+print("6,000 against 6,000, four times:", *(f"{value:.3f}" for value in once))
+show_experiment("first try", **first_try)
+
+
+# %% [markdown]
+# **Your turn.** Find settings with an error of at most **0.07** and at most **12,000** rows an attempt. The check shows the error with a minus sign and the rows that you leave
+# over, so that more is better in both.
+#
+# | setting | what it does | first try |
+# |---|---|---|
+# | `smallest` | the smallest N, from 10 to 500 | 40 |
+# | `ratio` | the largest N is so many times as large, from 1.1 to 10 | 2 |
+# | `repeats` | how often FID is measured at each N, from 1 to 10 | 10 |
+#
+# A try takes a second; `show_experiment("mine", smallest=100)` shows one. Predict before you run: what is wrong with very small N, and what with N that are much alike?
+
+# %% nbgrader={"grade": false, "grade_id": "settings", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def settings():
+    """Your choice for the experiment: a dict with smallest, and any of the others."""
+    ### BEGIN SOLUTION
+    return {"smallest": 300, "ratio": 3.0, "repeats": 2}
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "check_experiment", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["nbval-ignore-output"]
+BIAS.check(measure(limit, deviations, **BIAS.chosen(settings)))
+
+# %% nbgrader={"grade": true, "grade_id": "grade_experiment", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["nbval-ignore-output"]
+# Grading measures other features with your settings here.
+### BEGIN HIDDEN TESTS
+from course_lib.grading.metrics import BIAS, measure
+
+BIAS.check(measure(limit, deviations, **BIAS.chosen(settings)))
+BIAS.check(measure(limit, other_deviations, **BIAS.chosen(settings)), hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Your settings, to be compared with the first try above. Keep the numbers for task 7.
+
+# %% tags=["nbval-ignore-output"]
+try:
+    show_experiment("yours", **BIAS.chosen(settings))
+except CheckFailed:
+    print("Your settings are not there yet.")
+
+
+# %% [markdown]
+# ## Task 6 · A model that memorises
+#
+# **3 points · 15 minutes · ★★☆**
+#
+# A model that hands out its training images has excellent FID, precision and recall. What gives it away is that its samples lie nearer to the training set than new
+# images do. Let a(s) be the distance of a sample s to its **nearest** training image, and b(t) that of a test image t to **its** nearest training image. Over all pairs of a
+# sample and a test image,
+#
+# $$P=\Pr\big(a(s)<b(t)\big)+\tfrac12\Pr\big(a(s)=b(t)\big).$$
+#
+# A model that has learnt the distribution has P ≈ 0.5, one that copies has more. Measure several models, and name the one with the largest P, counting from 0.
+# Images have further axes: `flatten(1)` makes rows of them.
+
+# %% nbgrader={"grade": false, "grade_id": "spot_the_copy", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def spot_the_copy(models, train, test):
+    """How often samples are nearer to the training set than new images are.
+
+    models: (models, samples, ...), the same number of samples of each model, points or images
+    train: (training images, ...)
+    test: (test images, ...)
+    Returns: (P, number of the model), (models,) and a whole number
+    """
+
+    ### BEGIN SOLUTION
+    def nearest(x):
+        return torch.cdist(x.flatten(1), train.flatten(1)).min(1).values
+
+    fresh = nearest(test)
+    shares = []
+    for samples in models:
+        near = nearest(samples)[:, None]
+        shares.append((near < fresh).double().mean() + (near == fresh).double().mean() / 2)
+    shares = torch.stack(shares)
+    return shares, int(shares.argmax())
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "check_spot_the_copy", "locked": true, "schema_version": 3, "solution": false, "task": false}
+MEMORISED.check(spot_the_copy)
+
+# %% nbgrader={"grade": true, "grade_id": "grade_spot_the_copy", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# Grading runs your function on other inputs here.
+### BEGIN HIDDEN TESTS
+from course_lib.grading.metrics import MEMORISED
+
+MEMORISED.check(spot_the_copy, hidden=True)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Three models of digits; the images are shrunk to 14×14. Each sample stands above its nearest training image. One of the models is a VAE, one has noise added to
+# training images, one hands out real images that nobody has trained on. The VAE was trained on MNIST's training images; the 600 that count as training images here
+# are among them. Judge by the pictures first: which is which? Then look at P, left of the rows. It gives away the copier, and no more: real images and an honest model
+# are both near 0.5. With 100 samples and 100 test images P scatters by about 0.04, so values such as 0.45 and 0.53 do not tell models apart.
+
+# %% tags=["nbval-ignore-output"]
+spot = MEMORISED.yours_or_ours(globals())
+torch.manual_seed(0)
+noise = torch.randn(100, 1, 14, 14, generator=torch.Generator().manual_seed(2))
+shuffled = datasets.load("mnist_small", "train").images()[torch.randperm(4000, generator=torch.Generator().manual_seed(1))]
+train, unseen = F.avg_pool2d(shuffled[:600], 2), F.avg_pool2d(images, 2)
+with torch.no_grad():
+    drawn = F.avg_pool2d(checkpoints.load("vae").sample(100), 2)
+three = torch.stack([unseen[:100], (train[:100] + 0.08 * noise).clamp(0, 1), drawn]).double()
+train, unseen = train.double(), unseen[100:200].double()
+shares, copier = spot(three, train, unseen)
+rows = []
+for samples in three:
+    rows += [samples[:12], torch.stack([min(train, key=lambda image: (image - sample).square().sum()) for sample in samples[:12]])]
+labels = [label for i, share in enumerate(shares) for label in (f"model {i}, P = {float(share):.2f}", "nearest in training")]
+show_images(torch.cat(rows).float(), columns=12, size=0.7, row_labels=labels)
+print(*(f"model {i}: P = {float(share):.2f}" for i, share in enumerate(shares)), f"the copier is number {copier}", sep="\n")
+
+# %% [markdown] nbgrader={"grade": false, "grade_id": "written_question", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# ## Task 7 · In your own words
+#
+# **2 points · 10 minutes · ★★☆** · graded by hand
+#
+# About 120 words in all.
+#
+# 1. A colleague's model has **better bits per dimension** than yours, and clearly **worse samples**. How can this be? Suppose theirs draws from a
+#    model better than yours with probability 1/100, and else noise: how much worse than that model's can its bits per dimension be on images of 784 pixels? Give the number.
+# 2. The other way round: a model has perfect samples, FID and precision, and is worthless. How, and which number of this exercise shows it?
+# 3. Your model and your colleague's are to be compared in a table. Which numbers do you report, and what must stand beside FID? Use what you measured in task 5.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "written_answer", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# 1. Likelihood is a mean of logarithms, and a logarithm forgives. The mixture gives each image at least 1/100 of the good model's probability: that costs at most
+#    log₂ 100 = 6.64 bits an image, 0.0085 bits per dimension on 784 pixels. Yet 99 of its 100 samples are noise. A colleague's model that is better by 0.01 in its bits
+#    may be such a mixture.
+# 2. It hands out its training images. They are real, so FID, precision and recall have nothing to object to. P of task 6 shows it: 0.94 for training images with a
+#    little noise, where new images gave 0.44 and the VAE 0.52. Bits per dimension on test images would show it, too.
+# 3. Bits per dimension on test images, on the same 256 levels; FID or KID; precision and recall apart; P. Beside FID stand N, the same for both models, the feature
+#    network, and the floor: real digits against real ones have FID 18 at N = 500 and 10 at N = 1000, though the truth is 0. Two models with another N cannot be compared by FID.
+#
+# **Marking guide (2 points).** One half point each for: (a) likelihood hardly punishes a share of bad samples, a mean of logarithms, **and** at most log₂ 100 / 784 ≈ 0.008 bits
+# per dimension; (b) a model that memorises, found by P or by its likelihood on test images; (c) likelihood, quality and coverage reported as separate numbers on test data; (d) N is
+# the same and stated, with a number from task 5 for the bias. Accept any wording and the student's own numbers.
