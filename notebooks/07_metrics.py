@@ -14,12 +14,9 @@
 # ---
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/deep-generative-course/deep-generative-models/blob/main/notebooks/07_metrics.ipynb) [![Open in Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/deep-generative-course/deep-generative-models/main?urlpath=lab/tree/notebooks/07_metrics.ipynb)
+# # 07 · Metrics
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/deep-generative-course/deep-generative-models/blob/main/notebooks/07_metrics.ipynb) [![Open in Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/deep-generative-course/deep-generative-models/main?urlpath=lab/tree/notebooks/07_metrics.ipynb)
-
-# %% [markdown] slideshow={"slide_type": "slide"}
-# # 07 · Metrics
 #
 # **You will be able to**
 # - put every likelihood on one scale, in nats, bits and perplexity, and say when it means nothing for samples,
@@ -80,7 +77,7 @@ unseen = test.images()[torch.randperm(len(test))]  # 1,000 digits that no model 
 widgets.CorruptionExplorer(unseen, seen)
 
 # %% [markdown]
-# > **What to notice.** No score sees everything. Dashed lines show what real against real gives. A little noise spoils precision. Dropped digits leave precision alone and spoil recall and coverage. A few images shown again and again (*duplicates*) pass FID for long, and lose recall. A little blur makes digits *more* typical: precision stays, recall falls. And copies are perfect for all but one: only the distance to the training set knows.
+# > **What to notice.** No score sees everything. Dashed lines show what real against real gives. A little noise (strength 0.25) spoils precision. Dropped digits (0.5) leave precision alone and spoil recall and coverage. A few images shown again and again (*duplicates*, 0.25) pass FID, and lose recall. A little blur (0.25) makes digits *more* typical: precision stays, recall falls. And copies are perfect for all but one: only the distance to the training set knows.
 # > The rest of this lecture takes these scores apart, one at a time.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -104,7 +101,7 @@ table([{"candidate": name, "mean distance": metrics.nearest_distances(x, seen).m
 
 # %% [markdown]
 # > **What to notice.** The thief wins, with a distance of 0. Ten grey blurs beat digits that people wrote. The naive score is wrong three times:
-# > it looks at **one sample at a time**, so it cannot see that ten pictures are not a thousand; it **rewards copies**; and it counts **pixels**, where a digit moved by two pixels is far from itself and a blur is near to all.
+# > it looks at **one sample at a time**, so it cannot see that ten pictures are not a thousand; it **rewards copies**; and it counts **pixels**, where a digit moved by two pixels is far from itself and an average digit is near to many.
 # > A generative model makes a *distribution*. We have to compare distributions, in a space where near means alike, and watch for copies.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -132,7 +129,7 @@ print(f"perplexity of a uniform guess among 27: {metrics.perplexity(-lengths * m
 #
 # $$\log P(v)\ \ge\ \mathbb E_{q(b\mid v)}\Big[\log p_\theta(b)+\sum_i\big(\log h_i(v_i)-\log h_i(b_i)\big)\Big]$$
 #
-# with $h_i(v)$ the share of level $v$ at pixel $i$ and $h_i(b)$ the share of black or white there. The sum does not depend on the model. It is what grey costs, and all binarised models pay it.
+# with $h_i(v)$ the share of level $v$ at pixel $i$ (counts are smoothed, or an unseen level would be impossible) and $h_i(b)$ the share of black or white there. The sum does not depend on the model. It is what grey costs, and all binarised models pay it.
 
 # %%
 levels = metrics.GreyLevels(train.x)
@@ -145,7 +142,7 @@ print(f"the VAE on black and white: {-nats.mean():.1f} nats, {metrics.bits_per_d
 print(f"on 256 levels:              {-grey.mean():.1f} nats, {metrics.bits_per_dim(grey, 784).mean():.3f} bits a pixel")
 
 # %% [markdown]
-# > **What to notice.** Nine tenths of the bits of a grey digit are its grey levels. Black and white is the easy part, so a small gain in nats there is a hardly visible one here. State the data with every number: "84 nats" and "1.4 bits" may be the same model.
+# > **What to notice.** Nine tenths of the bits of a grey digit are its grey levels. Black and white is the easy part, so a small gain in nats there is a hardly visible one here. State the data with every number: “86 nats” and “1.56 bits” are the same model here. (With levels counted on all 59,000 training images, the leaderboard says 1.47.)
 #
 # **When there is only a sample of $z$.** A VAE's likelihood is $p_\theta(x)=\mathbb E_{q}[w]$ with weights $w=p_\theta(x,z)/q_\phi(z\mid x)$. The mean of $k$ weights estimates it; its logarithm is too low on average, and less so for larger $k$. The **effective sample size** $(\sum w)^2/\sum w^2$ says how many of the $k$ draws really count.
 
@@ -160,7 +157,7 @@ for k in (1, 5, 50, 500):
 table(rows)
 
 # %% [markdown]
-# > **What to notice.** The estimate rises with $k$ and flattens. Of 500 draws only a few count: $q_\phi$ is not the true posterior. A bound with $k=1$ (the ELBO) and one with $k=500$ are different scores. Say which one you report.
+# > **What to notice.** The estimate rises with $k$ and flattens. Of 500 draws about 40 count: $q_\phi$ is not the true posterior. A bound with $k=1$ (the ELBO) and one with $k=500$ are different scores. Say which one you report.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3 · Likelihood and quality are two things
@@ -177,12 +174,12 @@ table(rows)
 widgets.LikelihoodExplorer()
 
 # %% [markdown]
-# > **What to notice.** The mixture's samples are garbage long before its likelihood says so: with 99 % noise it loses about 2 nats, and never more than 4.6. The lookup table's samples are perfect at a bandwidth of 0.01, with a test likelihood of −300 nats; the bandwidth that is best on test points draws worse samples. Likelihood asks "is any real image impossible?". Samples ask "is any drawn image impossible?". They are the two directions of lecture 00's KL.
+# > **What to notice.** The mixture's samples are garbage long before its likelihood says so: with 99 % noise it loses about 2 nats, and never more than 4.6. The lookup table's samples are perfect at a bandwidth of 0.01, with a mean log-likelihood of about −320 nats on test points; the bandwidth that is best on test points draws worse samples. Likelihood asks "is any real image impossible?". Samples ask "is any drawn image impossible?". They are the two directions of lecture 00's KL: of the data from the model, and of the model from the data.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4 · Features: a space where near means alike
 #
-# Scores of samples compare *features*: the layer before the last of a classifier. There a moved digit is near itself, and a blur is far from digits. Published numbers use Inception, a network for photographs. Ours use the **digit network**, 64 features, trained on the 59,000 digits that the models saw too.
+# Scores of samples compare *features*: the layer before the last of a classifier. There a moved digit is near itself, and a strong blur is far from digits. Published numbers use Inception, a network for photographs. Ours use the **digit network**, 64 features, trained on the 59,000 digits that the models saw too.
 #
 # Let one learn before your eyes. After some hundred batches it is right for nine digits in ten. The shipped one had more time.
 
@@ -217,11 +214,13 @@ print("never sure:       ", metrics.inception_score(torch.full((500, 10), 0.1), 
 
 # %%
 one_each = torch.stack([unseen[(metrics.predicted_digits(unseen) == digit).nonzero()[0, 0]] for digit in range(10)])
-sets = {"1,000 real digits": unseen, "StyleGAN": candidates["StyleGAN"], "ten digits, 100 times each": one_each.repeat(100, 1, 1, 1)}
+with torch.no_grad():
+    drawn = gan.sample(1000)
+sets = {"1,000 real digits": unseen, "1,000 of StyleGAN": drawn, "ten digits, 100 times each": one_each.repeat(100, 1, 1, 1)}
 table([{"samples": name, "IS": repr(metrics.inception_score(metrics.digit_probabilities(x), splits=5))} for name, x in sets.items()])
 
 # %% [markdown]
-# > **What to notice.** Ten pictures, each shown a hundred times, get the best score of all. The Inception Score sees classes and nothing within a class, and it never looks at real data. It is still printed in tables; do not decide anything by it.
+# > **What to notice.** Ten pictures, each shown a hundred times, score as high as a thousand real digits. The Inception Score sees classes and nothing within a class, and it never looks at real data. It is still printed in tables; do not decide anything by it.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 6 · FID: compare two Gaussians
@@ -232,7 +231,7 @@ table([{"samples": name, "IS": repr(metrics.inception_score(metrics.digit_probab
 #
 # The first term compares means. The second compares spreads: in one dimension it is $(\sigma_1-\sigma_2)^2$. It sees a lack of quality (features move) and a lack of variety (features shrink). It sees nothing that two Gaussians cannot show.
 #
-# $(\Sigma_1\Sigma_2)^{1/2}$ is no root of a symmetric matrix, and general roots come out complex. The code below takes a detour to a symmetric one. **Test it**: in one dimension, and with covariances that share their axes, the answer is known.
+# $\Sigma_1\Sigma_2$ is not symmetric. Its eigenvalues are real and not negative, but rounding makes the root of a general matrix complex. The code below takes a detour to a symmetric one. **Test it**: in one dimension, and with covariances that share their axes, the answer is known.
 
 # %%
 show_source(metrics.gaussian_distance)
@@ -246,7 +245,7 @@ real = metrics.digit_features(unseen)
 names = ["vae", "vae_gan", "vqvae", "dcgan", "cgan", "stylegan", "glow", "latent_flow"]
 with torch.no_grad():
     samples = {name: metrics.draw(checkpoints.load(name), 500).clamp(0, 1) for name in names}
-show_images(torch.cat([x[::42][:12] for x in samples.values()]), columns=12, row_labels=names, size=0.6)
+show_images(torch.cat([x[::41][:12] for x in samples.values()]), columns=12, row_labels=names, size=0.6)
 
 # %%
 half_a, half_b = real[:500], real[500:]
@@ -255,18 +254,18 @@ rows += [{"model": name, "FID": float(metrics.frechet_distance(metrics.digit_fea
 table(sorted(rows, key=lambda row: row["FID"]))
 
 # %% [markdown]
-# > **What to notice.** The order is about the one that your eyes would give. FID has no unit and no natural size: these features are not those of Inception, so numbers compare within this course only. And *real against real* is not 0; some models are even below it. Two sets of 500 digits differ by chance, and a model draws fewer odd ones than people write.
+# > **What to notice.** Good and bad models are far apart. The first five rows are not: take other samples, or the other half of the real digits, and they change places. FID has no unit and no natural size: these features are not those of Inception, so numbers compare within this course only. And *real against real* is not 0. It is called the **floor** at this number of samples. Where does it come from?
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7 · The bias of FID, and KID
 #
 # A covariance from few samples is off in every direction. FID squares what is off, so it adds up: **fewer samples, larger FID**, by about $c/N$. The constant $c$ depends on the model, so even the order of two models may depend on $N$.
 #
-# **KID** compares without Gaussians. Take a kernel $k(a,b)=(a\cdot b/d+1)^3$, a number for how alike two feature vectors are. Compare likeness within and between:
+# **KID** compares without Gaussians. Take a kernel $k(a,b)=(a\cdot b/d+1)^3$, a number for how alike two feature vectors are. Compare likeness within and between, for two samples $a,a'$, two real images $b,b'$ and $d=64$ features:
 #
 # $$\mathrm{MMD}^2=\mathbb E\,k(a,a')+\mathbb E\,k(b,b')-2\,\mathbb E\,k(a,b)$$
 #
-# With pairs of two *different* points in the first two means it is right on average for any $N$. **Predict first.** What do FID and KID say of the same samples when you take fewer of them?
+# This is the squared **maximum mean discrepancy**, and KID is it. With pairs of two *different* points in the first two means it is right on average for any $N$. **Predict first.** What do FID and KID say of the same samples when you take fewer of them?
 
 # %%
 with torch.no_grad():
@@ -274,8 +273,7 @@ with torch.no_grad():
 widgets.SampleSizeExplorer(many, metrics.digit_features(seen))
 
 # %% [markdown]
-# > **What to notice.** FID falls as $N$ grows: half of a published improvement can be more samples. KID stays where it is and only gets less sure. Against $1/N$ the FID is nearly a line; where it meets $1/N=0$ is an estimate without bias, FID$_\infty$.
-# > The extrapolation is noisy, too: with few samples the line has a wild slope. Rule: never compare FIDs at different $N$, always print $N$, and print the floor.
+# > **What to notice.** FID falls as $N$ grows. KID has no trend: its mean wobbles within its spread, which shrinks as $N$ grows. Against $1/N$ the FID is nearly a line; where it meets $1/N=0$ is FID$_\infty$, with most of the bias gone if all $N$ are well above the 64 features. The extrapolation is noisy, too: with few samples the line has a wild slope. Rule: never compare FIDs at different $N$, always print $N$, and print the floor.
 
 # %%
 show_source(metrics.kid)
@@ -300,7 +298,7 @@ print(f"KID of equal distributions, N = 200: {kids.mean():.1f} ± {kids.std() / 
 # - **precision**: the share of samples inside the balls of real points. Quality.
 # - **recall**: the share of real points inside the balls of samples. Coverage.
 #
-# An outlier has a huge ball, and one stray sample may then cover half of the data. **Density** counts how many real balls hold a sample; **coverage** asks whether a real point's own ball holds any sample. In both only real points have balls.
+# An outlier has a huge ball, and one stray sample may then cover half of the data. **Density** counts how many real balls hold a sample, divided by $k$: about 1 for real data, and it may be more. **Coverage** asks whether a real point's own ball holds any sample. In both only real points have balls.
 #
 # **Predict first.** A collapsed model draws a few perfect points again and again. Which of the four numbers are high?
 
@@ -328,18 +326,18 @@ for name, x in cases.items():
 table(rows)
 
 # %% [markdown]
-# > **What to notice.** Threes only: as precise as before, and blind to nine tenths of the data. One image repeated: its balls have radius 0, so it recalls nothing. Blur costs precision. FID would have told you "worse" four times.
+# > **What to notice.** Threes only: as precise as before, and blind to nine tenths of the data. One image repeated: its balls have radius 0, so it recalls nothing. Blur costs some precision and all of recall: blurred digits crowd together. FID alone would have said “worse” three times without saying why.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 9 · Wasserstein: how much sand, how far
 #
-# Kernels and balls have a scale. Here is a distance that has none. See two distributions as heaps of sand. A **plan** $\gamma_{ij}$ says how much goes from place $i$ to place $j$. The **Wasserstein distance** is the cost of the best plan, amount times distance:
+# Kernels and balls must be chosen. Here is a distance with neither a kernel nor a $k$. See two distributions as heaps of sand. A **plan** $\gamma_{ij}$ says how much goes from place $i$ to place $j$. The **Wasserstein distance** is the cost of the best plan, amount times distance:
 #
 # $$W_1=\min_\gamma\sum_{ij}\gamma_{ij}\,|x_i-y_j|\qquad\text{rows of }\gamma\text{ sum to }p,\text{ columns to }q$$
 #
 # On a line the best plan is easy: sort, and match in order. Elsewhere it is a linear program. **Sinkhorn** adds a little entropy, $-\varepsilon H(\gamma)$, and then scaling rows and columns in turn is enough: fast, and on a GPU.
 #
-# **Predict first.** Move the target far away from the source. What happens to $W_1$, and what to the Jensen–Shannon divergence of lecture 03?
+# **Predict first.** Move the target far away from the source. What happens to the Wasserstein distance, and what to the Jensen–Shannon divergence of lecture 03? (*Total variation* is half of the summed difference of the two.)
 
 # %%
 widgets.TransportExplorer()
@@ -362,19 +360,19 @@ print(f"exact {exact:.3f}; Sinkhorn " + ", ".join(f"{metrics.sinkhorn(p, q, cost
 # In many dimensions the distance of samples needs very many of them. **Sliced** Wasserstein looks at shadows on random lines, where sorting is enough, and averages. FID is a Wasserstein distance, too: it is $W_2^2$ of the two fitted Gaussians.
 
 # %%
-table(
-    [
-        {"model": name, "sliced W2 of features": float(metrics.sliced_wasserstein(metrics.digit_features(x), half_a))}
-        for name, x in samples.items()
-    ]
-)
+sliced = {"real against real": half_b} | {name: metrics.digit_features(x) for name, x in samples.items()}
+rows = [{"model": name, "sliced W2 of features": float(metrics.sliced_wasserstein(x, half_a))} for name, x in sliced.items()]
+table(sorted(rows, key=lambda row: row["sliced W2 of features"]))
+
+# %% [markdown]
+# > **What to notice.** The same four models lead, near the level of real digits, and the other four follow far behind. Two distances that were built in different ways agree about what is large.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 10 · Who chose the features?
 #
 # All of these scores are blind to what the features leave out. Compare the same models with other eyes: raw pixels, 40 principal components of pixels, your young network, one that never learned, the classifier's last layer.
 #
-# **Predict first.** Raw pixels are the most honest features, nothing is left out. Which family will they favour?
+# **Predict first.** Raw pixels and their principal components leave little out. Which model will they favour?
 
 # %%
 mean, directions = seen.flatten(1).mean(0), torch.linalg.svd(seen.flatten(1) - seen.flatten(1).mean(0), full_matrices=False).Vh[:40]
@@ -403,11 +401,10 @@ widgets.FeatureExplorer(samples, unseen[:500], networks)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 11 · Has it memorised?
 #
-# A model that copies its training set gets the best FID. Look at nearest neighbours: each sample beside the training image that it is nearest to. And count. Take a sample and a *new* real image. How often is the sample nearer to the training set? For a model that has learned and not copied: about half of the time.
+# A model that copies its training set gets the FID of real digits. Look at nearest neighbours: each sample beside the training image that it is nearest to. And count. Take a sample and a *new* real image. How often is the sample nearer to the training set? For a model that has learned and not copied: about half of the time. *Copies* below is the share of samples that are nearer than 99 of 100 new images.
 
 # %%
-copier = (known[:500] + 0.02 * torch.randn(500, 1, 28, 28)).clamp(0, 1)
-suspects = {name: samples[name] for name in ("stylegan", "latent_flow", "vae")} | {"a copier": copier}
+suspects = {name: samples[name] for name in ("stylegan", "latent_flow", "vae")} | {"a copier": known[:500]}
 shown = torch.cat([x[:6] for x in suspects.values()])
 nearest = torch.cdist(shown.flatten(1), seen.flatten(1)).argmin(1)
 pairs = torch.stack([shown, seen[nearest]], 1).view(len(suspects), 12, 1, 28, 28)
@@ -422,10 +419,18 @@ for name, x in suspects.items():
     found = metrics.memorisation(x, seen, unseen)
     fid = metrics.frechet_distance(metrics.digit_features(x), real)
     rows.append({"suspect": name, "nearer than a new image": f"{found.closer:.0%}", "copies": f"{found.copies:.0%}", "FID": f"{fid:.0f}"})
+rows.append(
+    {
+        "suspect": "500 other real digits",
+        "nearer than a new image": "–",
+        "copies": "–",
+        "FID": f"{metrics.frechet_distance(metrics.digit_features(known[500:]), real):.0f}",
+    }
+)
 table(rows)
 
 # %% [markdown]
-# > **What to notice.** The copier has the FID of real digits and is caught at once. StyleGAN's samples are digits that nobody wrote. (These 4,000 digits are a part of the training set; the leaderboard looks at all 59,000.) A blurry model sits near everything: a high share alone is a reason to look, no proof.
+# > **What to notice.** The copier's FID is that of other real digits: nothing in it says “copied”. The distance says it at once. StyleGAN's samples are digits that nobody wrote. (These 4,000 digits are a part of the training set; the leaderboard looks at all 59,000.) Smooth, average digits sit near many images and get a high share, as those of latent flow do (61 %). Strongly blurred or broken ones are far from all and get a low one. Neither proves anything alone; it is a reason to look.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 12 · Scores of a latent space, and of people
@@ -445,7 +450,7 @@ rows += [{"latents": f"β-VAE on sprites, β = {b}"} | checkpoints.record(f"beta
 table([{"latents": row["latents"]} | {key: f"{row[key]:.2f}" for key in keys} for row in rows])
 
 # %% [markdown]
-# > **What to notice.** A rotation keeps all information, and MIG, DCI and SAP fall: they judge *axes*. FactorVAE asks only which latent moves least, and forgives it. On the sprites MIG and SAP rise with β while FactorVAE sees no gain. There is no single measure of disentanglement; look at traversals, too.
+# > **What to notice.** A rotation keeps all information, and MIG, DCI and SAP fall: they judge *axes*. FactorVAE asks only which latent moves least, and forgives it. On the sprites MIG and SAP rise with β while FactorVAE falls. There is no single measure of disentanglement; look at traversals, too.
 #
 # **People.** The judge of last resort. Show a person a real and a made picture, ask which is real. How many answers do you need? With $n$ answers a share of one half is uncertain by $\pm1.96\sqrt{0.25/n}$.
 
@@ -458,12 +463,12 @@ table(
 )
 
 # %% [markdown]
-# > **What to notice.** Twenty answers tell you nothing. People also learn during the task, notice artefacts and not missing variety, and differ from each other. Say who was asked, how many, what they were paid, and how long they looked.
+# > **What to notice.** Twenty answers tell you hardly anything: 28 % to 72 %. People also learn during the task, notice artefacts and not missing variety, and differ from each other. Say who was asked, how many, what they were paid, and how long they looked.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 13 · Break it: how to win without a better model
 #
-# Four ways to a better number. Each has been published by accident.
+# Four ways to another number with the same model.
 #
 # 1. More samples than the other paper. 2. The best of many seeds. 3. Another resizing or number format. 4. Samples of another distribution: guidance (lecture 06) or truncation (lecture 03) throw rare ones away.
 
@@ -505,12 +510,12 @@ for w in weights:
 curves({name: (weights, values) for name, values in scores.items()}, "guidance w of latent diffusion", "score", markers=True)
 
 # %% [markdown]
-# > **What to notice.** Ten times as many samples take a third off the FID of one and the same model. Luck with the seed does nearly as much. Resizing moves FID (arXiv:2104.11222). Guidance from $w=1$ to 2 trades recall for precision: samples look better because the model forgets. Beyond that precision falls, too. **The cure** is a protocol, written down before you look: $N$, features, preprocessing, seeds, and both precision and recall.
+# > **What to notice.** Ten times as many samples take a third off the FID of one and the same model. The luckiest of ten seeds takes off a fifth. Resizing moves FID fivefold, here upward: resize a rival's samples and it helps you (arXiv:2104.11222). Guidance from $w=1$ to 2 trades recall for precision: samples look better because the model forgets. Beyond that precision falls, too. **The cure** is a protocol, written down before you look: $N$, features, preprocessing, seeds, and both precision and recall.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 14 · One leaderboard
 #
-# Every model of digits that ships with this course, one protocol: 10,000 samples, all 10,000 test images of MNIST, the digit network's features, $k=3$ for precision and recall, $k=5$ for density and coverage. *Copies* is the share of samples that are nearer to one of the 59,000 training images than 99 of 100 new images are. The first row is real: training images, as if a model had drawn them.
+# Every model of digits that ships with this course, one protocol: 10,000 samples, all 10,000 test images of MNIST, the digit network's features, $k=3$ for precision and recall, $k=5$ for density and coverage. *Copies* is the share of samples that are nearer to one of the 59,000 training images than 99 of 100 new images are. The first row is real: 10,000 training images, as if a model had drawn them, whose copies are counted against the other 49,000.
 
 # %%
 board = leaderboard.read()
@@ -521,9 +526,10 @@ table(leaderboard.table(board, columns=leaderboard.IN_SHORT))
 
 
 # %% [markdown]
-# > **What to notice.** Sort by bits: the PixelCNN on 256 levels leads with 1.05, flows follow with 1.09 to 1.18, and the diffusion model in pixels is last with 2.1. Sort by FID: latent diffusion and flow matching lead with 5.5, StyleGAN has 7.5, the PixelCNN more than 100 and the flows 250. The two orders have next to nothing in common (section 3).
-# > Precision and recall explain FID. The conditional VAE has a precision of 0.90 and a recall of 0.17: its blurred digits are typical and never odd. GANs are the other way round: less precise, but varied. Nobody here copies: *copies* is about 1 % for new real images by definition.
-# > Black and white costs: models of binarised digits have jagged strokes that the digit network rarely saw. And speed differs by a factor of ten thousand between a VAE and a PixelCNN.
+# > **What to notice.** Sort by bits: the PixelCNN on 256 levels leads with 1.05, flows follow with 1.09 to 1.18, and the diffusion model in pixels is last with 2.14. GANs and latent diffusion have no likelihood and are not in the first chart. Sort by FID: latent diffusion and flow matching lead with 5.5, StyleGAN has 7.5, that PixelCNN 116, the flows 250 to 280.
+# > *Within* one family fewer bits go with a better FID: look at the autoencoders. *Across* families they do not: PixelCNN 1.05 bits and FID 116, VAE 1.47 and 10.7, diffusion 2.14 and 15.5. And the bits of binarised models are bounds that pay for a crude model of grey.
+# > Precision and recall say more than FID, but not all of it. The conditional VAE has 0.90 and 0.17: typical digits, never odd ones. DCGAN has 0.60 and 0.77, but do not believe this recall: its stray samples have large balls, and its coverage is only 0.48.
+# > *Copies* is 0.9 % for real images. Latent diffusion has 1.6 %: a little above, worth a look at the neighbours. Pixels drawn in black and white have jagged strokes that the digit network rarely saw (PixelCNNs, MADE); VAEs learn from binarised digits, too, but show grey means. And 1,000 samples take from 0.004 s (small VAEs) to 54 s (the PixelRNN).
 #
 # **Against published numbers.** Ours are small models, trained in minutes on two cores of a laptop. Bits on 8-bit MNIST, and nats on binarised MNIST:
 
@@ -581,12 +587,12 @@ table(
 #
 # <details><summary><b>2.</b> Your KID is −0.3. A bug?</summary>
 #
-# No. An estimate that is right on average for a distance of 0 must fall below 0 half of the time. Clamping it at 0 would bring the bias back. With the diagonal left in it would never be negative, and always too large.
+# No. An estimate that is right on average for a distance of 0 must fall below 0 quite often. Clamping it at 0 would bring the bias back. With the diagonal left in it would never be negative, and always too large.
 # </details>
 #
 # <details><summary><b>3.</b> Precision 0.95, recall 0.05. Which failure of lecture 03 is this?</summary>
 #
-# Mode collapse: what is drawn is good, and it is little. Swapped arguments would show the mirror image, so check those too: precision asks about samples.
+# Mode collapse, or samples that are too smooth: what is drawn is typical, and it is little. Look at them. Swapped arguments would show the mirror image, so check those too: precision asks about samples.
 # </details>
 #
 # <details><summary><b>4.</b> Model A has 1.05 bits/dim, model B 2.1. Whose samples do you expect to be better?</summary>
@@ -624,9 +630,9 @@ table(
 # | all scores perfect | test images among the training images | compare hashes; look at neighbours |
 # | two groups disagree about one model | resizing, JPEG, uint8 or float | one preprocessing, written down |
 #
-# **Cost.** FID costs one pass of the feature network and a $d\times d$ eigenvalue problem; KID and precision cost $N^2$ distances. On a GPU, features are computed there and sums stay in float64. **Several GPUs**: split the samples, add up `Moments`.
+# **Cost.** FID costs one pass of the feature network and a $d\times d$ eigenvalue problem; KID and precision cost $N^2$ distances. On a GPU, features are computed there and sums stay in float64. **Several GPUs**: split the samples, gather the features.
 #
-# **Care.** A score is what a field optimises next. Inception's classes have no people, no text, no medicine; a model tuned on FID learns what those features see. Training data that comes back in samples is someone's picture: look before you publish.
+# **Care.** A score is what a field optimises next. Inception's classes have almost no people, text or medicine; a model tuned on FID learns what those features see. Training data that comes back in samples is someone's picture: look before you publish.
 #
 # **Now you**: [exercise 07](../exercises/07_metrics/07_metrics.ipynb), 20 points.
 #

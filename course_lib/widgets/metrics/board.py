@@ -29,7 +29,8 @@ class LeaderboardExplorer(Explorer):
         families = sorted({row["topic"] for row in board["rows"]})
         self.sort = menu("sort by", options, "fid")
         self.family = menu("family", ["all", *families])
-        self.model = menu("model", [row["name"] for row in board["rows"]])
+        with_bits = next((row["name"] for row in board["rows"] if row["bits_per_dim"] is not None), None)  # its mark is seen at once
+        self.model = menu("model", [row["name"] for row in board["rows"]], with_bits)
         self.across = menu("across", options, "bits_per_dim")
         super().__init__([self.sort, self.family, self.model, self.across])
 

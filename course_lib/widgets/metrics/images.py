@@ -102,6 +102,11 @@ SCORES = {
 }
 
 
+def short(value: float) -> str:
+    """Three digits, and no powers of ten for large numbers."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
 class CorruptionExplorer(Explorer):
     """Real digits against real digits of which one half is spoilt, and what each score says about it.
 
@@ -219,7 +224,7 @@ class CorruptionExplorer(Explorer):
                 *(Line((0, 1), (end, end), "", GREY, dashed=True) for end in (low, high)),
                 Line(self.STRENGTHS, values, markers=True),
             ],
-            marks=[Mark(strength, here, f"{here:.3g}")],
+            marks=[Mark(strength, here, short(here))],
             x_range=(-0.04, 1.06),
             y_range=ends or (bottom - 0.08 * (top - bottom), top + 0.12 * (top - bottom)),
             x_ticks={s: f"{s:g}" for s in (0.0, 0.5, 1.0)},
@@ -352,7 +357,7 @@ class FeatureExplorer(Explorer):
             f"{score}, {better} is better",
             f"{score} by {network} with {d} features, best first: " + ", ".join(f"{name} {values[name]:.4g}" for name in order),
             bars=[Bars([i - 0.36], [i + 0.36], [values[name]], color=self.color(name)) for i, name in enumerate(order)],
-            labels=[Label(i, max(values[name], 0.0) + 0.4 * room, f"{values[name]:.2g}") for i, name in enumerate(order)],
+            labels=[Label(i, max(values[name], 0.0) + 0.4 * room, short(values[name])) for i, name in enumerate(order)],
             x_range=(-0.6, len(order) - 0.4),
             y_range=(bottom - (room if bottom < 0 else 0), top + room),
             x_ticks=dict(enumerate(order)),
