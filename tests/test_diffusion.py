@@ -1305,10 +1305,10 @@ PLAIN = {"times": Schedule().times(2)}
             lambda: inpaint(best("cosine"), torch.zeros(2, 2), torch.ones(2).bool(), torch.zeros(2, 2), **PLAIN, repeats=0),
             "got torch.bool and 0",
         ),
-        (lambda: metrics.kernel_distance(torch.zeros(5, 3), torch.zeros(5, 4)), r"two rows or more each; got \(5, 3\) and \(5, 4\)"),
-        (lambda: metrics.kernel_distance(torch.zeros(5, 3), torch.zeros(1, 3)), r"got \(5, 3\) and \(1, 3\)"),
-        (lambda: metrics.kernel_distance(torch.zeros(1, 3), torch.zeros(5, 3)), r"got \(1, 3\) and \(5, 3\)"),
-        (lambda: metrics.kernel_distance(torch.zeros(5), torch.zeros(5)), r"got \(5,\) and \(5,\)"),
+        (lambda: metrics.kernel_distance(torch.zeros(5, 3), torch.zeros(5, 4)), r"the same features; got \(5, 3\) and \(5, 4\)"),
+        (lambda: metrics.kernel_distance(torch.zeros(5, 3), torch.zeros(1, 3)), r"b must be \(n, d\) with n of 2 or more; got \(1, 3\)"),
+        (lambda: metrics.kernel_distance(torch.zeros(1, 3), torch.zeros(5, 3)), r"a must be \(n, d\) with n of 2 or more; got \(1, 3\)"),
+        (lambda: metrics.kernel_distance(torch.zeros(5), torch.zeros(5)), r"a must be \(n, d\) with n of 2 or more; got \(5,\)"),
     ],
 )
 def test_bad_arguments_are_named(call, message):
