@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from ...metrics.leaderboard import COLUMNS, table
 from ...plotting.panels import CYCLE, Chart, Mark, Note, Strokes, Table
-from .. import PAGE, Explorer, menu
+from .. import Explorer, menu
 
 NUMBERS = [key for key in COLUMNS if key not in ("name", "topic", "likelihood")]
-SHOWN = ("name", "topic", "parameters", "bits_per_dim", "fid", "kid", "precision", "recall", "density", "coverage", "copies", "seconds")
+SHOWN = ("name", "topic", "parameters", "bits_per_dim", "fid", "precision", "recall", "coverage", "copies", "seconds")
 LOGARITHMIC = ("fid", "kid", "seconds", "minutes", "parameters")
 
 
@@ -45,7 +45,7 @@ class LeaderboardExplorer(Explorer):
         marked = [i for i, row in enumerate(rows) if row["model"] == chosen]
         heading = COLUMNS[sort][0]
         alt = f"{len(rows) - 1} models by {heading}: " + ", ".join(f"{row['model']} {row[heading]}" for row in rows)
-        return [[self.chart()], [Table(f"sorted by {heading}", rows, alt, heading, marked)], [Note(self.words(), PAGE - 40)]]
+        return [[self.chart()], [Table(f"sorted by {heading}", rows, alt, heading, marked)], [Note(self.words(), 780)]]
 
     def chart(self) -> Chart:
         """One dot a model, one colour a family."""

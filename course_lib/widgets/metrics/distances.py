@@ -134,7 +134,7 @@ class SampleSizeExplorer(Explorer):
             log_x=True,
             x_range=(self.sizes[0] / 1.2, self.sizes[-1] * 1.25),
             x_ticks={size: f"{size:,}" for size in self.sizes if size in (50, 200, 1000) or size == self.sizes[-1]},
-            width=270,
+            width=262,
             height=250,
         )
 
@@ -153,7 +153,7 @@ class SampleSizeExplorer(Explorer):
             marks=[Mark(1 / size, means[-1], color=CYCLE[0]), Mark(0, end, f"FID∞ {end:.3g}", CYCLE[2])],
             x_range=(-0.06 * x[0], 1.08 * x[0]),
             x_ticks={0: "0", 1 / size: f"1/{size:,}", x[0]: f"1/{self.parts(size)[0]:,}"},
-            width=270,
+            width=262,
             height=250,
         )
 

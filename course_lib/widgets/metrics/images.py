@@ -228,7 +228,7 @@ class CorruptionExplorer(Explorer):
             x_range=(-0.04, 1.06),
             y_range=ends or (bottom - 0.08 * (top - bottom), top + 0.12 * (top - bottom)),
             x_ticks={s: f"{s:g}" for s in (0.0, 0.5, 1.0)},
-            width=270,
+            width=262,
             height=148,
         )
 
@@ -361,7 +361,7 @@ class FeatureExplorer(Explorer):
             x_range=(-0.6, len(order) - 0.4),
             y_range=(bottom - (room if bottom < 0 else 0), top + room),
             x_ticks=dict(enumerate(order)),
-            width=412,
+            width=400,
             height=280,
         )
 
@@ -383,7 +383,7 @@ class FeatureExplorer(Explorer):
                 canvas.text(140, y[0] + 4, f"{before[name]}. {name}", 11, "end")
                 canvas.text(272, y[1] + 4, f"{ranks[name]}. {name}", 11)
 
-        return Drawing(f"ranks by {self.score.value}, from {first} to {network}: {told}", 412, 280, draw)
+        return Drawing(f"ranks by {self.score.value}, from {first} to {network}: {told}", 400, 280, draw)
 
     @staticmethod
     def places(ranks: Mapping[str, int]) -> dict[str, int]:

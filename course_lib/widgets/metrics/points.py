@@ -276,7 +276,7 @@ class LikelihoodExplorer(Explorer):
             x_range=(-0.3, len(SHARES) - 0.4),
             y_range=(data - 7.5, data + 0.9),
             x_ticks={k: f"{share:.4g}" for k, share in enumerate(SHARES)},
-            width=412,
+            width=400,
             height=230,
         )
 
@@ -301,7 +301,7 @@ class LikelihoodExplorer(Explorer):
             x_range=(0.0025, 1.9),
             y_range=(self.FLOOR - 1.5, 8.5),
             x_ticks={h: f"{h:g}" for h in BANDWIDTHS},
-            width=412,
+            width=400,
             height=230,
         )
 
