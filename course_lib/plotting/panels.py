@@ -621,7 +621,8 @@ class Table:
         head = line("th", {h: h for h in self.rows[0]}, f"border-bottom:1px solid {GREY}")
         body = "".join(line("td", row, "color:#1a66c2" if i in self.marked else "") for i, row in enumerate(self.rows))
         return (
-            f'<div style="overflow-x:auto"><div style="font-size:12px;font-weight:600;line-height:22px">{html.escape(self.title)}</div>'
+            f'<div style="overflow-x:auto;max-width:100%">'
+            f'<div style="font-size:12px;font-weight:600;line-height:22px">{html.escape(self.title)}</div>'
             f'<table aria-label="{html.escape(self.alt)}" style="border-collapse:collapse;margin:0">'
             f"<thead>{head}</thead><tbody>{body}</tbody></table></div>"
         )

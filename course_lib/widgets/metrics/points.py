@@ -255,6 +255,7 @@ class LikelihoodExplorer(Explorer):
                 dots(x[~real], self.REACH, "does not", CYCLE[1], 4.5),
             ],
         )
+        chart.width, chart.height = chart.width - 12, chart.height - 12  # two fit beside each other
         chart.background = self.world()["picture"], (-self.REACH, self.REACH, -self.REACH, self.REACH)
         return chart
 
