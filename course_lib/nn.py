@@ -65,7 +65,7 @@ def one_hot(y: Tensor | None, classes: int, like: Tensor) -> Tensor | None:
 
     Args:
         y: (batch,), whole numbers from 0 to classes − 1; None where there are no classes
-        like: a tensor of the type that is wanted
+        like: a tensor of the type that is wanted, on the device that is
 
     Returns:
         (batch, classes)
@@ -76,7 +76,7 @@ def one_hot(y: Tensor | None, classes: int, like: Tensor) -> Tensor | None:
     if bool(classes) != (y is not None):
         needs = f"needs a label from 0 to {classes - 1} for each example" if classes else "was built without classes"
         raise ValueError(f"this model {needs}; y is {'missing' if y is None else 'given'}")
-    return F.one_hot(y, classes).to(like.dtype) if classes else None
+    return F.one_hot(y, classes).to(like) if classes else None
 
 
 def check_images(x: Tensor, shape: Sequence[int]) -> None:

@@ -285,7 +285,7 @@ fids, kids = [], []
 for _ in range(400):
     both = real[torch.randperm(len(real))]
     fids.append(metrics.frechet_distance(both[:200], both[200:400]))
-    kids.append(metrics.kernel_distance(both[:200], both[200:400]))
+    kids.append(metrics.mmd(both[:200], both[200:400]))
 fids, kids = torch.tensor(fids), torch.tensor(kids)
 print(f"FID of equal distributions, N = 200: {fids.mean():.1f} ± {fids.std() / 20:.1f}")
 print(f"KID of equal distributions, N = 200: {kids.mean():.1f} ± {kids.std() / 20:.1f}")
@@ -309,7 +309,7 @@ widgets.CoverageExplorer()
 # > **What to notice.** Collapsed: precision stays high, recall and coverage fall. Too wide: the other way round. *Collapsed, one stray sample*: a single outlier doubles recall and leaves coverage alone; show the balls around samples to see why. *In the hole, one real stray*: one real outlier makes precision 1 for samples in the empty middle, and density is not fooled. A larger $k$ makes all four kinder.
 
 # %%
-show_source(metrics.precision_recall, open=False)
+show_source(metrics.neighbour_scores, open=False)
 labelled = checkpoints.load("cgan")
 cases = {
     "all digits": samples["cgan"],
@@ -320,9 +320,8 @@ cases["blurred"] = torch.nn.functional.avg_pool2d(samples["cgan"], 5, 1, 2)
 rows = []
 for name, x in cases.items():
     fake = metrics.digit_features(x)
-    quality, spread = metrics.precision_recall(real, fake), metrics.density_coverage(real, fake)
-    row = {"cGAN": name, "precision": quality.precision, "recall": quality.recall, "density": spread.density, "coverage": spread.coverage}
-    rows.append({key: f"{value:.2f}" if isinstance(value, float) else value for key, value in row.items()})
+    found = metrics.neighbour_scores(real, fake)
+    rows.append({"cGAN": name} | {score: f"{getattr(found, score):.2f}" for score in ("precision", "recall", "density", "coverage")})
 table(rows)
 
 # %% [markdown]
@@ -503,10 +502,9 @@ weights = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 scores = {"precision": [], "recall": [], "density": [], "coverage": []}
 for w in weights:
     training.seed_everything(0)
-    fake = metrics.digit_features(guided.sample(1000, asked, w))
-    quality, spread = metrics.precision_recall(real, fake), metrics.density_coverage(real, fake)
-    for name, value in zip(scores, (quality.precision, quality.recall, spread.density, spread.coverage)):
-        scores[name].append(value)
+    found = metrics.neighbour_scores(real, metrics.digit_features(guided.sample(1000, asked, w)))
+    for name, values in scores.items():
+        values.append(getattr(found, name))
 curves({name: (weights, values) for name, values in scores.items()}, "guidance w of latent diffusion", "score", markers=True)
 
 # %% [markdown]

@@ -1305,10 +1305,10 @@ PLAIN = {"times": Schedule().times(2)}
             lambda: inpaint(best("cosine"), torch.zeros(2, 2), torch.ones(2).bool(), torch.zeros(2, 2), **PLAIN, repeats=0),
             "got torch.bool and 0",
         ),
-        (lambda: metrics.kernel_distance(torch.zeros(5, 3), torch.zeros(5, 4)), r"the same features; got \(5, 3\) and \(5, 4\)"),
-        (lambda: metrics.kernel_distance(torch.zeros(5, 3), torch.zeros(1, 3)), r"b must be \(n, d\) with n of 2 or more; got \(1, 3\)"),
-        (lambda: metrics.kernel_distance(torch.zeros(1, 3), torch.zeros(5, 3)), r"a must be \(n, d\) with n of 2 or more; got \(1, 3\)"),
-        (lambda: metrics.kernel_distance(torch.zeros(5), torch.zeros(5)), r"a must be \(n, d\) with n of 2 or more; got \(5,\)"),
+        (lambda: metrics.mmd(torch.zeros(5, 3), torch.zeros(5, 4)), r"the same features; got \(5, 3\) and \(5, 4\)"),
+        (lambda: metrics.mmd(torch.zeros(5, 3), torch.zeros(1, 3)), r"b must be \(n, d\) with n of 2 or more; got \(1, 3\)"),
+        (lambda: metrics.mmd(torch.zeros(1, 3), torch.zeros(5, 3)), r"a must be \(n, d\) with n of 2 or more; got \(1, 3\)"),
+        (lambda: metrics.mmd(torch.zeros(5), torch.zeros(5)), r"a must be \(n, d\) with n of 2 or more; got \(5,\)"),
     ],
 )
 def test_bad_arguments_are_named(call, message):
@@ -1320,7 +1320,7 @@ def test_bad_arguments_are_named(call, message):
 # --- the kernel distance
 
 
-def test_the_kernel_distance_is_a_double_loop_without_the_diagonal():
+def test_the_mmd_is_a_double_loop_without_the_diagonal():
     a, b = torch.randn(7, 5), 0.5 + torch.randn(4, 5)
 
     def k(u, v):
@@ -1328,12 +1328,12 @@ def test_the_kernel_distance_is_a_double_loop_without_the_diagonal():
 
     inside = [np.mean([k(u, v) for i, u in enumerate(part) for j, v in enumerate(part) if i != j]) for part in (a, b)]
     expected = sum(inside) - 2 * np.mean([k(u, v) for u in a for v in b])
-    assert metrics.kernel_distance(a, b) == pytest.approx(expected, rel=1e-9)
-    assert metrics.kernel_distance(b, a) == pytest.approx(expected, rel=1e-9)
+    assert metrics.mmd(a, b) == pytest.approx(expected, rel=1e-9)
+    assert metrics.mmd(b, a) == pytest.approx(expected, rel=1e-9)
 
 
-def test_the_kernel_distance_is_right_on_average_for_few_points():
-    same = [metrics.kernel_distance(*torch.randn(2, 6, 3)) for _ in range(3000)]
+def test_the_mmd_is_right_on_average_for_few_points():
+    same = [metrics.mmd(*torch.randn(2, 6, 3)) for _ in range(3000)]
     error = np.std(same) / 3000**0.5
     assert abs(np.mean(same)) < 4 * error < 0.2 and min(same) < 0  # with the diagonal it would be about 1
     # x·y/d with means μ and 0: by hand for d = 1, E(xy + 1)³ = 1 + 3 m² + 3 E[x²]² + E[x³]²
@@ -1344,11 +1344,11 @@ def test_the_kernel_distance_is_right_on_average_for_few_points():
 
     truth = mean_kernel(m, m) + mean_kernel(0, 0) - 2 * mean_kernel(m, 0)
     for n in (3, 30):
-        found = [metrics.kernel_distance(m + torch.randn(n, 1), torch.randn(n + 1, 1)) for _ in range(2000)]
+        found = [metrics.mmd(m + torch.randn(n, 1), torch.randn(n + 1, 1)) for _ in range(2000)]
         assert np.mean(found) == pytest.approx(truth, abs=4 * np.std(found) / 2000**0.5)
 
 
-def test_the_kernel_distance_of_digits_knows_digits():
+def test_the_mmd_of_digits_knows_digits():
     data = datasets.load("mnist_small", "test").images()
     some, others, noise = data[::7], data[3::7], torch.rand(100, 1, 28, 28)
     assert abs(metrics.digit_kid(some, others)) < 0.05 * metrics.digit_kid(noise, others)

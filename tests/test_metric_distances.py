@@ -36,7 +36,6 @@ from course_lib.metrics import (
     importance_sampled,
     inception_features,
     inception_score,
-    kernel_distance,
     kid,
     levels_log_prob,
     memorisation,
@@ -44,6 +43,7 @@ from course_lib.metrics import (
     moments,
     nats_to_bits,
     nearest_distances,
+    neighbour_scores,
     perplexity,
     precision_recall,
     predicted_digits,
@@ -112,7 +112,7 @@ def test_a_score_is_a_number():
     ("measure", "error"),
     [
         (frechet_distance, False),
-        (kernel_distance, False),
+        (mmd, False),
         (partial(kid, subsets=3, size=10), True),
         (partial(mmd, kernel=gaussian_kernel), False),
         (sliced_wasserstein, False),
@@ -127,19 +127,17 @@ def test_every_score_knows_its_numbers(measure, error):
 
 
 def test_coverage_knows_its_numbers():
-    for measure in (precision_recall, density_coverage):
+    for measure in (neighbour_scores, precision_recall, density_coverage):
         found = measure(normal(30, 3), normal(20, 3))
         assert (found.samples, found.reference) == (20, 30)
 
 
 COMPARISONS = [
     frechet_distance,
-    kernel_distance,
     partial(kid, subsets=2, size=4),
     mmd,
     sliced_wasserstein,
-    partial(precision_recall, k=2),
-    partial(density_coverage, k=2),
+    partial(neighbour_scores, k=2, k_density=1),
 ]
 
 
@@ -212,7 +210,7 @@ def test_equal_distributions_bias_fid_but_not_kid():
     for n in (6, 24, 96):
         pairs = [(normal(n, 4, seed=2 * i), normal(n, 4, seed=2 * i + 1)) for i in range(300)]
         fid[n] = np.mean([frechet_distance(*pair) for pair in pairs])
-        unbiased[n] = np.array([kernel_distance(*pair) for pair in pairs])
+        unbiased[n] = np.array([mmd(*pair) for pair in pairs])
         biased[n] = np.mean([mmd(*pair, biased=True) for pair in pairs])
         assert abs(unbiased[n].mean()) < 3.5 * unbiased[n].std() / math.sqrt(300)
         assert (unbiased[n] < 0).mean() > 0.3
@@ -329,16 +327,16 @@ def by_hand(a, b, kernel, biased=False):
 @pytest.mark.parametrize("biased", [False, True])
 def test_kernel_distances_equal_a_loop_over_pairs(biased, blocks):
     a, b = correlated(17, 3).numpy(), correlated(23, 3, seed=5).numpy()
-    found = kernel_distance(a, b, biased=biased)
+    found = mmd(a, b, biased=biased)
     assert found == pytest.approx(by_hand(a, b, lambda p, q: (p @ q / 3 + 1) ** 3, biased), rel=1e-9)
     gaussian = mmd(a, b, partial(gaussian_kernel, bandwidth=2.0), biased)
     assert gaussian == pytest.approx(by_hand(a, b, lambda p, q: math.exp(-((p - q) ** 2).sum() / 8), biased), rel=1e-9)
-    assert mmd(b, a, biased=biased) == pytest.approx(found, rel=1e-9) and mmd(a, b, biased=biased) == found
+    assert mmd(b, a, biased=biased) == pytest.approx(found, rel=1e-9)
 
 
 def test_a_biased_distance_of_equal_sets_is_zero_and_never_below():
     x = correlated(12, 3)
-    assert mmd(x, x.flip(0), biased=True) == pytest.approx(0, abs=1e-9) and kernel_distance(x, x) < 0
+    assert mmd(x, x.flip(0), biased=True) == pytest.approx(0, abs=1e-9) and mmd(x, x) < 0
     assert all(mmd(normal(5, 2, seed=i), normal(5, 2, seed=i + 50), gaussian_kernel, biased=True) >= 0 for i in range(50))
 
 
@@ -348,7 +346,7 @@ def test_kernel_distance_is_right_on_average_for_any_number(n):
     a, b = stats.norm(0.5, 1), stats.norm(-0.2, 1.4)
     (m, q, c), (m2, q2, c2) = ([dist.moment(i) for i in (1, 2, 3)] for dist in (a, b))
     truth = 3 * (m - m2) ** 2 + 3 * (q - q2) ** 2 + (c - c2) ** 2
-    found = np.array([kernel_distance(normal(n, 1, seed=2 * i) + 0.5, 1.4 * normal(n, 1, seed=2 * i + 1) - 0.2) for i in range(1000)])
+    found = np.array([mmd(normal(n, 1, seed=2 * i) + 0.5, 1.4 * normal(n, 1, seed=2 * i + 1) - 0.2) for i in range(1000)])
     assert found.mean() == pytest.approx(truth, abs=3.5 * found.std() / math.sqrt(len(found)))
     if n == 40:
         assert found.std() / math.sqrt(len(found)) < 0.1 * truth
@@ -390,7 +388,7 @@ def test_kid_equals_a_loop_over_its_subsets(seed, blocks):
 def test_kid_of_all_rows_is_the_distance_of_all_pairs():
     a, b = correlated(20, 3), correlated(20, 3, seed=4)
     found = kid(a, b, subsets=5, size=20)
-    assert found == pytest.approx(kernel_distance(a, b), rel=1e-9) and found.error == pytest.approx(0, abs=1e-9)
+    assert found == pytest.approx(mmd(a, b), rel=1e-9) and found.error == pytest.approx(0, abs=1e-9)
     assert kid(a, b, subsets=1, size=8).error is None
 
 
@@ -422,7 +420,7 @@ def moved(name, x, seed=3):
 
 SAME_UNDER = [
     (frechet_distance, "order turned moved"),
-    (kernel_distance, "order turned"),
+    (mmd, "order turned"),
     (partial(mmd, kernel=gaussian_kernel), "order turned moved"),
     (precision_recall, "order turned moved scaled"),
     (density_coverage, "order turned moved scaled"),
@@ -442,13 +440,13 @@ def test_what_motions_do_change():
     assert frechet_distance(2.5 * a, 2.5 * b) == pytest.approx(2.5**2 * frechet_distance(a, b))
     assert sliced_wasserstein(2.5 * a, 2.5 * b) == pytest.approx(2.5 * sliced_wasserstein(a, b))
     # the cubic kernel has an origin: KID compares moments about it
-    assert kernel_distance(a + 3, b + 3) != pytest.approx(kernel_distance(a, b), rel=0.1)
+    assert mmd(a + 3, b + 3) != pytest.approx(mmd(a, b), rel=0.1)
     # lines are drawn, so turning the features is like another seed
     turn = turned(5)
     assert sliced_wasserstein(a @ turn, b @ turn, projections=5000) == pytest.approx(sliced_wasserstein(a, b, projections=5000), rel=0.03)
 
 
-@pytest.mark.parametrize("measure", [frechet_distance, kernel_distance, sliced_wasserstein])
+@pytest.mark.parametrize("measure", [frechet_distance, mmd, sliced_wasserstein])
 def test_distances_are_symmetric(measure):
     for n, m in ((30, 20), (4, 20), (4, 3)):
         a, b = correlated(n, 6), correlated(m, 6, seed=2)
@@ -474,6 +472,13 @@ def test_precision_and_recall_equal_loops(k, sizes, blocks):
     count = sum(between[i, j] <= of_real[i] for i in range(len(real)) for j in range(len(fake)))
     assert dense.density == pytest.approx(count / (k * len(fake)))
     assert dense.coverage == pytest.approx(np.mean([row.min() <= r for row, r in zip(between, of_real)]))
+
+
+@pytest.mark.parametrize("ks", [(1, 6), (6, 1), (3, 5)])
+def test_all_four_at_once_keep_their_own_neighbour(ks, blocks):
+    real, fake = correlated(30, 3), correlated(40, 3, seed=1) + 0.7
+    apart = (*precision_recall(real, fake, ks[0])[:2], *density_coverage(real, fake, ks[1]))
+    assert neighbour_scores(real, fake, *ks) == pytest.approx(apart)
 
 
 def test_swapping_real_and_fake_swaps_precision_and_recall():

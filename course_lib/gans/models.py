@@ -58,7 +58,7 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         if self.classes:
-            z = torch.cat([z, F.one_hot(y, self.classes).to(z.dtype)], 1)
+            z = torch.cat([z, F.one_hot(y, self.classes).to(z)], 1)
         return self.layers(z)
 
 

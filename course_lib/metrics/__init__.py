@@ -9,10 +9,12 @@ from .arrays import Score  # noqa: F401
 from .coverage import (  # noqa: F401
     DensityCoverage,
     Memorisation,
+    NeighbourScores,
     PrecisionRecall,
     density_coverage,
     memorisation,
     nearest_distances,
+    neighbour_scores,
     precision_recall,
 )
 from .detection import auroc, linear_probe, roc_curve  # noqa: F401
@@ -30,7 +32,7 @@ from .digits import (  # noqa: F401
 from .factors import DCI, dci, disentanglement, factor_vae_score, mig, mutual_information_matrix, sap  # noqa: F401
 from .gaussians import Moments, frechet_distance, gaussian_distance, moments  # noqa: F401
 from .inception import inception_features  # noqa: F401
-from .kernels import cubic_kernel, gaussian_kernel, kernel_distance, kid, mmd  # noqa: F401
+from .kernels import cubic_kernel, gaussian_kernel, kid, mmd  # noqa: F401
 from .likelihood import GreyLevels, bits_per_dim, importance_sampled, levels_log_prob, nats_to_bits, perplexity  # noqa: F401
 from .scores import inception_score  # noqa: F401
 from .transport import Plan, sinkhorn, sliced_wasserstein, transport_plan_1d, wasserstein_1d  # noqa: F401

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 Array = np.ndarray | Tensor
+BLOCK = 1000  # rows that are compared with all others at a time: what is in memory is BLOCK × n
 
 
 def to_numpy(x: Array) -> np.ndarray:

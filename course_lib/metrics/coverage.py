@@ -5,10 +5,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .arrays import Array, exact_pair
+from .arrays import BLOCK, Array, exact_pair
 from .detection import auroc
 
-BLOCK = 1000  # rows whose distances to all others are in memory at a time
+
+class NeighbourScores(NamedTuple):
+    """The fields of `PrecisionRecall` and of `DensityCoverage`."""
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+    samples: int
+    reference: int
 
 
 class PrecisionRecall(NamedTuple):
@@ -30,14 +39,14 @@ class DensityCoverage(NamedTuple):
 
 
 def distances_to_neighbours(a: Tensor, k: int) -> Tensor:
-    """The distance of each row of (n, d) to its k-th nearest other row, (n,)."""
+    """The distances of each row of (n, d) to its k nearest other rows, nearest first, (n, k)."""
     nearest = a.new_full((len(a), k + 1), torch.inf)  # the nearest of all is the row itself, at 0
     for start in range(0, len(a), BLOCK):
         rows, later = slice(start, start + BLOCK), slice(start + BLOCK, None)
         distances = torch.cdist(a[rows], a[start:])  # distances are symmetric: later rows hear of these, too
         for part, found in ((rows, distances), (later, distances[:, BLOCK:].T)):
             nearest[part] = torch.cat([nearest[part], found], 1).topk(k + 1, largest=False).values
-    return nearest[:, k]
+    return nearest[:, 1:]
 
 
 def nearest_distances(a: Array, b: Array) -> Tensor:
@@ -49,6 +58,36 @@ def nearest_distances(a: Array, b: Array) -> Tensor:
     a, b = a - middle, b - middle
     # fast distances of close points have lost their digits; those of the nearest ones are computed again, so that a copy is at 0
     return torch.cat([(part - b[torch.cdist(part, b).argmin(1)]).norm(dim=1) for part in a.split(BLOCK)])
+
+
+def neighbour_scores(real: Array, fake: Array, k: int = 3, k_density: int = 5) -> NeighbourScores:
+    """`precision_recall` and `density_coverage` at once: the distances, which take the time, are the same.
+
+    Args:
+        real: (n, d), fake: (m, d) features
+        k, k_density: which neighbour gives a point its reach, for the first two and for the last two scores
+
+    Raises:
+        ValueError: shapes do not fit, or not more rows than k
+    """
+    real, fake = exact_pair(real, fake, ("real", "fake"))
+    most = min(len(real), len(fake)) - 1
+    for given in (k, k_density):
+        if not 1 <= given <= most:
+            raise ValueError(f"k must be 1 to {most} with {len(real)} real and {len(fake)} fake rows; got {given}")
+    of_real, of_fake = distances_to_neighbours(real, max(k, k_density)), distances_to_neighbours(fake, k)[:, -1]
+    reach, dense_reach = of_real[:, k - 1], of_real[:, k_density - 1]
+    precise, within = 0, 0
+    near, recalled = torch.full_like(reach, torch.inf), torch.zeros_like(reach, dtype=torch.bool)
+    for part, its_reach in zip(fake.split(BLOCK), of_fake.split(BLOCK)):
+        distances = torch.cdist(part, real)
+        precise += (distances <= reach).any(1).sum().item()
+        recalled |= (distances <= its_reach[:, None]).any(0)
+        within += (distances <= dense_reach).sum().item()
+        near = torch.minimum(near, distances.amin(0))
+    covered = (near <= dense_reach).double().mean().item()
+    recall = recalled.double().mean().item()
+    return NeighbourScores(precise / len(fake), recall, within / (k_density * len(fake)), covered, len(fake), len(real))
 
 
 def precision_recall(real: Array, fake: Array, k: int = 3) -> PrecisionRecall:
@@ -63,14 +102,8 @@ def precision_recall(real: Array, fake: Array, k: int = 3) -> PrecisionRecall:
 
     Source: Kynkäänniemi et al. 2019 (arXiv:1904.06991), equations 1 and 2.
     """
-    real, fake = checked(real, fake, k)
-    of_real, of_fake = distances_to_neighbours(real, k), distances_to_neighbours(fake, k)
-    precise, recalled = [], torch.zeros(len(real), dtype=torch.bool, device=real.device)
-    for part, reach in zip(fake.split(BLOCK), of_fake.split(BLOCK)):
-        distances = torch.cdist(part, real)
-        precise.append((distances <= of_real).any(1))
-        recalled |= (distances <= reach[:, None]).any(0)
-    return PrecisionRecall(torch.cat(precise).double().mean().item(), recalled.double().mean().item(), len(fake), len(real))
+    found = neighbour_scores(real, fake, k, k)
+    return PrecisionRecall(found.precision, found.recall, found.samples, found.reference)
 
 
 def density_coverage(real: Array, fake: Array, k: int = 5) -> DensityCoverage:
@@ -80,13 +113,8 @@ def density_coverage(real: Array, fake: Array, k: int = 5) -> DensityCoverage:
 
     Source: Naeem et al. 2020 (arXiv:2002.09797), equations 3 and 4.
     """
-    real, fake = checked(real, fake, k)
-    reach, within, near = distances_to_neighbours(real, k), 0, torch.full((len(real),), torch.inf).to(real)
-    for part in fake.split(BLOCK):
-        distances = torch.cdist(part, real)
-        within += (distances <= reach).sum().item()
-        near = torch.minimum(near, distances.min(0).values)
-    return DensityCoverage(within / (k * len(fake)), (near <= reach).double().mean().item(), len(fake), len(real))
+    found = neighbour_scores(real, fake, k, k)
+    return DensityCoverage(found.density, found.coverage, found.samples, found.reference)
 
 
 class Memorisation(NamedTuple):
@@ -117,9 +145,3 @@ def memorisation(samples: Array, train: Array, test: Array) -> Memorisation:
     copies = (of_samples < of_test.quantile(0.01)).double().mean().item()
     return Memorisation(auroc(-of_test, -of_samples), copies, of_samples.quantile(0.5).item(), of_test.quantile(0.5).item())
 
-
-def checked(real: Array, fake: Array, k: int) -> tuple[Tensor, Tensor]:
-    real, fake = exact_pair(real, fake, ("real", "fake"))
-    if not 1 <= k < min(len(real), len(fake)):
-        raise ValueError(f"k must be 1 to {min(len(real), len(fake)) - 1} with {len(real)} real and {len(fake)} fake rows; got {k}")
-    return real, fake

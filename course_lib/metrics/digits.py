@@ -10,7 +10,7 @@ from .. import checkpoints, datasets
 from ..nn import check_images
 from .arrays import Score
 from .gaussians import frechet_distance, gaussian_distance, moments
-from .kernels import kernel_distance
+from .kernels import mmd
 
 
 class DigitNetwork(nn.Module):
@@ -77,14 +77,9 @@ def digit_probabilities(x: Tensor, batch_size: int = 500) -> Tensor:
 @torch.no_grad()
 def draw(model, n: int, batch_size: int = 500) -> Tensor:
     """n samples, a few at a time; of a model with classes, equally many of each."""
-    y = torch.arange(n) % model.classes if getattr(model, "classes", 0) else None
-    starts = range(0, n, batch_size)
-    return torch.cat(
-        [
-            model.sample(min(batch_size, n - i)) if y is None else model.sample(len(y[i : i + batch_size]), y[i : i + batch_size])
-            for i in starts
-        ]
-    )
+    labels = (torch.arange(n) % model.classes,) if getattr(model, "classes", 0) else ()
+    parts = zip(torch.arange(n).split(batch_size), *(y.split(batch_size) for y in labels))
+    return torch.cat([model.sample(len(part), *y) for part, *y in parts])
 
 
 def class_shares(x: Tensor) -> Tensor:
@@ -107,13 +102,13 @@ def digit_fid(x: Tensor, y: Tensor | None = None) -> Score:
 
 
 def digit_kid(x: Tensor, y: Tensor | None = None) -> Score:
-    """Kernel distance of two sets of digits in the digit network's features: unlike FID, right on average for any number of samples.
+    """Kernel distance of two sets of digits, `mmd` in the digit network's features: unlike FID, right on average for any number of samples.
 
     Args:
         x: (n, 1, 28, 28) in [0, 1]
         y: the same with any m; the 1,000 test images of `mnist_small` when left out
     """
-    return kernel_distance(digit_features(x), _features_of_small_test() if y is None else digit_features(y))
+    return mmd(digit_features(x), _features_of_small_test() if y is None else digit_features(y))
 
 
 @functools.cache

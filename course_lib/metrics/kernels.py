@@ -1,14 +1,11 @@
 """Maximum mean discrepancy: compare all pairs of features by a kernel. KID is its cube of inner products on Inception's features."""
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 from torch import Tensor
 
-from .arrays import Array, Score, exact_pair
-
-BLOCK = 1000  # rows whose kernel with all others is in memory at a time
+from .arrays import BLOCK, Array, Score, exact_pair
 
 
 def cubic_kernel(u: Tensor, v: Tensor) -> Tensor:
@@ -22,7 +19,7 @@ def gaussian_kernel(u: Tensor, v: Tensor, bandwidth: float = 1.0) -> Tensor:
 
 
 def mmd(a: Array, b: Array, kernel: Callable[[Tensor, Tensor], Tensor] = cubic_kernel, biased: bool = False) -> Score:
-    """Squared maximum mean discrepancy of two sets of features.
+    """Squared maximum mean discrepancy of two sets of features; by the cubic kernel it is KID on all pairs, without subsets.
 
     Args:
         a: (n, d), b: (m, d), two rows or more each
@@ -51,12 +48,8 @@ def kernel_sums(u: Tensor, v: Tensor, kernel: Callable) -> tuple[Tensor, Tensor]
     return total, diagonal
 
 
-kernel_distance = partial(mmd, kernel=cubic_kernel)
-kernel_distance.__doc__ = """`mmd` with the cubic kernel on all pairs: KID without its subsets."""
-
-
 def kid(a: Array, b: Array, subsets: int = 100, size: int = 1000, seed: int = 0) -> Score:
-    """Kernel inception distance: the mean of unbiased `kernel_distance`s of random subsets, with its spread as an error.
+    """Kernel inception distance: the mean of unbiased `mmd`s of random subsets, by the cubic kernel, with its spread as an error.
 
     Unlike FID it is right on average for any number of samples, so it may fall below 0.
 

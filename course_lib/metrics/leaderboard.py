@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from .. import checkpoints, datasets, recipes, training
 from ..datasets import binarise, to_float
 from . import digits
-from .coverage import density_coverage, memorisation, precision_recall
+from .coverage import memorisation, neighbour_scores
 from .gaussians import frechet_distance
-from .kernels import kernel_distance
+from .kernels import mmd
 from .likelihood import GreyLevels, bits_per_dim
 
 SHIPPED = Path(__file__).with_name("leaderboard.json")
@@ -125,15 +125,15 @@ def likelihood(model: nn.Module, test: tuple[Tensor, Tensor], levels: GreyLevels
 def quality(fake: Tensor, real: Tensor, train: Tensor) -> dict:
     """Every score of samples against as many real images, uint8 (n, 1, 28, 28) each; `train` is what they might be copies of."""
     of_fake, of_real = (digits.digit_features(to_float(x)) for x in (fake, real))
-    precise, dense = precision_recall(of_real, of_fake), density_coverage(of_real, of_fake)
+    near = neighbour_scores(of_real, of_fake)
     copied = memorisation(to_float(fake), to_float(train), to_float(real))
     return {
         "fid": float(frechet_distance(of_real, of_fake)),
-        "kid": float(kernel_distance(of_real, of_fake)),
-        "precision": precise.precision,
-        "recall": precise.recall,
-        "density": dense.density,
-        "coverage": dense.coverage,
+        "kid": float(mmd(of_real, of_fake)),
+        "precision": near.precision,
+        "recall": near.recall,
+        "density": near.density,
+        "coverage": near.coverage,
         "nearest": copied.distance,
         "closer": copied.closer,
         "copies": copied.copies,

@@ -93,18 +93,16 @@ def sinkhorn(p: Array, q: Array, cost: Array, epsilon: float = 0.05, rounds: int
         )
     log_p, log_q, kernel = p.log(), q.log(), -cost / epsilon
     f, g = torch.zeros_like(p), torch.zeros_like(q)
-    for done in range(1, rounds + 1):  # noqa: B007
+    for done in range(1, rounds + 1):
         f = log_p - (kernel + g).logsumexp(1)
         # columns are off until g answers to f: what they are off by says when to stop
         g_new = log_q - (kernel + f[:, None]).logsumexp(0)
         off = (q - q * (g - g_new).nan_to_num(0.0).exp()).abs().sum()
         g = g_new
         if off < tolerance * p.sum():
-            break
-    else:
-        raise ValueError(f"{rounds} rounds were not enough for ε = {epsilon}: raise ε or rounds; columns are still off by {off:.1e}")
-    plan = (kernel + f[:, None] + g).exp()
-    return Plan(plan, (plan * cost).sum().item(), done)
+            plan = (kernel + f[:, None] + g).exp()
+            return Plan(plan, (plan * cost).sum().item(), done)
+    raise ValueError(f"{rounds} rounds were not enough for ε = {epsilon}: raise ε or rounds; columns are still off by {off:.1e}")
 
 
 def _weights(p: Array, q: Array) -> tuple[Tensor, Tensor]:

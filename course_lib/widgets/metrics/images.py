@@ -9,14 +9,13 @@ from torch import Tensor
 
 from ...metrics import (
     auroc,
-    density_coverage,
     digit_features,
     digit_network,
     frechet_distance,
     inception_score,
-    kernel_distance,
+    mmd,
     nearest_distances,
-    precision_recall,
+    neighbour_scores,
     predicted_digits,
     sliced_wasserstein,
 )
@@ -157,16 +156,16 @@ class CorruptionExplorer(Explorer):
         """Every score of features (m, 64) against those of real digits (n, 64), with their distances to training images, if any."""
         with torch.inference_mode():
             probabilities = digit_network().head(fake.float()).double().softmax(1)
-        pr, dc = precision_recall(real, fake), density_coverage(real, fake)
+        near_real = neighbour_scores(real, fake)
         found = {
             "FID": float(frechet_distance(real, fake)),
-            "KID": float(kernel_distance(real, fake)),
+            "KID": float(mmd(real, fake)),
             "sliced W": float(sliced_wasserstein(real, fake, projections=50)),
-            "precision": pr.precision,
-            "density": dc.density,
+            "precision": near_real.precision,
+            "density": near_real.density,
             "IS": float(inception_score(probabilities, 1)),
-            "recall": pr.recall,
-            "coverage": dc.coverage,
+            "recall": near_real.recall,
+            "coverage": near_real.coverage,
         }
         return found if near is None else {**found, "closer": auroc(-fresh, -near)}
 
@@ -268,9 +267,9 @@ class CorruptionExplorer(Explorer):
 # name → score of (real, fake) features, whether higher is better
 RANKED = {
     "FID": (lambda real, fake: float(frechet_distance(real, fake)), False),
-    "KID": (lambda real, fake: float(kernel_distance(real, fake)), False),
-    "precision": (lambda real, fake: precision_recall(real, fake).precision, True),
-    "recall": (lambda real, fake: precision_recall(real, fake).recall, True),
+    "KID": (lambda real, fake: float(mmd(real, fake)), False),
+    "precision": (lambda real, fake: neighbour_scores(real, fake).precision, True),
+    "recall": (lambda real, fake: neighbour_scores(real, fake).recall, True),
 }
 
 
