@@ -251,6 +251,13 @@ def move(page, output, control):
     page.wait_for_function(f"([area, before]) => ({drawn})(area) !== before", arg=[area, before], timeout=60_000)  # the machine may be busy
 
 
+# rows of an explorer whose panels do not lie beside each other, or stick out
+BROKEN_ROWS = """output => [...output.querySelectorAll('.widget-html div')]
+    .filter(row => row.style.flexWrap === 'wrap')
+    .filter(row => new Set([...row.children].map(panel => panel.offsetTop)).size > 1 || row.scrollWidth > row.clientWidth + 1)
+    .map(row => row.clientWidth + ' px for ' + [...row.children].map(panel => panel.offsetWidth).join(' + '))"""
+
+
 def keep(output, name):
     if folder := os.environ.get("COURSE_SCREENSHOTS"):
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -269,6 +276,7 @@ def test_an_explorer_answers(lecture, control):
     move(page, output, control)
     keep(output, control.name)
     assert errors == []
+    assert output.evaluate(BROKEN_ROWS) == [], "on a screen of 1280 panels must lie beside each other: see WIDE and BESIDE"
 
 
 def test_at_least_two_controls_of_every_lecture_are_moved():

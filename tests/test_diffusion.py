@@ -1401,18 +1401,6 @@ def test_every_recipe_trains_and_repeats(name, precision):
     assert not torch.equal(trained, untrained)
 
 
-def test_the_sliced_distance_is_that_of_shadows():
-    a, b = torch.randn(60, 2), 2 * torch.randn(60, 2) + 1
-    angles = np.arange(180) * np.pi / 180
-    lines = np.stack([np.cos(angles), np.sin(angles)])
-    expected = np.mean([stats.wasserstein_distance(a.numpy() @ v, b.numpy() @ v) for v in lines.T])
-    assert diffusion_recipes.sliced_distance(a, b) == pytest.approx(expected, rel=1e-4)
-    assert diffusion_recipes.sliced_distance(a, a.flip(0)) == 0
-    # a move by one in any direction has the mean of |cos|
-    moved = diffusion_recipes.sliced_distance(a, a + torch.tensor([0.6, 0.8]))
-    assert moved == pytest.approx(2 / math.pi, rel=1e-3)
-
-
 def test_notes_are_heard():
     t = torch.arange(2048) / datasets.RATE
     strengths = (1.0, 0.6, 0.4, 0.3, 0.2)

@@ -206,7 +206,7 @@ def test_a_model_that_does_not_draw_digits_is_refused(explorer, model):
 
 @pytest.mark.parametrize("explorer", [InpaintExplorer, EditExplorer])
 def test_images_of_another_size_are_refused(explorer):
-    with pytest.raises(ValueError, match=r"images must be \(n, 1, 28, 28\), .* got shape \(2, 1, 8, 8\)"):
+    with pytest.raises(ValueError, match=r"images must be digits \(n, 1, 28, 28\) .* got shape \(2, 1, 8, 8\)"):
         explorer(small(), torch.zeros(2, 1, 8, 8))
 
 

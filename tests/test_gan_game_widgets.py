@@ -23,6 +23,7 @@ from scipy import integrate, stats
 
 from course_lib.gans import GAMES, LOSSES, METHODS, PointGAN, modes_covered
 from course_lib.plotting.panels import CYCLE, INK
+from course_lib.widgets import HALF
 from course_lib.widgets.gans import CollapseLab, GameExplorer, LiveGAN, OptimalExplorer, TrainingMovie
 from course_lib.widgets.gans.games import COVERED, CURES, LiveRun, cured, outcome, tinted, within
 
@@ -299,8 +300,8 @@ def test_a_frame_shows_its_step_its_modes_and_its_samples():
         x = np.array([dot[0][0] for dot in samples])
         y = np.array([dot[0][1] for dot in samples])
         if t:  # a picture is a map of the plane: one scale for x, the same for y upside down
-            assert np.polyfit(expected[:, 0], x, 1)[0] == pytest.approx(359 / 8, abs=0.1)
-            assert np.polyfit(expected[:, 1], y, 1)[0] == pytest.approx(-359 / 8, abs=0.3)
+            assert np.polyfit(expected[:, 0], x, 1)[0] == pytest.approx((HALF - 53) / 8, abs=0.1)
+            assert np.polyfit(expected[:, 1], y, 1)[0] == pytest.approx(-(HALF - 53) / 8, abs=0.3)
 
 
 def test_samples_outside_the_plane_are_not_drawn():
@@ -377,7 +378,7 @@ def test_a_ring_is_a_circle_of_four_standard_deviations_around_its_mode():
     explorer = CollapseLab({("hinge", "none"): [entry(20, 0, 0, 0)]}, CENTRES, STD)
     ((ring,),) = paths(explorer, COVERED)
     x, y = np.array(ring).T
-    unit = 359 / 6  # pixels: the plane reaches from −3 to 3
+    unit = (HALF - 53) / 6  # pixels: the plane reaches from −3 to 3
     assert np.ptp(x) == pytest.approx(8 * STD * unit, abs=0.3)
     assert np.ptp(y) == pytest.approx(8 * STD * unit, abs=0.3)
 

@@ -1,6 +1,5 @@
 """How the checkpoints of topic 06 are trained and measured. Run one with `python -m course_lib train NAME --preset cpu`."""
 
-import math
 from functools import partial
 
 import torch
@@ -56,16 +55,9 @@ def measure_images(model: ImageDiffusion, data: Dataset, n: int = 2_000, bounds:
 
 def measure_points(model: PointDiffusion, data: Dataset, n: int = 5_000) -> dict:
     """The sliced distance to new points of samples in 2 and in 20 steps."""
-    few, many = (model.sample(n, steps=steps).cpu() for steps in (2, 20))
     fresh = datasets.toy2d(data.name, n, seed=99).x
-    return {"distance_2_steps": sliced_distance(few, fresh), "distance_20_steps": sliced_distance(many, fresh), "samples": n}
-
-
-def sliced_distance(a: Tensor, b: Tensor, directions: int = 180) -> float:
-    """Mean Wasserstein-1 distance of two sets of points (n, 2) over their shadows on lines of evenly spread directions."""
-    angles = torch.arange(directions) * math.pi / directions
-    lines = torch.stack([angles.cos(), angles.sin()])
-    return ((a @ lines).sort(0).values - (b @ lines).sort(0).values).abs().mean().item()
+    few, many = (float(metrics.sliced_wasserstein(model.sample(n, steps=steps).cpu(), fresh, p=1)) for steps in (2, 20))
+    return {"distance_2_steps": few, "distance_20_steps": many, "samples": n}
 
 
 def heard_note(x: Tensor) -> Tensor:

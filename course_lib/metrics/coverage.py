@@ -144,4 +144,3 @@ def memorisation(samples: Array, train: Array, test: Array) -> Memorisation:
     of_samples, of_test = nearest_distances(samples, train), nearest_distances(test, train)
     copies = (of_samples < of_test.quantile(0.01)).double().mean().item()
     return Memorisation(auroc(-of_test, -of_samples), copies, of_samples.quantile(0.5).item(), of_test.quantile(0.5).item())
-

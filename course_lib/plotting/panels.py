@@ -58,6 +58,12 @@ def png(array: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def ramp(values: Any, low=(0, 0, 0), high=(255, 255, 255)) -> np.ndarray:
+    """(..., h, w) in [0, 1] → colours between two, uint8 (..., h, w, 3)."""
+    share = np.asarray(values, dtype=np.float32).clip(0, 1)[..., None]
+    return (share * np.array(high) + (1 - share) * np.array(low) + 0.5).astype(np.uint8)
+
+
 def data_uri(content: bytes) -> str:
     """PNG bytes as the address of an image."""
     return "data:image/png;base64," + base64.b64encode(content).decode()

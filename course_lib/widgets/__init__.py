@@ -19,6 +19,8 @@ from ..plotting.panels import PAPER, Chart, Note, Pixels, Strips, Table, figure_
 
 GAP = 14  # pixels between two panels
 BESIDE = 464  # pixels: what fits beside a column of sliders in JupyterLab on a screen of 1280
+WIDE = 814  # pixels: what fits below a row of them
+HALF = (WIDE - GAP) // 2  # pixels: two of them fit there
 PAGE = 960  # pixels: as wide as a static figure may be, so that GitHub need not shrink it much
 
 Panel = Chart | Note | Strips | Table
@@ -170,6 +172,18 @@ def as_images(images: Any, name: str = "images") -> Tensor:
     if images.ndim != 4 or len(images) == 0:
         raise ValueError(f"{name} must be (n, channels, height, width) with n above 0, got shape {tuple(images.shape)}")
     return images.float() / 255 if images.dtype == torch.uint8 else images
+
+
+def as_digits(images: Any, name: str = "images", least: int = 1) -> Tensor:
+    """(n, 1, 28, 28) uint8 or float → float in [0, 1] on the CPU.
+
+    Raises:
+        ValueError: another shape, or fewer than `least`
+    """
+    images = as_images(images, name).cpu()
+    if tuple(images.shape[1:]) != (1, 28, 28) or len(images) < least:
+        raise ValueError(f"{name} must be digits (n, 1, 28, 28) with n of {least} or more, got shape {tuple(images.shape)}")
+    return images
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from ..flows.models import Conditioner
 from ..flows.spline import SMALLEST, UNIT
 from ..latent_spaces import lerp
 from ..plotting.panels import CYCLE, GREY, INK, Bars, Chart, Line, Mark, Note, Strips, Strokes, png
-from . import BESIDE, Explorer, as_images, at_rest, choice_slider, int_slider, menu, slider
+from . import BESIDE, WIDE, Explorer, as_images, at_rest, choice_slider, int_slider, menu, slider
 from .plane import as_points, dots, square
 from .start_here import log_normal
 
@@ -296,7 +296,7 @@ class LayerExplorer(Explorer):
         alt = f"the density of {name}, {where}; {scene['masses'][k]:.1%} of it lies in the picture"
         title = f"density {'of z' if k == 0 else 'of x' if k == n else where}" + ("" if self.data is None else "; orange: the data")
         right = square(title, alt, reach, 0, strokes=clouds, background=(scene["pictures"][k], (-reach, reach, -reach, reach)))
-        return [[left, right], [Note(self.words(model, k, scene), 838)]]
+        return [[left, right], [Note(self.words(model, k, scene), WIDE)]]
 
     def static(self) -> bytes:
         return fewer_colors(super().static())
@@ -503,7 +503,7 @@ class TrajectoryExplorer(Explorer):
         name = " (the latent)" if k == 0 else " (the data)" if k == self.TIMES - 1 else ""
         text = f"Time {t:.3f}{name}: the points are {way.mean():.2f} from where they began on average, the farthest {way.max():.2f}. "
         text += f"The velocity in the picture is {speed.mean():.2f} on average and at most {speed.max():.2f}; arrows show it to scale. "
-        return [[left, right], [Note(text + f"At t = 1 the data has −log p(x) = {self.nll:.3f} nats on average.", 838)]]
+        return [[left, right], [Note(text + f"At t = 1 the data has −log p(x) = {self.nll:.3f} nats on average.", WIDE)]]
 
     def static(self) -> bytes:
         return fewer_colors(super().static())

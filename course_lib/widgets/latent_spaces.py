@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from ..latent_spaces import PCA, JointTable, lerp, manifold_distance, slerp
 from ..plotting.panels import CYCLE, GREY, Bars, Cells, Chart, Line, Mark, Note, Strips, to_uint8
-from . import BESIDE, Explorer, as_images, choice_slider, int_slider, menu, slider
+from . import BESIDE, WIDE, Explorer, as_images, choice_slider, int_slider, menu, slider
 
 
 def framed(images: Any, colors: Sequence[str]) -> np.ndarray:
@@ -103,7 +103,7 @@ class JointTableExplorer(Explorer):
                 f"No image of this table has {self.evidence}: this has probability 0, so there is nothing to divide by, and nothing "
                 "follows. Turn a pixel back to ?, or press clear."
             )
-            return [top, [Note(text, 780)]]
+            return [top, [Note(text, WIDE)]]
         marginals = table.pixel_marginals(known)
         told = ", ".join(f"pixel {i + 1}: {v:.2f}" for i, v in enumerate(marginals.flatten().tolist()))
         top.append(
@@ -121,7 +121,7 @@ class JointTableExplorer(Explorer):
         count, best = int((p > 0).sum()), int(p.argmax())
         text = f"Known: {self.evidence}. p(known) = {evidence:.3f}. {count} of {len(p)} images are left"
         text += f"; the likeliest is {spelled(table.states[best])} with {p[best]:.3f}. 1 is white."
-        return [top, [strips], [Note(text, 780)]]
+        return [top, [strips], [Note(text, WIDE)]]
 
     def bars(self, p: Tensor, shown: list[int], possible: bool) -> Chart:
         states, p, prior = self.table.states[shown], p[shown].numpy(), self.table.p[shown].numpy()
@@ -472,4 +472,4 @@ class MissingExplorer(Explorer):
         best = max(here, key=here.get)
         rest = max((v for name, v in here.items() if name != best), default=here[best])
         text = f"{size}, {share}: {told}. {best[0].upper() + best[1:]} leads by {100 * (here[best] - rest):.1f} points."
-        return [charts, [Note(text, 780)]]
+        return [charts, [Note(text, WIDE)]]

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from ..plotting.panels import INK, Chart, Strokes
+from . import HALF
 
 DOTS = 1000  # of one colour in a plane; more hide each other
 
@@ -25,10 +26,8 @@ def as_points(points: Any, name: str) -> np.ndarray:
 def square(title: str, alt: str, reach: float, rows: int = 1, **what: Any) -> Chart:
     """A plane from −reach to reach along x and y, one unit as long on both axes; `rows` is how many its legend takes."""
     ends = (-reach, reach)
-    chart = Chart(title, "x₁", "x₂", alt, x_range=ends, y_range=ends, **what)
-    chart.width = 412
-    chart.height = chart.width + 11 + 16 * rows  # what titles and ticks take above and below, less what they take on the sides
-    return chart
+    height = HALF + 11 + 16 * rows  # what titles and ticks take above and below, less what they take on the sides
+    return Chart(title, "x₁", "x₂", alt, x_range=ends, y_range=ends, width=HALF, height=height, **what)
 
 
 def dots(points: np.ndarray, reach: float, label: str = "", color: str = INK, width: float = 4.0, opacity: float = 1.0) -> Strokes:

@@ -8,20 +8,14 @@ import torch
 from torch import Tensor
 
 from ...autoregressive import GatedPixelCNN, sample_cached
-from ...plotting.panels import CYCLE, Bars, Chart, Line, Mark, Note, Strips
-from .. import BESIDE, Explorer, at_rest, int_slider, menu, slider
+from ...plotting.panels import CYCLE, Bars, Chart, Line, Mark, Note, Strips, ramp
+from .. import BESIDE, WIDE, Explorer, at_rest, int_slider, menu, slider
 from .cuts import PALE, Cut, cut_sliders
 
 UNDRAWN = np.array([201, 215, 233])  # neither black nor white: nothing is known there yet
 NEXT = np.array([231, 99, 0])  # the frame around the pixel in question
 RIM = 2  # of that frame, and around each large picture, so that a pixel at the edge has room for its own
 DRAWS = 50  # seeds that a slider offers
-
-
-def ramp(values: Any, low=(0, 0, 0), high=(255, 255, 255)) -> np.ndarray:
-    """(..., h, w) in [0, 1] → colours between two, uint8 (..., h, w, 3)."""
-    share = np.asarray(values, dtype=np.float32).clip(0, 1)[..., None]
-    return (share * np.array(high) + (1 - share) * np.array(low) + 0.5).astype(np.uint8)
 
 
 def framed(colours: np.ndarray, place: tuple[int, int] | None, scale: int) -> np.ndarray:
@@ -171,7 +165,7 @@ class DrawingExplorer(Explorer):
         sheet = np.stack([framed(canvas, place, scale), framed(other.astype(np.uint8), place, scale)])
         alt = f"digit {self.digit.value} with {t} of {total} pixels drawn, and beside it: {name}"
         strips = Strips(f"{t} of {total} pixels drawn", [("", sheet, alt)], sheet.shape[-1], columns=("the drawing", name))
-        return [[strips, self.cost(t, total)], [Note(self.words(t, total, place, expected, nats), 838)]]
+        return [[strips, self.cost(t, total)], [Note(self.words(t, total, place, expected, nats), WIDE)]]
 
     @staticmethod
     def cost(t: int, total: int) -> Chart:
@@ -464,7 +458,7 @@ class ClassExplorer(Explorer):
         )
         alt = f"one drawing under each label 0 to {self.model.classes - 1}, from the same random numbers, draw {seed}"
         row = Strips("the first drawing under every label, from the same random numbers", [("", every[:, None], alt)], 56, columns=names)
-        return [[ten, both], [row], [Note(self.words(label, samples, empty), 838)]]
+        return [[ten, both], [row], [Note(self.words(label, samples, empty), WIDE)]]
 
     def words(self, label: int, samples: np.ndarray, empty: np.ndarray) -> str:
         row = int((samples > 0.5).any(2).argmax(1).mean().round()) if (samples > 0.5).any() else None

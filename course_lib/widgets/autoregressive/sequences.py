@@ -12,7 +12,7 @@ from ...autoregressive import CharLSTM
 from ...datasets import RATE, Text, encode
 from ...datasets.texts import ALPHABET
 from ...plotting.panels import CYCLE, GREY, INK, Chart, Drawing, Line, Mark, Note
-from .. import BESIDE, Explorer, at_rest, int_slider, menu, wide
+from .. import BESIDE, HALF, WIDE, Explorer, at_rest, int_slider, menu, wide
 from .cuts import PALE, Cut, cut_sliders, kept
 from .images import DRAWS, plural
 
@@ -187,12 +187,12 @@ class DilationExplorer(Explorer):
         # with a ring each layer computes one new value; without, all that the output needs, and neither counts the input
         nodes = sum(map(len, levels[1:]))
         each = 6 * WIDTH**2  # two taps to 2 · width channels, then a mix to 2 · width
-        return [[self.drawing(levels)], [self.field(), self.cost()], [Note(self.words(len(levels[0]), nodes, each), 838)]]
+        return [[self.drawing(levels)], [self.field(), self.cost()], [Note(self.words(len(levels[0]), nodes, each), WIDE)]]
 
     def drawing(self, levels: list[list[int]]) -> Drawing:
         layers, field = self.layers.value, len(levels[0])
         window = max(16, min(2**layers, 4 * 2 ** math.ceil(math.log2(field))))  # samples in sight
-        left, right, top, step = 70, 826, 40, max(16, min(46, 220 // layers))
+        left, right, top, step = 70, WIDE - 12, 40, max(16, min(46, 220 // layers))
         bottom = top + step * layers
         pitch = (right - left) / (window - 1)
 
@@ -224,7 +224,7 @@ class DilationExplorer(Explorer):
 
         alt = f"tree of {plural(layers, 'layer')} of {self.kind.value} causal convolutions; the output hears {plural(field, 'sample')}; "
         alt += "used in each layer from the sound up: " + ", ".join(str(len(places)) for places in levels)
-        return Drawing(alt, 838, bottom + 42, draw)
+        return Drawing(alt, WIDE, bottom + 42, draw)
 
     def field(self) -> Chart:
         depths = np.arange(1, LAYERS + 1)
@@ -241,7 +241,7 @@ class DilationExplorer(Explorer):
             x_range=(0.7, LAYERS + 0.3),
             y_range=(1.5, 800),
             x_ticks={int(n): str(n) for n in depths},
-            width=412,
+            width=HALF,
             height=230,
         )
 
@@ -263,7 +263,7 @@ class DilationExplorer(Explorer):
             x_range=(0.7, LAYERS + 0.3),
             y_range=(3, 8e3),
             x_ticks={int(n): str(n) for n in depths},
-            width=412,
+            width=HALF,
             height=230,
         )
 

@@ -14,11 +14,10 @@ from torch import Tensor
 from ...diffusion import ImageDiffusion, edit, inpaint, sample, sample_heun
 from ...diffusion.recipes import GUIDANCE
 from ...metrics import predicted_digits
-from ...plotting.panels import CYCLE, Chart, Line, Mark, Note, Strips, picture
-from .. import BESIDE, Explorer, as_images, at_rest, choice_slider, int_slider, menu, slider
-from ..autoregressive.images import UNDRAWN, across_the_edge, plural, ramp
+from ...plotting.panels import CYCLE, Chart, Line, Mark, Note, Strips, picture, ramp
+from .. import BESIDE, WIDE, Explorer, as_digits, at_rest, choice_slider, int_slider, menu, slider
+from ..autoregressive.images import UNDRAWN, across_the_edge, plural
 
-WIDE = 838  # pixels: what fits below a row of controls
 DRAWS = 50  # seeds that a slider offers
 STEPS = 20  # of a chain, where no slider says so
 
@@ -35,18 +34,6 @@ def checked(model: Any) -> ImageDiffusion:
             "load the checkpoint “diffusion”"
         )
     return model
-
-
-def checked_images(images: Any) -> Tensor:
-    """(n, 1, 28, 28) uint8 or float → float in [0, 1].
-
-    Raises:
-        ValueError: another shape
-    """
-    images = as_images(images)
-    if tuple(images.shape[1:]) != (1, 28, 28):
-        raise ValueError(f"images must be (n, 1, 28, 28), as the model draws them, got shape {tuple(images.shape)}")
-    return images.cpu()
 
 
 @contextmanager
@@ -330,7 +317,7 @@ class InpaintExplorer(Explorer):
     N = 8
 
     def __init__(self, model: ImageDiffusion, images: Any):
-        self.model, self.images = checked(model), checked_images(images)
+        self.model, self.images = checked(model), as_digits(images)
         self.hidden, self._kept = np.zeros((28, 28), dtype=bool), {}
         self.hidden[PARTS["upper half"]] = True
         self.image = int_slider("image", 0, 0, len(self.images) - 1)
@@ -554,7 +541,7 @@ class EditExplorer(Explorer):
         self.model, self._kept = checked(model), {}
         self.guides = {name: (digit, rasterised(strokes)[None]) for name, (digit, strokes) in DRAWINGS.items()}
         if images is not None:
-            self.guides |= {f"image {i}": (None, image) for i, image in enumerate(checked_images(images)[: self.IMAGES])}
+            self.guides |= {f"image {i}": (None, image) for i, image in enumerate(as_digits(images)[: self.IMAGES])}
         self.drawing = menu("drawing", list(self.guides), "house")
         self.strength = slider("strength", 0.7, 0.0, 1.0, 0.05, 2)
         self.label = menu("label", ["none", *map(str, range(10))], "8")

@@ -8,7 +8,7 @@ import torch
 
 from ...diffusion import SCHEDULES, Schedule
 from ...plotting.panels import CYCLE, GREY, INK, Bars, Chart, Line, Mark, Note, Strips
-from .. import GAP, Explorer, as_images, int_slider, menu, slider
+from .. import GAP, HALF, WIDE, Explorer, as_images, int_slider, menu, slider
 from ..start_here import log_normal
 
 COLOURS = dict(zip(SCHEDULES, CYCLE))
@@ -28,7 +28,6 @@ class NoiseExplorer(Explorer):
     BINS = np.linspace(-4, 4, 65)
     FLOOR, CEILING = -15.0, 10.0  # of log SNR in the picture; what lies beyond is drawn on the edge
     TALL = 1.0  # of the histogram; at t = 0 the bars of black and white would be several times as high
-    WIDE = 838  # of all of it
 
     def __init__(self, images: Any):
         self.x = 2 * as_images(images)[: self.IMAGES].cpu() - 1
@@ -51,9 +50,9 @@ class NoiseExplorer(Explorer):
         strips = Strips(f"{name}, t = {t:.2f}: {made}", [("", trio, alt)], 140, columns=("x₀", "ε", "x_t"))
         told = "∞" if math.isinf(log_snr) else f"{log_snr:.2f}"
         return [
-            [strips, self.histogram(noisy.numpy(), t, name, self.WIDE - GAP - strips.size[0])],
+            [strips, self.histogram(noisy.numpy(), t, name, WIDE - GAP - strips.size[0])],
             [self.factors(t, name, alpha, sigma), self.ratio(t, name, log_snr, told)],
-            [Note(self.words(t, name, alpha, sigma, log_snr, told, noisy), self.WIDE)],
+            [Note(self.words(t, name, alpha, sigma, log_snr, told, noisy), WIDE)],
         ]
 
     def histogram(self, values: np.ndarray, t: float, name: str, width: int) -> Chart:
@@ -87,7 +86,7 @@ class NoiseExplorer(Explorer):
             marks=[Mark(t, sigma, color=INK), Mark(t, alpha, f"α = {alpha:.2f}", COLOURS[name])],
             x_range=(0, 1),
             y_range=(-0.03, 1.08),
-            width=412,
+            width=HALF,
             height=250,
         )
 
@@ -102,7 +101,7 @@ class NoiseExplorer(Explorer):
             marks=[Mark(t, float(np.clip(log_snr, self.FLOOR, self.CEILING)), told, COLOURS[name])],
             x_range=(0, 1),
             y_range=(self.FLOOR, self.CEILING),
-            width=412,
+            width=HALF,
             height=250,
         )
 

@@ -10,15 +10,14 @@ from torch import Tensor
 
 from ...datasets import toy2d
 from ...diffusion import Diffusion, ddim_step
-from ...diffusion.recipes import sliced_distance
 from ...diffusion.samplers import estimates
+from ...metrics import sliced_wasserstein
 from ...plotting.panels import CYCLE, GREY, INK, Chart, Line, Mark, Note, Strips, Strokes
-from .. import GAP, Explorer, at_rest, choice_slider, int_slider, menu, slider
+from .. import GAP, HALF, WIDE, Explorer, at_rest, choice_slider, int_slider, menu, slider
 from ..autoregressive.images import plural
 from ..flows import fewer_colors
 from ..plane import as_points, dots, square
 
-WIDE = 838  # pixels: of all panels of a row
 ANY = "any"  # digit
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -155,7 +154,7 @@ class TrajectoryExplorer(Explorer):
             torch.as_tensor(self.data)[torch.randperm(len(self.data), generator=generator)[: 2 * n]].split(n) for _ in range(self.HALVES)
         ]
         self.fresh = halves[0][0]  # what samples are compared with
-        self.chance = float(np.mean([sliced_distance(*pair) for pair in halves]))
+        self.chance = float(np.mean([sliced_wasserstein(*pair, p=1) for pair in halves]))
         self.start = torch.randn(n, 2, generator=torch.Generator().manual_seed(0))
         self._ways, self._numbers = {}, {}
         names = list(self.models)
@@ -191,7 +190,7 @@ class TrajectoryExplorer(Explorer):
             ratio = (
                 float(length / straight) if straight > 1e-4 * len(self.start) else 1.0
             )  # an untrained model may leave every point where it is
-            self._numbers[name, steps] = ratio, sliced_distance(torch.as_tensor(path[-1]), self.fresh)
+            self._numbers[name, steps] = ratio, float(sliced_wasserstein(path[-1], self.fresh, p=1))
         return self._numbers[name, steps]
 
     def panels(self):
@@ -241,7 +240,7 @@ class TrajectoryExplorer(Explorer):
             log_y=True,
             x_range=(0.9, 140),
             x_ticks={n: str(n) for n in self.COUNTS},
-            width=412,
+            width=HALF,
             height=250,
         )
 

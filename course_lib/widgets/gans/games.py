@@ -16,7 +16,7 @@ from torch import Tensor
 from ...gans import GAMES, LOSSES, METHODS, PointGAN, gan_step, modes_covered, play
 from ...plotting.panels import CYCLE, GREY, INK, Bars, Chart, Label, Line, Mark, Note, Strokes, png
 from ...training import learning_rate
-from .. import GAP, Explorer, choice_slider, int_slider, menu, slider
+from .. import GAP, WIDE, Explorer, choice_slider, int_slider, menu, slider
 from ..latent_spaces import BESIDE
 from ..plane import as_points, dots, square
 from ..start_here import log_normal
@@ -96,7 +96,7 @@ class OptimalExplorer(Explorer):
         top = Chart("two densities and the best discriminator", "x", "density, or D*", alt, lines, height=240)
         top.width = 3 * 260 + 2 * GAP  # as wide as the three below
         top.x_range, top.y_range = (-10, 10), (0, 1.4)
-        return [[top], self.charts(curves, here, abs(mean), std), [Note(self.words(here, q, middle), 780)]]
+        return [[top], self.charts(curves, here, abs(mean), std), [Note(self.words(here, q, middle), WIDE)]]
 
     def charts(self, curves: dict[str, np.ndarray], here: dict[str, float], distance: float, std: float) -> list[Chart]:
         shown = {"x_label": f"|μ| at σ = {std:.1f}", "x_range": (-0.3, 6.3), "width": 260, "height": 250}

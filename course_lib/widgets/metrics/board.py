@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ...metrics.leaderboard import COLUMNS, table
 from ...plotting.panels import CYCLE, Chart, Mark, Note, Strokes, Table
-from .. import Explorer, menu
+from .. import WIDE, Explorer, menu
 
 NUMBERS = [key for key in COLUMNS if key not in ("name", "topic", "likelihood")]
 SHOWN = ("name", "topic", "parameters", "bits_per_dim", "fid", "precision", "recall", "coverage", "copies", "seconds")
@@ -45,7 +45,7 @@ class LeaderboardExplorer(Explorer):
         marked = [i for i, row in enumerate(rows) if row["model"] == chosen]
         heading = COLUMNS[sort][0]
         alt = f"{len(rows) - 1} models by {heading}: " + ", ".join(f"{row['model']} {row[heading]}" for row in rows)
-        return [[self.chart()], [Table(f"sorted by {heading}", rows, alt, heading, marked)], [Note(self.words(), 780)]]
+        return [[self.chart()], [Table(f"sorted by {heading}", rows, alt, heading, marked)], [Note(self.words(), WIDE)]]
 
     def chart(self) -> Chart:
         """One dot a model, one colour a family."""

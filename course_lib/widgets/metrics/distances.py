@@ -10,11 +10,8 @@ from torch import Tensor
 from ...metrics import Moments, frechet_distance, sinkhorn, transport_plan_1d
 from ...metrics.arrays import exact_pair
 from ...metrics.kernels import cubic_kernel, kernel_sums, sums_of_subsets
-from ...plotting.panels import CYCLE, GREY, Bars, Chart, Line, Mark, Note, Strokes, png
-from .. import BESIDE, Explorer, choice_slider, int_slider, menu, slider
-from ..autoregressive.images import ramp
-
-WIDE = 838  # pixels: what fits below a row of controls
+from ...plotting.panels import CYCLE, GREY, Bars, Chart, Line, Mark, Note, Strokes, png, ramp
+from .. import BESIDE, WIDE, Explorer, choice_slider, int_slider, menu, slider
 
 
 class SampleSizeExplorer(Explorer):

@@ -20,22 +20,7 @@ from ...metrics import (
     sliced_wasserstein,
 )
 from ...plotting.panels import CYCLE, GREY, Bars, Chart, Drawing, Label, Line, Mark, Note, Strips
-from .. import Explorer, as_images, choice_slider, menu
-
-WIDE = 838  # pixels: what fits below a row of controls
-
-
-def checked_digits(images: Any, name: str, least: int) -> Tensor:
-    """(n, 1, 28, 28) uint8 or float → float in [0, 1] on the CPU.
-
-    Raises:
-        ValueError: another shape, or fewer than `least`
-    """
-    images = as_images(images, name).cpu()
-    if tuple(images.shape[1:]) != (1, 28, 28) or len(images) < least:
-        raise ValueError(f"{name} must be digits (n, 1, 28, 28) with n of {least} or more, got shape {tuple(images.shape)}")
-    return images
-
+from .. import HALF, WIDE, Explorer, as_digits, choice_slider, menu
 
 # --------------------------------------------------------------------------------------------------------------------
 # Corruptions
@@ -124,10 +109,10 @@ class CorruptionExplorer(Explorer):
     HALF, SPLITS, SHOWN = 500, 8, 12
 
     def __init__(self, images: Any, train: Any = None):
-        images = checked_digits(images, "images", 200)[: 2 * self.HALF]
+        images = as_digits(images, "images", 200)[: 2 * self.HALF]
         half = len(images) // 2
         self.real, self.clean = images[:half], images[half : 2 * half]
-        self.train = None if train is None else checked_digits(train, "train", half)
+        self.train = None if train is None else as_digits(train, "train", half)
         self.of_real, self.of_train = digit_features(self.real), None if train is None else digit_features(self.train)
         self.fresh = self.to_train(self.of_real)
         self._kept = {}
@@ -290,11 +275,11 @@ class FeatureExplorer(Explorer):
     def __init__(self, samples: Mapping[str, Any], real: Any, networks: Mapping[str, Callable[[Tensor], Tensor]]):
         if len(samples) < 2 or not networks:
             raise ValueError(f"give samples of two models or more and one network or more; got {len(samples)} and {len(networks)}")
-        self.samples = {name: checked_digits(x, f"samples of {name}", 10) for name, x in samples.items()}
+        self.samples = {name: as_digits(x, f"samples of {name}", 10) for name, x in samples.items()}
         if len({len(x) for x in self.samples.values()}) > 1:
             told = ", ".join(f"{name} {len(x)}" for name, x in self.samples.items())
             raise ValueError(f"every model must give equally many samples, for FID falls with their number; got {told}")
-        self.real, self.networks = checked_digits(real, "real", 10), dict(networks)
+        self.real, self.networks = as_digits(real, "real", 10), dict(networks)
         self._features, self._values = {}, {}
         self.network = menu("network", list(networks))
         self.score = menu("score", list(RANKED))
@@ -360,7 +345,7 @@ class FeatureExplorer(Explorer):
             x_range=(-0.6, len(order) - 0.4),
             y_range=(bottom - (room if bottom < 0 else 0), top + room),
             x_ticks=dict(enumerate(order)),
-            width=400,
+            width=HALF,
             height=280,
         )
 
@@ -382,7 +367,7 @@ class FeatureExplorer(Explorer):
                 canvas.text(140, y[0] + 4, f"{before[name]}. {name}", 11, "end")
                 canvas.text(272, y[1] + 4, f"{ranks[name]}. {name}", 11)
 
-        return Drawing(f"ranks by {self.score.value}, from {first} to {network}: {told}", 400, 280, draw)
+        return Drawing(f"ranks by {self.score.value}, from {first} to {network}: {told}", HALF, 280, draw)
 
     @staticmethod
     def places(ranks: Mapping[str, int]) -> dict[str, int]:

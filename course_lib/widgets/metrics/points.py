@@ -10,9 +10,8 @@ from ...datasets import toy2d, toy2d_log_prob
 from ...datasets.toy2d import plane
 from ...metrics import neighbour_scores
 from ...metrics.coverage import distances_to_neighbours
-from ...plotting.panels import CYCLE, GREY, Bars, Chart, Label, Line, Mark, Note, png
-from .. import BESIDE, Explorer, choice_slider, int_slider, menu, slider
-from ..autoregressive.images import ramp
+from ...plotting.panels import CYCLE, GREY, Bars, Chart, Label, Line, Mark, Note, png, ramp
+from .. import BESIDE, HALF, WIDE, Explorer, choice_slider, int_slider, menu, slider
 from ..flows import fewer_colors, seen_segments, shaded
 from ..plane import dots, square
 
@@ -134,7 +133,7 @@ class CoverageExplorer(Explorer):
             x_range=(-0.6, 3.6),
             y_range=(0, 1.25 * top),
             x_ticks=dict(enumerate(scores)),
-            width=412,
+            width=HALF,
             height=165,
         )
 
@@ -171,7 +170,6 @@ def ordinal(k: int) -> str:
 # --------------------------------------------------------------------------------------------------------------------
 # Likelihood and quality
 
-WIDE = 838  # pixels: what fits below a row of controls
 SHARES = (0.0, 0.5, 0.9, 0.99, 0.999)
 BANDWIDTHS = (0.003, 0.01, 0.03, 0.1, 0.2, 0.4, 0.8, 1.5)
 
@@ -254,13 +252,11 @@ class LikelihoodExplorer(Explorer):
             f"{len(x)} samples of the {title}; {number} look real, {len(x) - number} do not; "
             f"behind them the density of the data, {self.data.value}",
             self.REACH,
-            1,
             strokes=[
                 dots(x[real], self.REACH, "looks real", CYCLE[2], 4.5),
                 dots(x[~real], self.REACH, "does not", CYCLE[1], 4.5),
             ],
         )
-        chart.width, chart.height = chart.width - 12, chart.height - 12  # two fit beside each other
         chart.background = self.world()["picture"], (-self.REACH, self.REACH, -self.REACH, self.REACH)
         return chart
 
@@ -282,7 +278,7 @@ class LikelihoodExplorer(Explorer):
             x_range=(-0.3, len(SHARES) - 0.4),
             y_range=(data - 7.5, data + 0.9),
             x_ticks={k: f"{share:.4g}" for k, share in enumerate(SHARES)},
-            width=400,
+            width=HALF,
             height=230,
         )
 
@@ -307,7 +303,7 @@ class LikelihoodExplorer(Explorer):
             x_range=(0.0025, 1.9),
             y_range=(self.FLOOR - 1.5, 8.5),
             x_ticks={h: f"{h:g}" for h in BANDWIDTHS},
-            width=400,
+            width=HALF,
             height=230,
         )
 
