@@ -254,8 +254,9 @@ def move(page, output, control):
 # rows of an explorer whose panels do not lie beside each other, or stick out
 BROKEN_ROWS = """output => [...output.querySelectorAll('.widget-html div')]
     .filter(row => row.style.flexWrap === 'wrap')
-    .filter(row => new Set([...row.children].map(panel => panel.offsetTop)).size > 1 || row.scrollWidth > row.clientWidth + 1)
-    .map(row => row.clientWidth + ' px for ' + [...row.children].map(panel => panel.offsetWidth).join(' + '))"""
+    .map(row => [row.getBoundingClientRect(), [...row.children].map(panel => panel.getBoundingClientRect())])
+    .filter(([row, panels]) => panels.some(panel => panel.top > panels[0].bottom || panel.right > row.right + 1))
+    .map(([row, panels]) => `${row.width} px for ${panels.map(panel => panel.width).join(' + ')}`)"""
 
 
 def keep(output, name):

@@ -1484,14 +1484,14 @@ def test_a_sampler_is_measured_on_its_own_model_from_the_same_noise(monkeypatch)
     monkeypatch.setattr(checkpoints, "load", lambda name, *rest: stand_ins.get(name) or load(name, *rest))
     monkeypatch.setattr(metrics, "digit_kid", lambda x: float(len(x)))
     y = torch.arange(12) % 10
-    for name, method, setting, options in (
-        ("diffusion", "ddpm", 2, {"steps": 2, "method": "ddpm"}),
-        ("diffusion", "ddim", 2, {"steps": 2}),
-        ("diffusion", "heun", 2, {"steps": 2, "method": "heun"}),
-        ("latent_flow", "ddim", 2, {"steps": 2}),
-        ("diffusion", "guidance", 2.5, {"steps": 20, "guidance": 2.5}),
+    for name, options in (
+        ("diffusion", {"steps": 2, "method": "ddpm"}),
+        ("diffusion", {"steps": 2}),
+        ("diffusion", {"steps": 2, "method": "heun"}),
+        ("latent_flow", {"steps": 2}),
+        ("diffusion", {"steps": 20, "guidance": 2.5}),
     ):
-        numbers = diffusion_recipes.measure_sampler(name, method, setting, y, seed=4)
+        numbers = diffusion_recipes.measure_sampler(name, options, y, seed=4)
         training.seed_everything(4)
         drawn = stand_ins[name].sample(12, y, **({"guidance": 1.0} | options))
         assert numbers["fid"] == metrics.digit_fid(drawn) and numbers["kid"] == 12
@@ -1502,23 +1502,22 @@ def test_a_sampler_is_measured_on_its_own_model_from_the_same_noise(monkeypatch)
 def test_the_films_of_samplers_have_what_they_promise(monkeypatch, recording):
     asked = []
 
-    def fake(name, method, setting, y, seed):
-        asked.append((name, method, setting, seed))
+    def fake(name, options, y, seed):
+        asked.append((name, options, seed))
         assert y.tolist() == [7, 3, 5]
-        return {"fid": setting}
+        return {"fid": len(asked)}
 
     monkeypatch.setattr(diffusion_recipes, "measure_sampler", fake)
     film = RECIPES[recording].film
     tensors, numbers = film(None, 3, None, Dataset("fake", "test", None, torch.tensor([7, 3, 5, 1])), 1)
     chains = film.keywords["chains"]
-    wanted = {"ddpm", "ddim", "heun", "guidance" if recording == "diffusion_samplers" else "flow"}
+    wanted = {"ddpm", "ddim", "heun"} | ({"guidance", "guided_ddpm"} if recording == "diffusion_samplers" else {"flow"})
     assert set(chains) == wanted and tensors == {}
-    assert asked == [(name, method, setting, 1) for name, method, settings in chains.values() for setting in settings]
+    assert asked == [(name, options | {varied: v}, 1) for name, options, varied, values in chains.values() for v in values]
     assert numbers.pop("samples") == 3
-    assert {k: {float(key): v["fid"] for key, v in row.items()} for k, row in numbers.items()} == {
-        label: {setting: setting for setting in settings} for label, (_, _, settings) in chains.items()
-    }
-    assert all(RECIPES[name].build for name, _, _ in chains.values())
+    assert {k: [float(key) for key in row] for k, row in numbers.items()} == {label: list(c[3]) for label, c in chains.items()}
+    assert [row["fid"] for rows in numbers.values() for row in rows.values()] == list(range(1, len(asked) + 1))
+    assert all(RECIPES[name].build for name, *_ in chains.values())
 
 
 # --- GPU

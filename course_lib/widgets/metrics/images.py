@@ -228,7 +228,7 @@ class CorruptionExplorer(Explorer):
             f"The second half: digits {done}. Dashed: lowest and highest score of {self.SPLITS} splits of the real digits in two halves. "
         )
         if outside:
-            told = ", ".join(f"{name} {clean[name]:.3g} → {now[name]:.3g}" for name in outside)
+            told = ", ".join(f"{name} {short(clean[name])} → {short(now[name])}" for name in outside)
             text += f"Far outside, so they notice: {told}. "
             text += f"Near the real ones, so they do not: {', '.join(blind)}. " if blind else "No score takes these for real digits. "
         else:
