@@ -427,7 +427,7 @@ for method, name in names.items():
 curves(lines, x_label="passes of the network", y_label="FID", log_x=True, log_y=True, title=f"{samplers['samples']:,} samples each")
 
 # %% [markdown]
-# > **What to notice.** Deterministic chains settle early: 20 steps of DDIM are as good as 100, and 5 of Heun's (9 passes) as good as either. But DDPM has the lower FID at every number of steps. Fresh noise lets later steps correct what a small network got wrong earlier; a deterministic chain carries its mistakes to the end. With an easier task for the network it is the other way round for few steps: section 17 has the same table for latent diffusion.
+# > **What to notice.** Deterministic chains settle early: 20 steps of DDIM are as good as 1,000, and 5 of Heun's (9 passes) as good as either. But DDPM has the lower FID at every number of steps. Fresh noise lets later steps correct what a small network got wrong earlier; a deterministic chain carries its mistakes to the end. With an easier task for the network it is the other way round for few steps: section 17 has the same table for latent diffusion.
 # > **Distillation** goes on from here: a student network learns to do two of the teacher's DDIM steps in one, then its student again (Salimans & Ho 2022). **Consistency models** learn to jump from any $x_t$ to the end of its ODE path. Both trade training time for one to four passes.
 
 # %% [markdown] slideshow={"slide_type": "slide"}

@@ -552,7 +552,8 @@ class Strips:
 
     @property
     def size(self) -> tuple[int, int]:
-        wide = max([self.width - self.left, round(7.2 * len(self.title)) - self.left, *(sheet[1] for sheet in self.sheets if sheet)])
+        pictures = [sheet[1] for sheet in self.sheets if sheet]
+        wide = max([self.width - self.left, round(7.2 * len(self.title)) - self.left, self.pitch * len(self.columns), *pictures])
         tall = sum(sheet[2] if sheet else self.empty for sheet in self.sheets) + 5 * (len(self.sheets) - 1)
         return self.left + wide, 22 + (16 if self.columns else 0) + tall
 

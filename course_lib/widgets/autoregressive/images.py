@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...autoregressive import GatedPixelCNN, sample_cached
 from ...plotting.panels import CYCLE, Bars, Chart, Line, Mark, Note, Strips, ramp
-from .. import BESIDE, WIDE, Explorer, at_rest, int_slider, menu, slider
+from .. import BESIDE, GAP, WIDE, Explorer, at_rest, int_slider, menu, slider
 from .cuts import PALE, Cut, cut_sliders
 
 UNDRAWN = np.array([201, 215, 233])  # neither black nor white: nothing is known there yet
@@ -165,10 +165,10 @@ class DrawingExplorer(Explorer):
         sheet = np.stack([framed(canvas, place, scale), framed(other.astype(np.uint8), place, scale)])
         alt = f"digit {self.digit.value} with {t} of {total} pixels drawn, and beside it: {name}"
         strips = Strips(f"{t} of {total} pixels drawn", [("", sheet, alt)], sheet.shape[-1], columns=("the drawing", name))
-        return [[strips, self.cost(t, total)], [Note(self.words(t, total, place, expected, nats), WIDE)]]
+        return [[strips, self.cost(t, total, WIDE - GAP - strips.size[0])], [Note(self.words(t, total, place, expected, nats), WIDE)]]
 
     @staticmethod
-    def cost(t: int, total: int) -> Chart:
+    def cost(t: int, total: int, width: int) -> Chart:
         """Evaluations of a pixel by the network against pixels drawn, naive and cached."""
         ends, k = np.array([0, total]), 1000
         return Chart(
@@ -180,7 +180,7 @@ class DrawingExplorer(Explorer):
             marks=[Mark(t, t * total / k, color=CYCLE[0]), Mark(t, t / k, color=CYCLE[2])],
             x_range=(0, total),
             y_range=(-0.02 * total**2 / k, 1.02 * total**2 / k),
-            width=364,
+            width=width,
             height=264,
         )
 

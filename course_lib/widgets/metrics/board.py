@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from ...metrics.leaderboard import COLUMNS, table
-from ...plotting.panels import CYCLE, Chart, Mark, Note, Strokes, Table
+from ...plotting.panels import CYCLE, INK, Chart, Mark, Note, Strokes, Table
 from .. import WIDE, Explorer, menu
 
 NUMBERS = [key for key in COLUMNS if key not in ("name", "topic", "likelihood")]
@@ -58,7 +58,7 @@ class LeaderboardExplorer(Explorer):
             own = [row for row in there if row["topic"] == family]
             color = CYCLE[families.index(family) % len(CYCLE)]
             strokes.append(Strokes([row[x] for row in own], [row[y] for row in own], family, color, 9))
-        marks = [Mark(row[x], row[y], row["name"], CYCLE[1]) for row in there if row["name"] == self.model.value]
+        marks = [Mark(row[x], row[y], row["name"], INK) for row in there if row["name"] == self.model.value]
         names = [COLUMNS[key][0] for key in (x, y)]
         told = "; ".join(f"{row['name']} {row[x]:.4g}, {row[y]:.4g}" for row in there)
         return Chart(

@@ -141,13 +141,13 @@ class SampleSizeExplorer(Explorer):
         slope, end = straight(x, means)
         told = ", ".join(f"{mean:.3g} at 1/{k}" for k, mean in zip(self.parts(size), means))
         return Chart(
-            f"FID against 1/N, up to N = {size:,}",
+            f"FID against 1/N: FID∞ = {end:.3g}",
             "1/N",
             "",
             f"mean FID of parts of a set of {size:,} against 1/N: {told}; the line through them meets 1/N = 0 at FID∞ = {end:.3g}",
             [Line((0, x[0]), (end, end + slope * x[0]), "straight line", GREY, dashed=True)],
             strokes=[Strokes(np.tile(x, self.SETS), parts.ravel(), "parts of a set", CYCLE[0], 4, 0.5)],
-            marks=[Mark(1 / size, means[-1], color=CYCLE[0]), Mark(0, end, f"FID∞ {end:.3g}", CYCLE[2])],
+            marks=[Mark(1 / size, means[-1], color=CYCLE[0]), Mark(0, end, color=CYCLE[2])],
             x_range=(-0.06 * x[0], 1.08 * x[0]),
             x_ticks={0: "0", 1 / size: f"1/{size:,}", x[0]: f"1/{self.parts(size)[0]:,}"},
             width=262,
