@@ -80,7 +80,7 @@ widgets.ReverseExplorer(model)
 
 
 # %% [markdown]
-# > **What to notice.** The first guess is a grey blur; section 1 says why. Then the guess takes sides. What is large is decided first, and fine strokes last.
+# > **What to notice.** The first guess is a grey blur; keep it in mind for section 1. Then the guess takes sides. What is large is decided first, and fine strokes last.
 # > The other method in the menu, DDPM, adds fresh noise at each step (section 7), so the guess changes its mind for longer.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -124,9 +124,9 @@ show_images(torch.cat([tiny.images()[:10], drawn.clamp(0, 1)]), columns=10, row_
 widgets.NoiseExplorer(unseen.images()[::100])
 
 # %% [markdown]
-# > **What to notice.** A digit survives a lot of noise: at an SNR of 1 you still read it. The linear schedule of the first paper has drowned it soon after half-time; its last third is spent on pure noise. The cosine spreads the work evenly. The histogram ends as a bell, whatever it was before: the end forgets the beginning.
+# > **What to notice.** A digit survives a lot of noise: at an SNR of 1 you still read it. DDPM's linear schedule (2020) has drowned it soon after half-time; its last third is spent on pure noise. The cosine spreads the work evenly. The histogram ends as a bell, whatever it was before: the end forgets the beginning.
 #
-# **Where do small steps come in?** The first papers have a chain of $n$ steps, $n=1000$. Step $i$ leads to the time $t=i/n$ and adds a little noise: the old value times $\sqrt{1-\beta_i}$, plus $\sqrt{\beta_i}\,\varepsilon$. Sums of Gaussians are Gaussian, so all steps up to $t$ are one, the formula above, with $\alpha_t^2=\prod_{i\le nt}(1-\beta_i)$. In the limit of many steps the product of the "linear" schedule is the exponential in the code. **Test it** with 1,000 steps, on the single number $x_0=1$.
+# **Where do small steps come in?** Early papers have a chain of $n$ steps, $n=1000$. Step $i$ leads to the time $t=i/n$ and adds a little noise: the old value times $\sqrt{1-\beta_i}$, plus $\sqrt{\beta_i}\,\varepsilon$. Sums of Gaussians are Gaussian, so all steps up to $t$ are one, the formula above, with $\alpha_t^2=\prod_{i\le nt}(1-\beta_i)$. In the limit of many steps the product of the "linear" schedule is the exponential in the code. **Test it** with 1,000 steps, on the single number $x_0=1$.
 
 # %%
 show_source(diffusion.Schedule.alpha_bar)
@@ -177,7 +177,7 @@ print(f"on the grid: mean {(p * grid).sum():.4f}, variance {(p * (grid - (p * gr
 # | v (where $\alpha_t^2+\sigma_t^2=1$) | $\alpha_t\varepsilon-\sigma_tx_0$ | $1/\sigma_t^2$ |
 # | velocity (section 15) | $\varepsilon-x_0$ | $(\alpha_t+\sigma_t)^2/\sigma_t^2$ |
 #
-# The **simple loss** drops the weights of the bound and averages one of these errors over random times. It cares less about the last bit of noise, which nobody sees and which costs many nats (section 17). In the code $f$ is what the network says, and both guesses are sums: $\hat x_0=p\,x_t+q f$ and $\hat\varepsilon=r\,x_t+s f$.
+# The **simple loss** drops the weights of the bound and averages one of these errors over random times. It cares less about the last bit of noise, which nobody sees and which costs many nats (section 17). In the code $f$ is what the network says. From it come a guess of the image, $\hat x_0$, and the guess of the noise that goes with it, $\hat\varepsilon=(x_t-\alpha_t\hat x_0)/\sigma_t$: both are sums of $x_t$ and $f$, with weights that `shares` gives.
 
 # %%
 show_source(diffusion.Diffusion.loss)
@@ -230,7 +230,7 @@ show_images(small.sample(20, told), columns=10)
 show_images(model.sample(20, told), columns=10)
 
 # %% [markdown]
-# > **What to notice.** Above yours, below the shipped one, 28 × 28, which has learned from 59,000 digits for longer. The loss hardly falls after the first moments and stays far above 0. It must: under strong noise nobody knows which digit it is, under weak noise nobody knows the last bit of the noise. **Samples keep getting better while the loss seems to stand still.** Judge by samples.
+# > **What to notice.** Above yours, below the shipped one, 28 × 28, which has learned from 59,000 digits for longer. The loss falls fast for a hundred steps, then slowly, and stays far above 0. It must: under strong noise nobody knows which digit it is, under weak noise nobody knows the last bit of the noise. **Samples keep getting better while the loss seems to stand still.** Judge by samples.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7 · Sampling: DDPM and DDIM
@@ -312,9 +312,9 @@ print(f"the oracle of section 7 misses the data by {missed.abs().max():.1f}")
 #
 # $$\frac{\mathrm dx}{\mathrm dt}=\alpha_t'\,\hat x_0(x,t)+\sigma_t'\,\hat\varepsilon(x,t)$$
 #
-# It has the same $p(x_t)$ at every time as the noisy chain. (With infinitely many steps that chain is a stochastic differential equation, forward $\mathrm dx=-\frac12\beta x\,\mathrm dt+\sqrt\beta\,\mathrm dw$ with $\mathrm dw$ a bit of noise; back it also needs $-\beta\nabla\log p_t$, the slope of section 10. The ODE takes half of that slope and no noise.) It is deterministic and runs both ways, so each image has **one** code: the noise that leads to it. And lecture 04's continuous flows come back, with time the other way round: $v$ being the right-hand side,
+# It has the same $p(x_t)$ at every time as the noisy chain. (With infinitely many steps that chain is a stochastic differential equation, forward $\mathrm dx=-\frac12\beta x\,\mathrm dt+\sqrt\beta\,\mathrm dw$ with $\beta=n\beta_i$ the noise per unit of time and $\mathrm dw$ Gaussian of variance $\mathrm dt$; back it also needs $-\beta\nabla\log p_t$, the slope of section 10. The ODE takes half of that slope and no noise.) It is deterministic and runs both ways, so each image has **one** code: the noise that leads to it. And lecture 04's continuous flows come back, with time the other way round: $u$ being the right-hand side,
 #
-# $$\log p(x_0)=\log\mathcal N(x_1;0,I)+\int_0^1\operatorname{tr}\frac{\partial v}{\partial x}\,\mathrm dt$$
+# $$\log p(x_0)=\log\mathcal N(x_1;0,I)+\int_0^1\operatorname{tr}\frac{\partial u}{\partial x}\,\mathrm dt$$
 
 # %%
 show_source(diffusion.encode)
@@ -376,7 +376,7 @@ print(f"the density adds up to {log_p.exp().sum().item() * (7.2 / 64) ** 2:.2f}"
 widgets.ScoreExplorer()
 
 # %% [markdown]
-# > **What to notice.** Without noise all walkers end on the peaks: that is climbing, not sampling. With noise but a narrow mixture they find the nearest group and stay: between groups there is no slope to follow. Blur the mixture and the slopes reach everywhere. **Annealing** starts blurred and sharpens step by step; the shares come out right.
+# > **What to notice.** Without noise all walkers end on the peaks: that is climbing, not sampling. With noise but a narrow mixture they find the nearest group and stay: between the groups every slope leads back to the nearest one, and the density is so low that hardly a walker gets across. Blur the mixture, and the gaps fill. **Annealing** starts blurred and sharpens step by step; the shares come out right.
 # > $\sqrt{2\eta}$ and nothing else: with $\sqrt\eta$ each group gets half its variance; with $2\eta$, $\eta$ being small, hardly any.
 #
 # Annealing needs the score of *noisy* data at every noise level. Given $x_0$ it is known: $\nabla\log q(x_t\mid x_0)=-(x_t-\alpha_tx_0)/\sigma_t^2=-\varepsilon/\sigma_t$. The slope of $p(x_t)$ is the mean of these over all $x_0$ that may be behind $x_t$. So fit $s_\theta(x_t)$ to $-\varepsilon/\sigma_t$ in squared error: **denoising score matching**. Times $\sigma_t^2$ it is the simple loss for noise, with $s_\theta=-\hat\varepsilon/\sigma_t$. Diffusion is annealed Langevin with a better plan. **Test it** on moons: the network's $-\hat\varepsilon/\sigma_t$ against the exact slope of the 20,000 training points under noise.
@@ -566,6 +566,8 @@ def fid_table(recorded, names):
 n = samplers["samples"]
 real = datasets.load("mnist_small", "train").images()[torch.randperm(4000, generator=torch.Generator().manual_seed(0))[:n]]
 print(f"In pixels, {n:,} samples each; as many real digits have {metrics.digit_fid(real):.1f}")
+few, many = samplers["guidance"]["1.5"]["fid"], samplers["guided_ddpm"]["1000"]["fid"]
+print(f"With guidance w = 1.5: DDIM {few:.1f} in 20 steps, DDPM {many:.1f} in 1,000")
 table(fid_table(samplers, names))
 
 # %%
@@ -591,7 +593,7 @@ def row(name, what):
 table([row("diffusion", "diffusion"), row("latent_diffusion", "latent diffusion"), row("latent_flow", "flow matching, latent")])
 
 # %% [markdown]
-# > **What to notice.** In pixels DDPM is near the level of real digits from 20 steps on. In codes 20 deterministic steps are as good as 1,000 of DDPM. More steps are not better without end: they follow the model more exactly, its errors included.
+# > **What to notice.** In pixels DDPM has no more than the FID of as many real digits from 10 steps on: 500 samples cannot tell the two apart, and 1,000 steps are no better. DDIM stays at twice that, with 1,000 steps too: its errors are the network's, not the steps'. A weak guidance mends them: with $w=1.5$ 20 deterministic steps have the FID of 1,000 noisy ones. In codes they need no such help. More steps are not better without end: they follow the model more exactly, its errors included.
 # > With $w=2$ nearly all samples are the digit asked for.
 # > The bits are poor: lecture 05's PixelCNN has 1.05. The simple loss hardly looks at the last bit of noise, and that is where most bits are. Good samples and a good likelihood are two things; lecture 07 takes that up.
 
@@ -642,9 +644,9 @@ table([row("diffusion", "diffusion"), row("latent_diffusion", "latent diffusion"
 # | NaN at the first or last step | 0/0 at α = 0 or σ = 0 | ᾱ of at least 10⁻⁶; no noise at the last step |
 # | grain that stays | DDPM with few steps | η = 0, or more steps |
 # | guidance does nothing | labels never hidden in training | hide each example's label on its own, one in ten |
-# | all samples of a class look alike | w too large | w between 1 and 3 |
+# | all samples of a class look alike | w too large | w between 1 and 2 |
 # | training looks stuck | most of the loss can never go away | look at samples; average the weights (EMA) |
-# | Langevin stays in one group | no slope between groups | anneal the noise |
+# | Langevin stays in one group | hardly any density between groups | anneal the noise |
 #
 # **Cost.** One sample is as many passes as steps, or twice that with guidance. Likelihoods are bounds, or an ODE with a backward pass at each step.
 # **Several GPUs**: `accelerate launch -m course_lib train diffusion --preset gpu`.

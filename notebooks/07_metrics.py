@@ -162,13 +162,13 @@ table(rows)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3 · Likelihood and quality are two things
 #
-# Surely a model with a better likelihood draws better samples? No, and in both directions (Theis et al. 2016).
+# Surely a model with a better likelihood draws better samples? **Predict first.** Let 99 of 100 samples of a good model be noise: how many nats does it lose? And a model whose samples are all perfect: may its likelihood be terrible?
 #
 # **Noise that costs nothing.** Mix a good model with noise: $p=0.01\,p_{\text{good}}+0.99\,p_{\text{noise}}$. Then $\log p\ge\log p_{\text{good}}-\log 100$: it loses at most 4.6 nats. For 784 pixels that is 0.008 bits a pixel. And 99 of 100 samples are noise.
 #
 # **A lookup table.** Put a narrow Gaussian on each training point. All samples look perfect. New points lie between the Gaussians, where the density is nearly 0.
 #
-# **Predict first.** In the explorer, raise the share of noise to 99 %. By how much do the nats move, and what do the samples look like? Then narrow the kernels of the lookup table.
+# So the answer is no, in both directions (Theis et al. 2016). In the explorer, raise the share of noise to 99 %, and watch nats and samples. Then narrow the kernels of the lookup table.
 
 # %%
 widgets.LikelihoodExplorer()
@@ -259,13 +259,15 @@ table(sorted(rows, key=lambda row: row["FID"]))
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7 · The bias of FID, and KID
 #
+# **Predict first.** FID fits a covariance to $N$ feature vectors of a model. Take fewer of them: does FID fall, rise, or only get noisier?
+#
 # A covariance from few samples is off in every direction. FID squares what is off, so it adds up: **fewer samples, larger FID**, by about $c/N$. The constant $c$ depends on the model, so even the order of two models may depend on $N$.
 #
 # **KID** compares without Gaussians. Take a kernel $k(a,b)=(a\cdot b/d+1)^3$, a number for how alike two feature vectors are. Compare likeness within and between, for two samples $a,a'$, two real images $b,b'$ and $d=64$ features:
 #
 # $$\mathrm{MMD}^2=\mathbb E\,k(a,a')+\mathbb E\,k(b,b')-2\,\mathbb E\,k(a,b)$$
 #
-# This is the squared **maximum mean discrepancy**, and KID is it. With pairs of two *different* points in the first two means it is right on average for any $N$. **Predict first.** What do FID and KID say of the same samples when you take fewer of them?
+# This is the squared **maximum mean discrepancy**, and KID is it. With pairs of two *different* points in the first two means it is right on average for any $N$. Take fewer samples of one model, and watch both.
 
 # %%
 with torch.no_grad():
@@ -296,7 +298,7 @@ print(f"KID of equal distributions, N = 200: {kids.mean():.1f} ± {kids.std() / 
 # One number cannot say *what* is wrong. A model that draws perfect ones only and a model that draws every digit badly may have the same FID. So ask twice. Give each real point a ball that reaches to its $k$-th real neighbour; together the balls are where real data live.
 #
 # - **precision**: the share of samples inside the balls of real points. Quality.
-# - **recall**: the share of real points inside the balls of samples. Coverage.
+# - **recall**: the share of real points inside the balls of samples, which reach to their $k$-th neighbour among the samples. Coverage.
 #
 # An outlier has a huge ball, and one stray sample may then cover half of the data. **Density** counts how many real balls hold a sample, divided by $k$: about 1 for real data, and it may be more. **Coverage** asks whether a real point's own ball holds any sample. In both only real points have balls.
 #
@@ -306,7 +308,7 @@ print(f"KID of equal distributions, N = 200: {kids.mean():.1f} ± {kids.std() / 
 widgets.CoverageExplorer()
 
 # %% [markdown]
-# > **What to notice.** Collapsed: precision stays high, recall and coverage fall. Too wide: the other way round. *Collapsed, one stray sample*: a single outlier doubles recall and leaves coverage alone; show the balls around samples to see why. *In the hole, one real stray*: one real outlier makes precision 1 for samples in the empty middle, and density is not fooled. A larger $k$ makes all four kinder.
+# > **What to notice.** Collapsed: precision stays high, recall and coverage fall. Too wide: precision falls, recall is 1, coverage falls less. *Collapsed, one stray sample*: a single outlier doubles recall and leaves coverage alone; show the balls around samples to see why. *In the hole, one real stray*: one real outlier makes precision 1 for samples in the empty middle; density, 0.34, is fooled much less. A larger $k$ makes precision, recall and coverage kinder; density is divided by $k$.
 
 # %%
 show_source(metrics.neighbour_scores, open=False)
@@ -369,9 +371,9 @@ table(sorted(rows, key=lambda row: row["sliced W2 of features"]))
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 10 · Who chose the features?
 #
-# All of these scores are blind to what the features leave out. Compare the same models with other eyes: raw pixels, 40 principal components of pixels, your young network, one that never learned, the classifier's last layer.
+# All of these scores are blind to what the features leave out. Compare the same models with other eyes: pixels at half size, 40 principal components of pixels, your young network, one that never learned, the classifier's last layer.
 #
-# **Predict first.** Raw pixels and their principal components leave little out. Which model will they favour?
+# **Predict first.** Small pictures and their principal components compare pixel by pixel. Which model will they favour?
 
 # %%
 mean, directions = seen.flatten(1).mean(0), torch.linalg.svd(seen.flatten(1) - seen.flatten(1).mean(0), full_matrices=False).Vh[:40]
@@ -395,7 +397,7 @@ widgets.FeatureExplorer(samples, unseen[:500], networks)
 
 # %% [markdown]
 # > **What to notice.** The order changes with the eyes. The VAE rises to the top in principal components, which like what is right on average. StyleGAN leads for the untrained network and falls far behind for the answers of the classifier, which see classes only. Your young network agrees with the shipped one on all but neighbours in the table. Precision hardly depends on the features; recall does.
-# > Inception learned from photographs of dogs and furniture. On faces, X-rays or digits its features look at the wrong things (arXiv:2203.06026). On Colab, `!pip install torch-fidelity`, then `metrics.inception_features(images)` gives you its 2,048 features to add to the menu.
+# > Inception learned from photographs of dogs and furniture. On faces its features look at the wrong things (arXiv:2203.06026); expect no better of X-rays or digits. On Colab, `!pip install torch-fidelity`, then `metrics.inception_features(images)` gives you its 2,048 features to add to the menu.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 11 · Has it memorised?
@@ -429,7 +431,7 @@ rows.append(
 table(rows)
 
 # %% [markdown]
-# > **What to notice.** The copier's FID is that of other real digits: nothing in it says “copied”. The distance says it at once. StyleGAN's samples are digits that nobody wrote. (These 4,000 digits are a part of the training set; the leaderboard looks at all 59,000.) Smooth, average digits sit near many images and get a high share, as those of latent flow do (61 %). Strongly blurred or broken ones are far from all and get a low one. Neither proves anything alone; it is a reason to look.
+# > **What to notice.** The copier's FID is that of other real digits: nothing in it says “copied”. The distance says it at once. StyleGAN's samples are no nearer to these training images than new digits are. (These 4,000 are a part of the training set; the leaderboard looks at all 59,000.) Smooth, average digits sit near many images and get a high share, as those of latent flow do (61 %). Strongly blurred or broken ones are far from all and get a low one. Neither proves anything alone; it is a reason to look.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 12 · Scores of a latent space, and of people
@@ -524,12 +526,12 @@ table(leaderboard.table(board, columns=leaderboard.IN_SHORT))
 
 
 # %% [markdown]
-# > **What to notice.** Sort by bits: the PixelCNN on 256 levels leads with 1.05, flows follow with 1.09 to 1.18, and the diffusion model in pixels is last with 2.14. GANs and latent diffusion have no likelihood and are not in the first chart. Sort by FID: latent diffusion and flow matching lead with 5.5, StyleGAN has 7.5, that PixelCNN 116, the flows 250 to 280.
-# > *Within* one family fewer bits go with a better FID: look at the autoencoders. *Across* families they do not: PixelCNN 1.05 bits and FID 116, VAE 1.47 and 10.7, diffusion 2.14 and 15.5. And the bits of binarised models are bounds that pay for a crude model of grey.
+# > **What to notice.** Sort by bits: the PixelCNN on 256 levels leads with 1.05, flows follow with 1.09 to 1.18, and the diffusion model in pixels is last with 2.14. GANs and latent diffusion have no likelihood and are not in the first chart. Sort by FID: latent diffusion and flow matching lead with 5.5, StyleGAN has 7.5, that PixelCNN 116, the flows 250 to 280. (Lectures 03 and 06 have 7.6 for StyleGAN and 5.0 for latent diffusion: other samples, and other shares of the labels. Only numbers of one protocol compare.)
+# > *Within* the autoencoders fewer bits mostly go with a better FID. Among the flows they do not (spline 1.09 and 272, Glow 1.13 and 247), and *across* families not at all: PixelCNN 1.05 bits and FID 116, VAE 1.47 and 10.7, diffusion 2.14 and 15.5. And the bits of binarised models are bounds that pay for a crude model of grey.
 # > Precision and recall say more than FID, but not all of it. The conditional VAE has 0.90 and 0.17: typical digits, never odd ones. DCGAN has 0.60 and 0.77, but do not believe this recall: its stray samples have large balls, and its coverage is only 0.48.
-# > *Copies* is 0.9 % for real images. Latent diffusion has 1.6 %: a little above, worth a look at the neighbours. Pixels drawn in black and white have jagged strokes that the digit network rarely saw (PixelCNNs, MADE); VAEs learn from binarised digits, too, but show grey means. And 1,000 samples take from 0.004 s (small VAEs) to 54 s (the PixelRNN).
+# > *Copies* is 0.9 % for real images. Latent diffusion has 1.6 %: a little above, worth a look at the neighbours. Pixels drawn in black and white have jagged strokes that the digit network rarely saw (PixelCNNs, MADE); VAEs learn from binarised digits, too, but show grey means. And 1,000 samples take from 0.003 s (small VAEs) to 54 s (the PixelRNN).
 #
-# **Against published numbers.** Ours are small models, trained in minutes on two cores of a laptop. Bits on 8-bit MNIST, and nats on binarised MNIST:
+# **Against published numbers.** Ours are small models, each trained on one core of a CPU, in 1 to 81 minutes. Bits on 8-bit MNIST, and nats on binarised MNIST:
 
 # %%
 def ours(name, key, form="{:.2f}"):
