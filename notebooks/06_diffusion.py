@@ -424,7 +424,7 @@ for method, name in names.items():
     steps = [int(s) for s in samplers[method]]
     passes = [2 * s - 1 if method == "heun" else s for s in steps]
     lines[name] = (passes, [entry["fid"] for entry in samplers[method].values()])
-curves(lines, x_label="passes of the network", y_label="FID", log_x=True, log_y=True, title=f"{samplers['samples']:,} samples each")
+curves(lines, x_label="passes of the network", y_label="FID", log_x=True, markers=True, title=f"{samplers['samples']:,} samples each")
 
 # %% [markdown]
 # > **What to notice.** Deterministic chains settle early: 20 steps of DDIM are as good as 1,000, and 5 of Heun's (9 passes) as good as either. But DDPM has the lower FID at every number of steps. Fresh noise lets later steps correct what a small network got wrong earlier; a deterministic chain carries its mistakes to the end. With an easier task for the network it is the other way round for few steps: section 17 has the same table for latent diffusion.
