@@ -396,8 +396,8 @@ for column, (name, drawn) in zip(panels.T, models.items()):
         (column[0], circle, drawn, f"precision {precision:.2f}"),
         (column[1], drawn, circle, f"recall {recall:.2f}"),
     ):
-        # `distances_to_neighbours` gives the radii: of each row, the distance to its third nearest other row
-        for centre, radius in zip(centres.tolist(), distances_to_neighbours(centres, 3).tolist()):
+        # the last of three distances is the radius: that to the third nearest other row
+        for centre, radius in zip(centres.tolist(), distances_to_neighbours(centres, 3)[:, -1].tolist()):
             axes.add_patch(plt.Circle(centre, radius, color="C0", alpha=0.12, linewidth=0))
         axes.scatter(*points.T, s=5, color="C1", zorder=3)
         side = max(1.9, 1.2 * float(drawn.abs().max()))
