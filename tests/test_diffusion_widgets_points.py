@@ -466,7 +466,7 @@ def test_many_steps_follow_the_exact_solution_for_gaussian_data():
     assert explorer.measured("gauss", 100)[0] == pytest.approx(ratio, rel=0.02)
 
 
-def test_the_distance_is_about_that_of_shadows_on_evenly_spread_lines():
+def test_the_distance_is_that_of_shadows_on_many_lines():
     data = cloud()
     explorer = TrajectoryExplorer({"gauss": oracle((0.5, 0.0), 0.3)}, data)
     explorer.steps.value = 5
@@ -479,7 +479,7 @@ def test_the_distance_is_about_that_of_shadows_on_evenly_spread_lines():
     def apart(a, b):
         return np.mean([stats.wasserstein_distance(a @ line, b @ line) for line in lines])
 
-    assert number(r"in 5: gauss (…);", told(explorer)) == pytest.approx(apart(ends, explorer.fresh.numpy()), rel=0.1)
+    assert number(r"in 5: gauss (…);", told(explorer)) == pytest.approx(apart(ends, explorer.fresh.numpy()), abs=2e-3)
     others = [0.1 * np.random.default_rng(k).normal(size=(2, 100, 2)) for k in range(10)]
     by_chance = np.mean([apart(*pair) for pair in others])
     assert number(r"by chance (…)", told(explorer)) == pytest.approx(by_chance, rel=0.35)

@@ -138,6 +138,8 @@ COMPARISONS = [
     mmd,
     sliced_wasserstein,
     partial(neighbour_scores, k=2, k_density=1),
+    partial(precision_recall, k=2),
+    partial(density_coverage, k=2),
 ]
 
 
@@ -631,6 +633,18 @@ def test_sliced_distance_is_the_mean_over_its_lines(sizes, p):
     lines = lines / lines.square().sum(0).sqrt()
     truth = np.mean([wasserstein_1d(a @ line, b @ line, p) ** p for line in lines.T]) ** (1 / p)
     assert sliced_wasserstein(a, b, p, projections=6, seed=4) == pytest.approx(truth, rel=1e-9)
+
+
+def test_sliced_distance_in_the_plane_is_the_mean_over_evenly_spread_lines():
+    a, b = normal(60, 2), 2 * normal(60, 2, seed=1) + 1
+    angles = np.arange(180) * np.pi / 180
+    lines = np.stack([np.cos(angles), np.sin(angles)], 1)
+    expected = np.mean([stats.wasserstein_distance(a.numpy() @ line, b.numpy() @ line) for line in lines])
+    assert sliced_wasserstein(a, b, p=1, projections=180) == pytest.approx(expected, rel=1e-9)
+    # a move by one in any direction has the mean of |cos|
+    moved = sliced_wasserstein(a, a + torch.tensor([0.6, 0.8], dtype=torch.float64), p=1, projections=180)
+    assert moved == pytest.approx(2 / math.pi, rel=1e-3)
+    assert sliced_wasserstein(a, a.flip(0), p=1) == 0
 
 
 def test_sliced_distance_of_one_feature_is_exact():

@@ -18,6 +18,7 @@ from course_lib import datasets
 from course_lib.metrics import (
     DigitNetwork,
     auroc,
+    class_accuracy,
     class_shares,
     dci,
     digit_features,
@@ -429,6 +430,15 @@ def test_shares_of_a_known_mixture(digits):
     shares = class_shares(x)
     assert shares.shape == (10,) and shares.sum().item() == pytest.approx(1)
     assert shares[3].item() == pytest.approx(0.75, abs=0.04) and shares[8].item() == pytest.approx(0.25, abs=0.04)
+
+
+def test_accuracy_is_the_share_of_digits_that_were_asked_for(digits):
+    x, y = digits.images()[:200], digits.y[:200]
+    right = [digit_network()(image[None]).argmax().item() == label for image, label in zip(x, y.tolist())]
+    assert class_accuracy(x, y) == pytest.approx(np.mean(right)) and class_accuracy(x, y) > 0.95
+    assert class_accuracy(x, (y + 1) % 10) < 0.05
+    half = torch.cat([y[:100], (y[100:] + 1) % 10])
+    assert class_accuracy(x, half) == pytest.approx(0.5, abs=0.05)
 
 
 def test_digit_fid_orders_what_the_eye_orders(digits):

@@ -36,7 +36,7 @@ def measure_samples(model: Diffusion, data: Dataset, n: int = 2_000) -> dict:
     guided = asked_for(model, y, GUIDANCE)
     return {
         "fid": metrics.digit_fid(asked_for(model, y)),
-        "class_accuracy": (metrics.predicted_digits(guided) == y).float().mean().item(),
+        "class_accuracy": metrics.class_accuracy(guided, y),
         "guidance": GUIDANCE,
         "samples": n,
     }
@@ -124,8 +124,7 @@ def measure_sampler(name: str, options: dict, y: Tensor, seed: int = 0) -> dict:
     """FID, KID and class accuracy of a checkpoint's samples for the labels y, drawn with these options of `asked_for`."""
     training.seed_everything(seed)  # the same noise for all, as far as chains draw none of their own
     drawn = asked_for(checkpoints.load(name, training.pick_device()), y, **options)
-    accuracy = (metrics.predicted_digits(drawn) == y).float().mean().item()
-    return {"fid": metrics.digit_fid(drawn), "kid": metrics.digit_kid(drawn), "class_accuracy": accuracy}
+    return {"fid": metrics.digit_fid(drawn), "kid": metrics.digit_kid(drawn), "class_accuracy": metrics.class_accuracy(drawn, y)}
 
 
 def film_of_samplers(budget: Budget, n: int, data: Dataset, test: Dataset, seed: int, chains: dict) -> tuple[dict[str, Tensor], dict]:

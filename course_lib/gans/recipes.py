@@ -33,7 +33,7 @@ def measure_samples(model, data: Dataset, n: int = 10_000) -> dict:
 def measure_conditional(model, data: Dataset, n: int = 10_000) -> dict:
     """The same, and the share of samples that the digit network takes for the class that was asked for."""
     samples = metrics.draw(model, n)
-    right = (metrics.predicted_digits(samples).cpu() == torch.arange(n) % model.classes).float().mean().item()
+    right = metrics.class_accuracy(samples, torch.arange(n) % model.classes)
     return {"fid": metrics.digit_fid(samples), "class_accuracy": right, "samples": n}
 
 
@@ -42,7 +42,7 @@ def measure_translation(model: Pix2Pix, data: Dataset) -> dict:
     """Absolute error a pixel, digit-network FID, and whether the digit can still be read, over the test images."""
     x = to_float(data.x)
     made = torch.cat([model.translate(model.given(part)) for part in x.split(500)])
-    right = (metrics.predicted_digits(made) == data.y).float().mean().item()
+    right = metrics.class_accuracy(made, data.y)
     return {"l1": (made - x).abs().mean().item(), "fid": metrics.digit_fid(made), "class_accuracy": right, "test_images": len(data)}
 
 

@@ -20,6 +20,7 @@ from .coverage import (  # noqa: F401
 from .detection import auroc, linear_probe, roc_curve  # noqa: F401
 from .digits import (  # noqa: F401
     DigitNetwork,
+    class_accuracy,
     class_shares,
     digit_features,
     digit_fid,

@@ -82,6 +82,11 @@ def draw(model, n: int, batch_size: int = 500) -> Tensor:
     return torch.cat([model.sample(len(part), *y) for part, *y in parts])
 
 
+def class_accuracy(x: Tensor, y: Tensor) -> float:
+    """The share of images (n, 1, 28, 28) that the digit network takes for the digits asked for, y (n,)."""
+    return (predicted_digits(x).cpu() == y.cpu()).float().mean().item()
+
+
 def class_shares(x: Tensor) -> Tensor:
     """The share of each digit among images, (10,), by the digit network."""
     return torch.bincount(predicted_digits(x), minlength=10) / len(x)

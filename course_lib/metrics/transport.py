@@ -29,15 +29,20 @@ def sliced_wasserstein(a: Array, b: Array, p: float = 2.0, projections: int = 20
 
     Args:
         a: (n, d), b: (m, d)
-        projections: lines, drawn evenly from all directions with `seed`
+        projections: lines; in the plane they are spread evenly, else drawn from all directions with `seed`
 
     Source: Bonneel et al. 2015 (doi:10.1007/s10851-014-0506-3).
     """
     a, b = exact_pair(a, b)
     if not 1 <= p < math.inf or projections < 1:
         raise ValueError(f"p must be 1 or more and projections, too; got {p} and {projections}")
-    lines = torch.randn(a.shape[1], projections, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)).to(a.device)
-    lines = lines / lines.norm(dim=0)
+    if a.shape[1] == 2:
+        angles = torch.arange(projections, dtype=torch.float64) * math.pi / projections
+        lines = torch.stack([angles.cos(), angles.sin()])
+    else:
+        lines = torch.randn(a.shape[1], projections, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        lines = lines / lines.norm(dim=0)
+    lines = lines.to(a.device)
     return Score(_sorted_distance(a @ lines, b @ lines, p).mean().pow(1 / p).item(), len(a), len(b))
 
 

@@ -16,8 +16,7 @@ from torch import Tensor
 from ...gans import GAMES, LOSSES, METHODS, PointGAN, gan_step, modes_covered, play
 from ...plotting.panels import CYCLE, GREY, INK, Bars, Chart, Label, Line, Mark, Note, Strokes, png
 from ...training import learning_rate
-from .. import GAP, WIDE, Explorer, choice_slider, int_slider, menu, slider
-from ..latent_spaces import BESIDE
+from .. import BESIDE, GAP, WIDE, Explorer, choice_slider, int_slider, menu, slider
 from ..plane import as_points, dots, square
 from ..start_here import log_normal
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...datasets import toy2d, toy2d_log_prob
 from ...datasets.toy2d import plane
-from ...metrics import neighbour_scores
+from ...metrics import neighbour_scores, precision_recall
 from ...metrics.coverage import distances_to_neighbours
 from ...plotting.panels import CYCLE, GREY, Bars, Chart, Label, Line, Mark, Note, png, ramp
 from .. import BESIDE, HALF, WIDE, Explorer, choice_slider, int_slider, menu, slider
@@ -83,7 +83,8 @@ class CoverageExplorer(Explorer):
     def panels(self):
         k, around_real = self.k.value, self.balls.value == "around real points"
         real, samples = self.points()
-        scores = scores_of(real, samples, k)
+        found = neighbour_scores(real, samples, k, k)
+        scores = {name: getattr(found, name) for name in ("precision", "recall", "density", "coverage")}
         middles, others = (real, samples) if around_real else (samples, real)
         reach = distances_to_neighbours(middles, k)[:, -1]
         inside = (torch.cdist(others, middles) <= reach).any(1)
@@ -144,11 +145,11 @@ class CoverageExplorer(Explorer):
         text = f"k = {k}: {int(inside.sum())} of {len(inside)} {guest} lie in a ball and {what}. Precision {scores['precision']:.2f}, "
         text += f"recall {scores['recall']:.2f}, density {scores['density']:.2f}, coverage {scores['coverage']:.2f}. "
         if stray_real is not None:
-            without = scores_of(real[:-1], samples, k)["precision"]
+            without = precision_recall(real[:-1], samples, k).precision
             text += f"Without the stray real point in the middle precision would be {without:.2f}. "
             text += f"One ball makes samples count as real; density asks for k = {k} balls around a sample."
         elif stray is not None:
-            without = scores_of(real, samples[:-1], k)["recall"]
+            without = precision_recall(real, samples[:-1], k).recall
             text += f"Without the stray sample on the left recall would be {without:.2f}. "
             text += "Its ball covers what the model never makes; coverage uses real balls only."
         elif scores["precision"] > scores["recall"] + 0.15:
@@ -156,11 +157,6 @@ class CoverageExplorer(Explorer):
         elif scores["recall"] > scores["precision"] + 0.15:
             text += "It reaches the data, but much of what it makes is not real."
         return text
-
-
-def scores_of(real: Tensor, samples: Tensor, k: int) -> dict[str, float]:
-    """Precision, recall, density and coverage, all with this k."""
-    return dict(list(neighbour_scores(real, samples, k, k)._asdict().items())[:4])
 
 
 def ordinal(k: int) -> str:
