@@ -5,11 +5,9 @@ The cells of an exercise that grading needs have a grade_id: the classes here ar
 
 import csv
 import html
-import multiprocessing
 import os
 import re
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,12 +20,12 @@ pytest.importorskip("nbgrader")
 import answers
 
 from course_lib import authoring
-from course_lib.grading import Goal, pipeline
+from course_lib.grading import Goal, mistakes, pipeline
 
 NAMES = sorted(path.parent.name for path in authoring.ROOT.glob("solutions/*/*.ipynb"))
-# At most so many notebooks with mistakes: test_grading.py has every mistake, here it is their way to the student that counts.
-# COURSE_ROUNDS=99 sends every mistake through nbgrader.
-ROUNDS = int(os.environ.get("COURSE_ROUNDS", "6"))
+# So many notebooks with mistakes, one of every task in each: test_grading.py has every form of every mistake, here it is their way
+# to the student that counts. COURSE_ROUNDS=99 sends every mistake through nbgrader.
+ROUNDS = int(os.environ.get("COURSE_ROUNDS", "1"))
 MINUTES = r"\*\*(no|\d+) points? · (\d+) minutes? · ([★☆]{3})\*\*"
 
 
@@ -56,7 +54,7 @@ class Exercise:
         self.warm_up = name.startswith("00_")
         self.topic = name.split("_", 1)[1]
         self.tasks = pipeline.tasks_of(name)
-        self.rounds = min(ROUNDS, max(len(task.mistakes) for task in self.tasks.values()))
+        self.rounds = min(ROUNDS, max(len(self.edits(task)) for task in self.tasks.values()))
 
     def solution(self):
         return read(authoring.ROOT / "solutions" / self.name / f"{self.name}.ipynb")
@@ -113,26 +111,29 @@ class Exercise:
     def blank(self, task: str) -> dict[str, str]:
         return {self.answer_of[task]: named(self.release())[self.answer_of[task]].source}
 
-    def mistaken(self, number: int) -> tuple[dict[str, str], dict[str, str]]:
-        """Answers with one mistake of every task that has so many, else the right one; and what is wrong with them, by task.
+    @staticmethod
+    def edits(task) -> list[str]:
+        """The labels of the mistakes that can be typed: all of a goal, and of a task those that are edits."""
+        if isinstance(task, Goal):
+            return [region.label for region in task.known]
+        return [label for label, _, forms in mistakes.read(task.mistakes) if not forms[0].startswith("= ")]
 
-        The mistakes of a task that has more than there are rounds are picked evenly, the first and the last among them.
-        """
+    def mistaken(self, number: int) -> tuple[dict[str, str], dict[str, str]]:
+        """Answers with one mistake of every task that has so many, else the right one; and what is wrong with them, by task."""
         given, labels = dict(self.solved), {}
         for name, task in self.tasks.items():
-            n = len(task.mistakes)
-            i = number - 1 if n <= ROUNDS else round((number - 1) * (n - 1) / (ROUNDS - 1))
-            if i < n:
-                labels[name] = label = task.mistakes[i].label
+            known = self.edits(task)
+            if isinstance(task, Goal) and (ROUNDS == 1 or number > len(known)):
+                labels[name] = "not answered"  # training is what takes long
+                given |= self.blank(name)
+            elif number <= len(known):
+                labels[name] = label = known[number - 1]
                 if isinstance(task, Goal):
                     function = re.search(r"^def (\w+)\(", self.solved[self.answer_of[name]], re.MULTILINE)[1]
                     settings = answers.BY_TOPIC[self.topic].SETTINGS[name][label]
                     given[self.answer_of[name]] = f"def {function}():\n    return {settings}"
                 else:
                     given[name] = answers.wrong(self.topic, name, label)
-            elif isinstance(task, Goal):
-                labels[name] = "not answered"  # training is what takes long
-                given |= self.blank(name)
         return given, labels
 
     def submit(self, folder: Path, student: str, notebook) -> None:
@@ -142,10 +143,11 @@ class Exercise:
 
 
 EXERCISES = {name: Exercise(name) for name in NAMES}
-every_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=NAMES)
+every_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=NAMES, scope="module")
 every_round = pytest.mark.parametrize(
     ("exercise", "number"),
     [pytest.param(each, number, id=f"{each.name}-{number}") for each in EXERCISES.values() for number in range(1, each.rounds + 1)],
+    scope="module",
 )
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -173,7 +175,7 @@ def test_an_exercise_is_one_notebook():
 @every_exercise
 def test_no_answer_leaks_into_the_exercise(exercise):
     text = "\n".join(cell.source for cell in exercise.release().cells)
-    for word in ("BEGIN SOLUTION", "END SOLUTION", "HIDDEN TESTS", "hidden=True", "Marking guide"):
+    for word in ("BEGIN SOLUTION", "END SOLUTION", "HIDDEN TESTS", "hidden=", "Marking guide"):
         assert word not in text
 
     def lines(source: str) -> set[str]:
@@ -233,34 +235,22 @@ def test_every_answer_is_followed_by_its_check_and_then_its_hidden_test(exercise
 # Grading, with nbgrader
 
 
-def graded_class(name: str, grading: Path):
-    """One class, graded once: a blank exercise with all of its cells, the solution, rounds of known mistakes."""
-    exercise, folder = EXERCISES[name], grading / "submitted"
+@pytest.fixture(scope="module")
+def graded(exercise, tmp_path_factory):
+    """One class, graded once: a blank exercise with all of its cells, the solution, and rounds of known mistakes."""
+    grading = tmp_path_factory.mktemp(exercise.name)
+    folder = grading / "submitted"
     exercise.submit(folder, "blank", exercise.release())
     exercise.submit(folder, "full", exercise.filled(exercise.solved))
     for number in range(1, exercise.rounds + 1):
         exercise.submit(folder, f"mistake_{number}", exercise.filled(exercise.mistaken(number)[0]))
     before = {path: path.read_bytes() for path in folder.rglob("*.ipynb")}
-    report = pipeline.grade(name, folder, grading=grading, cell_timeout=240)  # however busy the machine is
+    report = pipeline.grade(exercise.name, folder, grading=grading, cell_timeout=240)  # however busy the machine is
     assert {path: path.read_bytes() for path in folder.rglob("*.ipynb")} == before  # a submission is never touched
     return grading, report, {each.student: each for each in report.submissions}
 
 
-@pytest.fixture(scope="module")
-def classes(request, tmp_path_factory):
-    """The classes of the exercises that selected tests are about, in processes of their own: one on each core."""
-    about = [item.callspec.params["exercise"].name for item in request.session.items if "graded" in getattr(item, "fixturenames", ())]
-    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
-        yield {name: pool.submit(graded_class, name, tmp_path_factory.mktemp("grading")) for name in dict.fromkeys(about)}
-
-
-@pytest.fixture
-def graded(classes, exercise):
-    return classes[exercise.name].result()
-
-
-def test_torn_and_damaged_submissions_and_an_endless_loop_do_not_stop_a_class(tmp_path, classes):
-    """It asks for the classes only so that they are graded while it waits for the loop."""
+def test_torn_and_damaged_submissions_and_an_endless_loop_do_not_stop_a_class(tmp_path):
     exercise, folder = EXERCISES["02_autoencoders"], tmp_path / "submitted"
     torn = folder / "a_torn_file" / exercise.name / f"{exercise.name}.ipynb"
     torn.parent.mkdir(parents=True)
@@ -323,7 +313,7 @@ def test_a_known_mistake_costs_its_points_and_no_others_and_its_hint_is_in_the_f
         for output in cell.get("outputs", [])
     )
     for task, label in labels.items():
-        hint = {mistake.label: mistake.hint for mistake in exercise.tasks[task].mistakes}.get(label, label)
+        hint = {mistake.label: mistake.hint for mistake in exercise.tasks[task].known}.get(label, label)
         assert hint in outputs and hint in html.unescape(page)
 
 
@@ -332,7 +322,7 @@ def test_hidden_tests_are_what_is_graded(graded, exercise):
     notebook = read(graded[0] / "autograded" / "full" / exercise.name / f"{exercise.name}.ipynb")
     for name in exercise.most.keys() - exercise.by_hand:
         cell = named(notebook)[f"grade_{name}"]
-        assert "hidden=True" in cell.source
+        assert "hidden=" in cell.source
         assert [output.text for output in cell.outputs if "✓" in output.text]
 
 

@@ -43,6 +43,17 @@ KINDS = {
     "in place": "changes its input",
     "random": "not reproducible",
     "library": "borrows from course_lib",
+    "side effect": "leaves gradients behind",
+    "twice": "twice the right value",
+    "half": "half the right value",
+    "sign": "sign",
+    "bits": "bits for nats",
+    "nats": "nats for bits",
+    "transposed": "transposed",
+    "summed": "summed over the batch",
+    "averaged": "averaged over the batch",
+    "sum for mean": "sum for mean",
+    "mean for sum": "mean for sum",
 }
 
 
@@ -336,7 +347,7 @@ def mistakes_in(notebook: NotebookNode, tasks: dict[str, Task | Goal]) -> dict[s
             code = re.search(r"\[([^\[\]/]+)/([^\[\]/]+)\]$", output.evalue.strip())
             if output.ename == "CheckFailed" and code and code[1] in tasks:
                 number = re.fullmatch(r"m(\d+)", code[2])
-                label = tasks[code[1]].mistakes[int(number[1]) - 1].label if number else KINDS.get(code[2], code[2])
+                label = tasks[code[1]].known[int(number[1]) - 1].label if number else KINDS.get(code[2], code[2])
                 found.setdefault(code[1], label)
             else:
                 known = {"NotImplementedError": "not answered", "CellTimeoutError": "does not end", "KeyboardInterrupt": "does not end"}

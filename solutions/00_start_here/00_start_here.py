@@ -96,9 +96,17 @@ KL_BETWEEN.check(kl_between)
 # %% nbgrader={"grade": true, "grade_id": "grade_kl_between", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.start_here import KL_BETWEEN
+from course_lib.grading.start_here.kl_between import table
 
-KL_BETWEEN.check(kl_between, hidden=True)
+KL_BETWEEN.check(
+    kl_between,
+    hidden=lambda: [
+        (table(grid(5, low=0, high=1).square()), table(grid(5, low=1, high=6).flip(0))),
+        (table(grid(3, 2).exp()), table(grid(3, 2, low=2, high=5).flip(1))),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -139,9 +139,18 @@ CONDITIONAL.check(conditional)
 # %% nbgrader={"grade": true, "grade_id": "grade_conditional", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.latent_spaces import CONDITIONAL
+from course_lib.grading.latent_spaces.conditional import COUNTS, as_table
 
-CONDITIONAL.check(conditional, hidden=True)
+CONDITIONAL.check(
+    conditional,
+    hidden=lambda: [
+        (as_table(grid(16).cos() + 1.5), (1, 0, None, 0)),
+        (as_table(COUNTS.flip(0)), (None, None, 0, None)),
+        (as_table(grid(16).exp()), (None, 0, 0, None)),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -229,8 +238,9 @@ PRINCIPAL.check(pca)
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.latent_spaces import PRINCIPAL
+from course_lib.grading.latent_spaces.pca import images
 
-PRINCIPAL.check(pca, hidden=True)
+PRINCIPAL.check(pca, hidden=lambda: [(images(7, 5), 3), (images(7, 4).flip(1) ** 2 * torch.tensor([0.1, 0.4, 1.0, 3.0]), 3)])
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -262,9 +272,18 @@ REBUILD.check(rebuild)
 # %% nbgrader={"grade": true, "grade_id": "grade_rebuild", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.latent_spaces import REBUILD
+from course_lib.grading.latent_spaces.rebuild import SLANT, SQUARE
 
-REBUILD.check(rebuild, hidden=True)
+REBUILD.check(
+    rebuild,
+    hidden=lambda: [
+        (grid(6, 4).cos(), torch.tensor([0.1, 0.9, -0.4, 0.2]), SQUARE[:2]),
+        (grid(7, 3).square(), grid(3), SLANT[:1]),
+        (grid(1, 3), grid(3).cos(), SLANT),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -294,8 +313,9 @@ EXPLAINED.check(explained)
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.latent_spaces import EXPLAINED
+from course_lib.grading.latent_spaces.pca import images
 
-EXPLAINED.check(explained, hidden=True)
+EXPLAINED.check(explained, hidden=lambda: [(images(7, 5), 3), (images(8, 4).flip(1) ** 2, 1)])
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -358,9 +378,18 @@ RESPONSIBILITIES.check(responsibilities)
 # %% nbgrader={"grade": true, "grade_id": "grade_responsibilities", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.latent_spaces import RESPONSIBILITIES
+from course_lib.grading.latent_spaces.responsibilities import CLOUDS, FAR, NEAR, PAIR
 
-RESPONSIBILITIES.check(responsibilities, hidden=True)
+RESPONSIBILITIES.check(
+    responsibilities,
+    hidden=lambda: [
+        (torch.cat([FAR.flip(1), -NEAR]), torch.tensor([0.1, 0.6, 0.3]), CLOUDS[0].flip(0), CLOUDS[1].flip(1)),
+        (torch.tensor([[-80.0], [80.0], [-80.25]]), torch.tensor([0.5, 0.5]), *PAIR),
+        (grid(1, 3), torch.tensor([0.7, 0.3]), grid(2, 3).sin(), grid(2, 3).exp()),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -393,9 +422,18 @@ M_STEP.check(m_step)
 # %% nbgrader={"grade": true, "grade_id": "grade_m_step", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.latent_spaces import M_STEP
+from course_lib.grading.latent_spaces.m_step import RARE, shared
 
-M_STEP.check(m_step, hidden=True)
+M_STEP.check(
+    m_step,
+    hidden=lambda: [
+        (grid(8, 3).cos() + grid(8, 1), shared(8, 2)),
+        (grid(6, 2).exp(), shared(6, 4)),
+        ((grid(4, 2).exp() + grid(4, 1).cos()) * torch.tensor([0.0, 1.0]), RARE.roll(1, 0).flip(1)),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -519,8 +557,9 @@ LOW_RANK.check(low_rank)
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.latent_spaces import LOW_RANK
+from course_lib.grading.latent_spaces.pca import images
 
-LOW_RANK.check(low_rank, hidden=True)
+LOW_RANK.check(low_rank, hidden=lambda: [(images(7, 5), 3), (images(9, 3).T ** 2, 2), (images(6, 4), 2)])
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -574,17 +613,18 @@ def settings():
 
 # %% nbgrader={"grade": false, "grade_id": "check_experiment", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["nbval-ignore-output"]
 guess = globals().get("first_try", ratings)  # stands in for yours if the next line fails
-guess = complete(**EXPERIMENT.chosen(settings))
-EXPERIMENT.check(measure(guess, ratings, seen, tune_on))
+chosen = EXPERIMENT.chosen(settings)
+guess = complete(**chosen)
+EXPERIMENT.check(measure(guess, ratings, seen, tune_on), chosen)
 
 # %% nbgrader={"grade": true, "grade_id": "grade_experiment", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false} tags=["nbval-ignore-output"]
 # Grading measures your table on the held-out ratings of other people here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.latent_spaces import EXPERIMENT, measure
 
-EXPERIMENT.chosen(settings)
-EXPERIMENT.check(measure(guess, ratings, seen, tune_on))
-EXPERIMENT.check(measure(guess, ratings, seen, judge_on), hidden=True)
+chosen = EXPERIMENT.chosen(settings)
+EXPERIMENT.check(measure(guess, ratings, seen, tune_on), chosen)
+EXPERIMENT.check(measure(guess, ratings, seen, judge_on), chosen, hidden=True)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -649,8 +689,15 @@ LOG_POSTERIOR.check(log_posterior)
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.latent_spaces import LOG_POSTERIOR
+from course_lib.grading.latent_spaces.log_posterior import INK, ODD, PIXELS, SEEN, UNLIKELY
 
-LOG_POSTERIOR.check(log_posterior, hidden=True)
+LOG_POSTERIOR.check(
+    log_posterior,
+    hidden=lambda: [
+        (1 - PIXELS[:3], ~SEEN[1:], torch.tensor([0.1, 0.9]).log(), INK[1:]),
+        (1 - ODD[None], torch.ones(1, 80).bool(), torch.tensor([0.4, 0.6]).log(), UNLIKELY.flip(0, 1)),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]

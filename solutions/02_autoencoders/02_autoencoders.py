@@ -144,9 +144,19 @@ LINEAR_BOTTLENECK.check(linear_bottleneck_error)
 # %% nbgrader={"grade": true, "grade_id": "grade_linear_bottleneck_error", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.autoencoders import LINEAR_BOTTLENECK
+from course_lib.grading.autoencoders.linear_bottleneck_error import APART
 
-LINEAR_BOTTLENECK.check(linear_bottleneck_error, hidden=True)
+LINEAR_BOTTLENECK.check(
+    linear_bottleneck_error,
+    hidden=lambda: [
+        (grid(9, 5).square().cos() + 1, 3),
+        (grid(8, 3).exp().cos(), 1),
+        (APART.flip(1)[:, 1:] * 2, 1),
+        (grid(4, 7).exp().sin() + 1, 2),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -223,9 +233,17 @@ DENOISING.check(denoising_loss)
 # %% nbgrader={"grade": true, "grade_id": "grade_denoising_loss", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.autoencoders import DENOISING
+from course_lib.grading.autoencoders.denoising_loss import network
 
-DENOISING.check(denoising_loss, hidden=True)
+DENOISING.check(
+    denoising_loss,
+    hidden=lambda: [
+        (grid(4, 3, 3, 2, low=0, high=1).flip(1), grid(4, 3, 3, 2).square(), 0.7, network(3)),
+        (grid(1, 2, 2, 3, low=0, high=1), 5 * (9 * grid(1, 2, 2, 3)).cos(), 0.95, network(2)),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -289,9 +307,17 @@ REPARAMETERISE.check(reparameterise)
 # %% nbgrader={"grade": true, "grade_id": "grade_reparameterise", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.autoencoders import REPARAMETERISE
 
-REPARAMETERISE.check(reparameterise, hidden=True)
+REPARAMETERISE.check(
+    reparameterise,
+    hidden=lambda: [
+        (grid(6, 2).cos(), grid(6, 2), grid(6, 2).flip(0)),
+        (grid(2, 7) * 3, -(grid(2, 7) ** 2), grid(2, 7)),
+        (grid(1, 4), 7 * grid(1, 4).flip(1), grid(1, 4).exp()),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -321,9 +347,18 @@ GAUSSIAN_KL.check(gaussian_kl)
 # %% nbgrader={"grade": true, "grade_id": "grade_gaussian_kl", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.autoencoders import GAUSSIAN_KL
 
-GAUSSIAN_KL.check(gaussian_kl, hidden=True)
+GAUSSIAN_KL.check(
+    gaussian_kl,
+    hidden=lambda: [
+        (grid(6, 2).sin(), grid(6, 2) * 2),
+        (torch.zeros(2, 8), grid(2, 8)),
+        (torch.zeros(1, 3), torch.zeros(1, 3)),
+        (grid(3, 2) * 4, 7 * grid(3, 2).flip(0)),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -365,9 +400,18 @@ ELBO.check(elbo)
 # %% nbgrader={"grade": true, "grade_id": "grade_elbo", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.autoencoders import ELBO
+from course_lib.grading.autoencoders.elbo import CROSS, STRIPES
 
-ELBO.check(elbo, hidden=True)
+ELBO.check(
+    elbo,
+    hidden=lambda: [
+        (STRIPES.repeat(6).reshape(2, 3, 4, 2).flip(2), grid(2, 3, 4, 2) * 2, grid(2, low=3, high=5)),
+        (CROSS.reshape(2, 1, 1, 2), torch.tensor([60.0, 3.0, -150.0, 180.0]).reshape(2, 1, 1, 2), torch.tensor([0.0, 2.0])),
+        (CROSS.reshape(1, 2, 2, 1), grid(1, 2, 2, 1) * 160, torch.tensor([0.25])),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -404,9 +448,19 @@ IWAE_BOUND.check(iwae_bound)
 # %% nbgrader={"grade": true, "grade_id": "grade_iwae_bound", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.autoencoders import IWAE_BOUND
+from course_lib.grading.autoencoders.iwae_bound import FAR
 
-IWAE_BOUND.check(iwae_bound, hidden=True)
+IWAE_BOUND.check(
+    iwae_bound,
+    hidden=lambda: [
+        (grid(3, 4).sin() * 4 - 1200, grid(3, 4) - 5, grid(3, 4).flip(0)),
+        (grid(7, 1).exp(), grid(7, 1), grid(7, 1).flip(0)),
+        (grid(1, 3), grid(1, 3).flip(1), grid(1, 3) ** 2),
+        (FAR.flip(1) * 2 - 3, grid(3, 2).cos(), grid(3, 2)),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -454,7 +508,14 @@ KL_WEIGHT.check(kl_weight)
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.autoencoders import KL_WEIGHT
 
-KL_WEIGHT.check(kl_weight, hidden=True)
+KL_WEIGHT.check(
+    kl_weight,
+    hidden=lambda: [
+        *((7, 10, 0.5, None), (10, 10, 3.0, None), (99, 10, 0.25, None), (0, 0, 4.0, None), (0, 10, 2.0, None)),
+        *((405, 20, 6.0, 200), (210, 20, 6.0, 200), (200, 20, 6.0, 200), (5, 20, 6.0, 200), (630, 20, 6.0, 200), (90, 0, 2.0, 40)),
+        (80, 0, 2.0, 40),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -545,17 +606,18 @@ def settings():
 
 # %% nbgrader={"grade": false, "grade_id": "check_experiment", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["nbval-ignore-output"]
 vae = globals().get("collapsed", TinyVAE())  # stands in for yours if the next line fails
-vae = train(**EXPERIMENT.chosen(settings))
-EXPERIMENT.check(measure(vae, x_valid))
+chosen = EXPERIMENT.chosen(settings)
+vae = train(**chosen)
+EXPERIMENT.check(measure(vae, x_valid), chosen)
 
 # %% nbgrader={"grade": true, "grade_id": "grade_experiment", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false} tags=["nbval-ignore-output"]
 # Grading measures your VAE on other images here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.autoencoders import EXPERIMENT, measure
 
-EXPERIMENT.chosen(settings)
-EXPERIMENT.check(measure(vae, x_valid))
-EXPERIMENT.check(measure(vae, x_test), hidden=True)
+chosen = EXPERIMENT.chosen(settings)
+EXPERIMENT.check(measure(vae, x_valid), chosen)
+EXPERIMENT.check(measure(vae, x_test), chosen, hidden=True)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -617,9 +679,18 @@ DETECT.check(detect)
 # %% nbgrader={"grade": true, "grade_id": "grade_detect", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.autoencoders import DETECT
+from course_lib.grading.autoencoders.detect import AROUND, SQUARES
 
-DETECT.check(detect, hidden=True)
+DETECT.check(
+    detect,
+    hidden=lambda: [
+        (grid(30).exp(), grid(12, low=0, high=5), 0.05),
+        (-grid(25).square(), grid(6, low=-4, high=0.3), 0.4),
+        (SQUARES.flip(0) / 2 - 9, AROUND.flip(0) / 2 - 9, 0.25),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -651,9 +722,19 @@ AUROC.check(auroc)
 # %% nbgrader={"grade": true, "grade_id": "grade_auroc", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.autoencoders import AUROC
+from course_lib.grading.autoencoders.auroc import NEARLY, STEPS
 
-AUROC.check(auroc, hidden=True)
+AUROC.check(
+    auroc,
+    hidden=lambda: [
+        (grid(10).mul(2).round().flip(0), grid(7, high=3).mul(2).round()),
+        (grid(4), grid(9) + 5),
+        (torch.zeros(3), torch.zeros(4)),
+        (STEPS[1:] - 2, STEPS - 2 - NEARLY[:1]),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -46,18 +46,19 @@
 import os
 from glob import glob
 
-import torch
-
 if "COLAB_RELEASE_TAG" in os.environ:
     wheels = glob("/content/deep_generative_course-*.whl")
     source = max(wheels, default="git+https://github.com/deep-generative-course/deep-generative-models")
     # !pip install --quiet --no-deps {source} torchdiffeq
-    if not torch.cuda.is_available():
-        print("This runtime has no GPU, so training is slow. Runtime → Change runtime type → T4 GPU gives you one.")
 
 from course_lib import plotting
 
 plotting.use_style()
+
+import torch  # after the course, which tells threads that wait not to spin
+
+if "COLAB_RELEASE_TAG" in os.environ and not torch.cuda.is_available():
+    print("This runtime has no GPU, so training is slow. Runtime → Change runtime type → T4 GPU gives you one.")
 
 # %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 from matplotlib import pyplot as plt
@@ -120,9 +121,17 @@ DISCRIMINATOR.check(discriminator_loss)
 # %% nbgrader={"grade": true, "grade_id": "grade_discriminator_loss", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.gans import DISCRIMINATOR
 
-DISCRIMINATOR.check(discriminator_loss, hidden=True)
+DISCRIMINATOR.check(
+    discriminator_loss,
+    hidden=lambda: [
+        (grid(7).sin() * 3, grid(3)),
+        (torch.tensor([-800.0, 1.0]), torch.tensor([2.0, -3.0, 2000.0, 0.5])),
+        (torch.tensor([-1.5]), grid(4) * 3),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -154,9 +163,18 @@ GENERATOR.check(generator_loss)
 # %% nbgrader={"grade": true, "grade_id": "grade_generator_loss", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.gans import GENERATOR
 
-GENERATOR.check(generator_loss, hidden=True)
+GENERATOR.check(
+    generator_loss,
+    hidden=lambda: [
+        (grid(4).cos() * 3, False),
+        (grid(7) * 2, True),
+        (torch.tensor([1500.0, -3.0]), True),
+        (torch.tensor([-800.0, 2.0, 0.5]), False),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -261,9 +279,17 @@ OPTIMAL.check(optimal_discriminator)
 # %% nbgrader={"grade": true, "grade_id": "grade_optimal_discriminator", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.gans import OPTIMAL
 
-OPTIMAL.check(optimal_discriminator, hidden=True)
+OPTIMAL.check(
+    optimal_discriminator,
+    hidden=lambda: [
+        (grid(5) * 3 - 4, grid(5).sin() - 3),
+        (torch.tensor([-900.0, -6.0, -2002.0, -2000.0]), torch.tensor([-4.0, -900.0, -2001.0, -2004.0])),
+        (grid(3, 2), grid(3, 2).flip(1).exp()),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -305,9 +331,17 @@ VALUE.check(game_value)
 # %% nbgrader={"grade": true, "grade_id": "grade_game_value", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.gans import VALUE
+from course_lib.grading.gans.game_value import table
 
-VALUE.check(game_value, hidden=True)
+VALUE.check(
+    game_value,
+    hidden=lambda: [
+        (table(grid(6, low=0.2, high=3).square()), table(grid(6, low=1, high=6).flip(0))),
+        (table(torch.tensor([1.0, 0.0, 4.0, 2.0])), table(torch.tensor([0.0, 3.0, 2.0, 0.5]))),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -375,7 +409,7 @@ def gradient_penalty(critic, real, fake, share):
     """How far the critic's slope is from 1, between real and generated examples.
 
     critic: a network, (batch, ...) → scores (batch,)
-    real, fake: (batch, ...), of one shape: (batch, 2) for points, (batch, channels, height, width) for images
+    real, fake: (batch, ...), of one shape, with any number of axes: (batch, 2) for points, (batch, channels, height, width) for images
     share: (batch,), 0 for the real example, 1 for the fake
     Returns: a tensor without axes
     """
@@ -393,9 +427,19 @@ PENALTY.check(gradient_penalty)
 # %% nbgrader={"grade": true, "grade_id": "grade_gradient_penalty", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.gans import PENALTY
+from course_lib.grading.gans.gradient_penalty import fixed_critic
 
-PENALTY.check(gradient_penalty, hidden=True)
+PENALTY.check(
+    gradient_penalty,
+    hidden=lambda: [
+        (fixed_critic(1, 4, 4), grid(4, 1, 4, 4).cos(), grid(4, 1, 4, 4).flip(2) / 2, torch.tensor([0.0, 0.3, 0.6, 1.0])),
+        (fixed_critic(3), grid(3, 3).exp() / 3, grid(3, 3).flip(1), torch.tensor([0.8, 0.4, 0.1])),
+        (fixed_critic(3, 3), grid(3, 3, 3).sin(), grid(3, 3, 3).flip(0), torch.tensor([0.55, 0.05, 0.35])),
+        (fixed_critic(2), grid(1, 2), grid(1, 2).flip(1) * 2, torch.tensor([0.65])),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -457,7 +501,7 @@ plt.show()
 #   fully connected layer, no fixed upsampling;
 # * the first one has stride 1 and no padding and makes 4×4. Each later one has stride 2 and padding 1 and doubles height and width;
 # * each but the last is followed by **batch norm**, then **ReLU**. Such a convolution has no bias (`bias=False`), since batch norm would take it away again;
-# * the last is followed by **tanh** alone, for the data lie in [−1, 1].
+# * the last is followed by **tanh** alone, for the data lie in [−1, 1]. It may have a bias or not.
 #
 # The transposed convolutions lead from the latents to `channels[0]`, on to `channels[1]`, and so on to `channels[-1]`, the channels of the image. So k entries
 # give an image of side $4\cdot2^{k-1}$. The check looks at the layers and names the first rule that is broken.
@@ -488,7 +532,14 @@ DCGAN.check(dcgan_generator)
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.gans import DCGAN
 
-DCGAN.check(dcgan_generator, hidden=True)
+DCGAN.check(
+    dcgan_generator,
+    hidden=lambda: [
+        (3, (6, 5, 2)),
+        (8, (9, 1)),
+        (4, (8, 3, 4, 3)),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -527,6 +578,7 @@ def small_weights(layer):
 
 def play(generator, discriminator, steps, given=lambda z, y: z, shown=lambda x, y: x, latents=32):
     """Train both on the digits. given: what the generator gets of z and a label; shown: what the discriminator gets of an image and a label."""
+    generator(given(torch.zeros(2, latents), y_digits[:2])[:, :, None, None])  # lazy layers, if yours has any, find their sizes
     optimisers = [
         torch.optim.Adam(player.apply(small_weights).parameters(), lr=0.001, betas=(0.5, 0.999)) for player in (generator, discriminator)
     ]
@@ -578,9 +630,16 @@ WITH_LABEL.check(with_label)
 # %% nbgrader={"grade": true, "grade_id": "grade_with_label", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.gans import WITH_LABEL
 
-WITH_LABEL.check(with_label, hidden=True)
+WITH_LABEL.check(
+    with_label,
+    hidden=lambda: [
+        (grid(5, 2).sin(), torch.tensor([3, 0, 0, 1, 2]), 6),
+        (grid(1, 4), torch.tensor([0]), 3),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -611,9 +670,17 @@ WITH_PLANES.check(with_label_planes)
 # %% nbgrader={"grade": true, "grade_id": "grade_with_label_planes", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.gans import WITH_PLANES
 
-WITH_PLANES.check(with_label_planes, hidden=True)
+WITH_PLANES.check(
+    with_label_planes,
+    hidden=lambda: [
+        (grid(4, 3, 2, 5).cos(), torch.tensor([3, 1, 1, 0]), 5),
+        (grid(2, 1, 2, 2), torch.tensor([1, 0]), 2),
+        (grid(1, 2, 1, 4), torch.tensor([0]), 4),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -747,8 +814,8 @@ print(reached(first_try))
 # * the **worst** of the three GANs reaches **all 8 modes**, each with at least a tenth of its fair share of samples, and
 # * **at least 85 %** of the samples are good: within four standard deviations of a mode.
 #
-# Four things can be changed, `rate` in any case. Each has cured some GAN; here it takes two of them to be on the safe side. The discriminator's own rate
-# stays at 0.0005.
+# Four things can be changed, `rate` in any case. Each is said to cure a collapse. Here one helps more than the others, and none has been enough alone: it takes
+# two, each of a suitable size. The discriminator's own rate stays at 0.0005.
 #
 # | setting | what it does | first try |
 # |---|---|---|
@@ -774,17 +841,18 @@ def settings():
 
 # %% nbgrader={"grade": false, "grade_id": "check_cure", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["nbval-ignore-output"]
 gans = globals().get("first_try")  # stands in for yours if the next line fails
-gans = train_three(**CURE.chosen(settings))
-CURE.check(measure(gans, ring, centres, std))
+chosen = CURE.chosen(settings)
+gans = train_three(**chosen)
+CURE.check(measure(gans, ring, centres, std), chosen)
 
 # %% nbgrader={"grade": true, "grade_id": "grade_cure", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false} tags=["nbval-ignore-output"]
 # Grading draws other samples from your GANs here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.gans import CURE, measure
 
-CURE.chosen(settings)
-CURE.check(measure(gans, ring, centres, std))
-CURE.check(measure(gans, new_ring, centres, std, part=1), hidden=True)
+chosen = CURE.chosen(settings)
+CURE.check(measure(gans, ring, centres, std), chosen)
+CURE.check(measure(gans, new_ring, centres, std, part=1), chosen, hidden=True)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -804,27 +872,27 @@ show_films(gans)
 #
 # **2 points · 10 minutes · ★★☆** · graded by hand
 #
-# About 120 words in all. Use what you measured.
+# About 180 words in all. Use what you measured.
 #
-# 1. In the first try, the samples of a GAN lie in a clump or along a line and miss most modes. Why does a discriminator that judges one sample at a time not
-#    punish that, and why do the samples move on together? What does it see in a pack of two?
-# 2. Name one change that did not cure the collapse, with its numbers, and say why it did not.
-# 3. In task 2 your divergence is flat where the densities no longer overlap. What does that mean for a generator with the saturating loss? What does the
-#    critic of task 3 do better there?
+# 1. (1 point) In the first try, the samples of a GAN lie in a clump or along a line and miss most modes. Why does a discriminator that judges one sample at a
+#    time not punish that? What does it see in a pack of two?
+# 2. (½ point) Name one change of yours that did not cure the collapse, with its settings and numbers, and say why it did not.
+# 3. (½ point) In task 2 your divergence is flat where the densities no longer overlap. What does that mean for the generator, and what does the critic of task 3
+#    do better there?
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "written_answer", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # 1. Each single sample is as real as the data of that mode, so no single judgement is wrong: only the lack of variety is, and a discriminator that sees one
-#    sample at a time cannot see variety. Samples that lie close together get nearly the same gradient, towards wherever the score is highest now. Once the place is known
-#    as fake, that is somewhere else, and they all go. In a pack of two from the data the points mostly lie in different modes; two points in one place are suspicious.
+#    sample at a time cannot see variety. (Once the place is known as fake, the score is highest somewhere else, and as samples that lie close together get nearly
+#    the same gradient, they all go.) In a pack of two from the data the points mostly lie in different modes; two points in one place are suspicious.
 # 2. A penalty of 10: 0 of 8 modes, no good samples. It holds the discriminator flat, so it follows a moving generator even more slowly. Or a generator's rate
 #    of 0.01 without a pack: 0 modes in the worst of three. Faster steps only make it change places sooner.
 # 3. The value does not change when the generator moves, so its gradient is zero: it stands still. The score of a critic whose slope is held at 1 rises
 #    evenly from the made to the real, at any distance, so there is a direction to go.
 #
-# **Marking guide (2 points).** One half point each for: (a) single samples look real, variety is not visible to a judge of single samples; (b) all follow the
-# same slope and move on when found out, or: two points in one place are suspicious in a pack; (c) a change that failed, with numbers and a reason that fits them;
-# (d) no gradient where JS is flat, and a slope at any distance for the critic. Accept any wording and the student's own numbers. Give no credit for "the
-# generator overfits" or "more training is needed".
+# **Marking guide (2 points).** One half point each for: (1a) single samples look real, variety is not visible to a judge of single samples; (1b) two points in one
+# place are suspicious in a pack; (2) a change that failed, with settings, numbers and a reason that fits them, not a hint of the check in other words; (3) no
+# gradient where JS is flat, and a slope at any distance for the critic. Accept any wording and the student's own numbers. Give no credit for "the generator
+# overfits" or "more training is needed".
 
 # %% [markdown]
 # ## More, if you like

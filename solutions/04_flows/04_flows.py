@@ -121,9 +121,23 @@ LOG_DENSITY.check(log_density)
 # %% nbgrader={"grade": true, "grade_id": "grade_log_density", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+import torch
+from torch.distributions import Gumbel, Normal
+
+from course_lib.grading import grid
 from course_lib.grading.flows import LOG_DENSITY
 
-LOG_DENSITY.check(log_density, hidden=True)
+bent = lambda y: 2 * y.asinh(), lambda x: (x / 2).cosh() / 2
+decay = lambda y: -y.log() / 2, lambda x: -2 * (-2 * x).exp()
+
+LOG_DENSITY.check(
+    log_density,
+    hidden=lambda: [
+        (grid(6, low=-3.0, high=2.0), Gumbel(0.0, 1.2).log_prob, *bent),
+        (grid(3, 2, low=0.1, high=2.5), Normal(0.3, 0.6).log_prob, *decay),
+        (torch.tensor([3e-13, 3e-8, 0.3, 1.7]), Normal(0.3, 0.28).log_prob, *decay),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -199,9 +213,22 @@ COUPLE.check(couple)
 # %% nbgrader={"grade": true, "grade_id": "grade_couple", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+import torch
+
+from course_lib.grading import grid
+from course_lib.grading.fixtures import tanh_network
 from course_lib.grading.flows import COUPLE
 
-COUPLE.check(couple, hidden=True)
+COUPLE.check(
+    couple,
+    hidden=lambda: [
+        (grid(3, 8).sin(), tanh_network(4, 2.2), tanh_network(4, -1.0)),
+        (grid(3, 4).cos() * 2, tanh_network(2, 1.1), tanh_network(2, 0.5)),
+        (grid(2, 6).flip(0) * 1.3, tanh_network(3, 0.3, 6.0, -5.0), tanh_network(3, 0.6)),
+        (grid(3, 300).cos(), tanh_network(150, 0.4, 0.5, -5.6), tanh_network(150, 1.0)),
+        (grid(1, 6, low=0.2), torch.cos, torch.tanh),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -229,9 +256,21 @@ UNCOUPLE.check(uncouple)
 # %% nbgrader={"grade": true, "grade_id": "grade_uncouple", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+import torch
+
+from course_lib.grading import grid
+from course_lib.grading.fixtures import tanh_network
 from course_lib.grading.flows import UNCOUPLE
 
-UNCOUPLE.check(uncouple, hidden=True)
+UNCOUPLE.check(
+    uncouple,
+    hidden=lambda: [
+        (grid(3, 8).sin(), tanh_network(4, 2.2), tanh_network(4, -1.0)),
+        (grid(3, 4).cos() * 2, tanh_network(2, 1.1), tanh_network(2, 0.5)),
+        (grid(2, 6).flip(0) * 1.3, tanh_network(3, 0.3, 8.0, -9.0), tanh_network(3, 0.6)),
+        (grid(1, 6, low=0.2), torch.cos, torch.tanh),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -307,9 +346,21 @@ TRIANGULAR.check(total_log_det)
 # %% nbgrader={"grade": true, "grade_id": "grade_total_log_det", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+import torch
+
+from course_lib.grading.fixtures import triangles
 from course_lib.grading.flows import TRIANGULAR
 
-TRIANGULAR.check(total_log_det, hidden=True)
+TRIANGULAR.check(
+    total_log_det,
+    hidden=lambda: [
+        (triangles(2, 4, 3, low=0.3, high=2.5, phase=2.0),),
+        # one determinant is 0, in float64 too, the other infinite in float32
+        (torch.stack([triangles(1, 784, low=0.02, high=0.4, phase=1.0), triangles(1, 784, low=1.4, high=2.0)]),),
+        (triangles(4, 1, 5, low=0.4, high=1.9),),
+        (torch.tensor([[[-4e-13, 0.8], [1.3, 0.6]], [[1.7, 5e-6], [0.9, 2e-8]]]).diag_embed(),),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -341,9 +392,19 @@ LIKELIHOOD.check(log_likelihood)
 # %% nbgrader={"grade": true, "grade_id": "grade_log_likelihood", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
+from course_lib.grading.fixtures import far_out
 from course_lib.grading.flows import LIKELIHOOD
 
-LIKELIHOOD.check(log_likelihood, hidden=True)
+LIKELIHOOD.check(
+    log_likelihood,
+    hidden=lambda: [
+        (grid(5, 2).cos() * 3, grid(3, 5) - 1),
+        (grid(2, 9), grid(4, 2).square()),
+        (far_out(2, 300), grid(3, 2) * 2),
+        (grid(1, 5).cos(), grid(1, 1)),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -489,9 +550,22 @@ MIX.check(mix_channels)
 # %% nbgrader={"grade": true, "grade_id": "grade_mix_channels", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
-from course_lib.grading.flows import MIX
+import torch
 
-MIX.check(mix_channels, hidden=True)
+from course_lib.grading import grid
+from course_lib.grading.flows import MIX
+from course_lib.grading.flows.mix_channels import PAIR, TURNED
+
+MIX.check(
+    mix_channels,
+    hidden=lambda: [
+        (grid(4, 2, 5, 2), PAIR.T - 1),
+        (grid(2, 3, 3, 2).cos(), -TURNED.T),
+        # a determinant that is negative, and infinite in float32
+        (grid(2, 31, 2, 1).sin(), -20 * (grid(31, low=0.5, high=1.6).diag() + (grid(31, 31, low=2.0, high=50.0).cos() * 0.01).triu(1))),
+        (grid(1, 3, 4, 4), TURNED + 1),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -516,9 +590,18 @@ UNMIX.check(unmix_channels)
 # %% nbgrader={"grade": true, "grade_id": "grade_unmix_channels", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.flows import UNMIX
+from course_lib.grading.flows.mix_channels import PAIR, TURNED
 
-UNMIX.check(unmix_channels, hidden=True)
+UNMIX.check(
+    unmix_channels,
+    hidden=lambda: [
+        (grid(4, 2, 5, 2), PAIR.T - 1),
+        (grid(2, 3, 3, 2).cos(), -TURNED.T),
+        (grid(1, 3, 4, 4), TURNED + 1),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -573,9 +656,21 @@ LOGITS.check(to_logits)
 # %% nbgrader={"grade": true, "grade_id": "grade_to_logits", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading.fixtures import whole_images
 from course_lib.grading.flows import LOGITS
+from course_lib.grading.flows.to_logits import BYTES, DARK, SHARES
 
-LOGITS.check(to_logits, hidden=True)
+LOGITS.check(
+    to_logits,
+    hidden=lambda: [
+        (255 - BYTES[:2], SHARES[1:], 0.1),
+        (BYTES.T[1:].float(), 1 - SHARES.T[1:] / 2, 0.002),
+        (BYTES[1:], SHARES[:2], 0.46),
+        (*whole_images(2, 13), 0.02),
+        (DARK[0].flip(1) // 2, DARK[1].flip(1) / 2, 2e-12),
+        (BYTES[2:], SHARES[:1], 0.15),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -607,9 +702,18 @@ BITS.check(bits_per_dim)
 # %% nbgrader={"grade": true, "grade_id": "grade_bits_per_dim", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+import torch
+
 from course_lib.grading.flows import BITS
 
-BITS.check(bits_per_dim, hidden=True)
+BITS.check(
+    bits_per_dim,
+    hidden=lambda: [
+        (torch.tensor([-4400.0, -4000.0]), torch.tensor([6100.0, 6350.0]), 1024),
+        (torch.tensor([-2.0, 0.5, 3.5, -7.5]), torch.tensor([1.0, 8.0, 15.0, 3.0]), 3),
+        (torch.tensor([-62.5]), torch.tensor([88.25]), 25),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -679,7 +783,6 @@ class Detector:
         self.flow = self.trained(layers, steps)
         if score == "ratio":
             self.background = self.trained(layers, steps, noise)
-        self.layers = self.flow.layers
         with torch.no_grad():
             self.seen = float(self.log_p(train_digits).median())
 
@@ -783,17 +886,18 @@ def settings():
 
 # %% nbgrader={"grade": false, "grade_id": "check_outsiders", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["nbval-ignore-output"]
 detector = globals().get("first_try")  # stands in for yours if the next line fails
-detector = Detector(**OUTSIDERS.chosen(settings))
-OUTSIDERS.check(measure(detector, digits, others))
+tried = OUTSIDERS.chosen(settings)
+detector = Detector(**tried)
+OUTSIDERS.check(measure(detector, digits, others), tried)
 
 # %% nbgrader={"grade": true, "grade_id": "grade_outsiders", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false} tags=["nbval-ignore-output"]
 # Grading shows your detector other images here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.flows import OUTSIDERS, measure
 
-OUTSIDERS.chosen(settings)
-OUTSIDERS.check(measure(detector, digits, others))
-OUTSIDERS.check(measure(detector, new_digits, new_others), hidden=True)
+tried = OUTSIDERS.chosen(settings)
+OUTSIDERS.check(measure(detector, digits, others), tried)
+OUTSIDERS.check(measure(detector, new_digits, new_others), tried, hidden=True)
 ### END HIDDEN TESTS
 
 # %% [markdown]

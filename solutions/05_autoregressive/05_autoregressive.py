@@ -46,18 +46,19 @@
 import os
 from glob import glob
 
-import torch
-
 if "COLAB_RELEASE_TAG" in os.environ:
     wheels = glob("/content/deep_generative_course-*.whl")
     source = max(wheels, default="git+https://github.com/deep-generative-course/deep-generative-models")
     # !pip install --quiet --no-deps {source} torchdiffeq
-    if not torch.cuda.is_available():
-        print("This runtime has no GPU, so training is slow. Runtime → Change runtime type → T4 GPU gives you one.")
 
 from course_lib import plotting
 
 plotting.use_style()
+
+import torch  # after the course, which tells threads that wait not to spin
+
+if "COLAB_RELEASE_TAG" in os.environ and not torch.cuda.is_available():
+    print("This runtime has no GPU, so training is slow. Runtime → Change runtime type → T4 GPU gives you one.")
 
 # %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import itertools
@@ -129,8 +130,16 @@ CONDITIONALS.check(log_conditionals)
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.autoregressive import CONDITIONALS
+from course_lib.grading.fixtures import binary_rows, joint_table
 
-CONDITIONALS.check(log_conditionals, hidden=True)
+CONDITIONALS.check(
+    log_conditionals,
+    hidden=lambda: [
+        (joint_table(4, -0.8), binary_rows(7, 4, 3)),
+        (joint_table(3, 2.2), binary_rows(6, 3, 5)),
+        (joint_table(5, 0.9), binary_rows(1, 5, 4)),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -183,9 +192,19 @@ LIKELIHOOD.check(log_likelihood)
 # %% nbgrader={"grade": true, "grade_id": "grade_log_likelihood", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.autoregressive import LIKELIHOOD
+from course_lib.grading.fixtures import pixels
 
-LIKELIHOOD.check(log_likelihood, hidden=True)
+LIKELIHOOD.check(
+    log_likelihood,
+    hidden=lambda: [
+        (grid(2, 5).flip(0), pixels(2, 5, step=2.3)),
+        (grid(3, 900, low=-1.0, high=1.2), pixels(3, 900, step=0.9)),
+        (grid(6, 4, low=-11.0, high=13.0) ** 3, pixels(6, 4, step=1.1)),
+        (grid(1, 7, low=-3.0, high=2.0), pixels(1, 7, step=0.7)),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -207,7 +226,7 @@ def causal_mask(kernel, kind):
 
     kernel: its side, odd
     kind: "A" or "B"
-    Returns: (kernel, kernel), floats 0 and 1
+    Returns: (kernel, kernel), 0 and 1 as float32, like the weights
     """
     ### BEGIN SOLUTION
     mask = torch.zeros(kernel, kernel)
@@ -225,7 +244,7 @@ MASK.check(causal_mask)
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.autoregressive import MASK
 
-MASK.check(causal_mask, hidden=True)
+MASK.check(causal_mask, hidden=lambda: [(7, "B"), (7, "A"), (9, "B"), (1, "A")])
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -254,9 +273,17 @@ CONV.check(masked_conv)
 # %% nbgrader={"grade": true, "grade_id": "grade_masked_conv", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.autoregressive import CONV
 
-CONV.check(masked_conv, hidden=True)
+CONV.check(
+    masked_conv,
+    hidden=lambda: [
+        (grid(3, 2, 7, 6).cos(), grid(5, 2, 5, 5), (torch.arange(25) < 12).view(5, 5).float()),
+        (grid(5, 3, 4, 6), (3 * grid(2, 3, 3, 3)).sin(), (torch.arange(9) < 5).view(3, 3).float()),
+        (grid(1, 2, 8, 7).sin(), (2 * grid(3, 2, 7, 7)).cos(), (torch.arange(49) < 25).view(7, 7).float()),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -312,9 +339,26 @@ DEPENDS.check(depends_on)
 # %% nbgrader={"grade": true, "grade_id": "grade_depends_on", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.autoregressive import DEPENDS
+from course_lib.grading.fixtures import convolutions
 
-DEPENDS.check(depends_on, hidden=True)
+DEPENDS.check(
+    depends_on,
+    hidden=lambda: [
+        (convolutions((1, 3, 2, 2), "ABB", 2.0, outputs="opposite"), grid(3, 1, 6, 7).sin(), 4, 2),
+        (convolutions((3, 2, 3), "RC", 0.2, inputs="narrow", outputs="narrow"), grid(1, 3, 5, 6), 1, 3),
+        (convolutions((2, 3, 4), "AB", 1.6, scale=1e-8), grid(3, 2, 7, 5).cos(), 3, 1),
+        (convolutions((2, 2), "C", 0.9, kernel=5, inputs="opposite"), grid(3, 2, 6, 5).sin(), 3, 2),
+        (convolutions((1, 1, 1), "CB", 1.9), grid(1, 1, 5, 6).cos(), 3, 4),
+        (
+            convolutions((1, 3, 2), "CB", 0.6, between=torch.nn.Tanhshrink),
+            grid(3, 1, 6, 8) * (torch.arange(8) > torch.tensor([6, 5, 6]).view(3, 1, 1, 1)),
+            2,
+            5,
+        ),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -396,8 +440,17 @@ PER_SYMBOL.check(bits_and_perplexity)
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.autoregressive import PER_SYMBOL
+from course_lib.grading.fixtures import padded_costs
 
-PER_SYMBOL.check(bits_and_perplexity, hidden=True)
+PER_SYMBOL.check(
+    bits_and_perplexity,
+    hidden=lambda: [
+        padded_costs(7, 3, 7, padding=0.0, low=-3.0),
+        padded_costs(900, 640, 900, 30, padding=-0.7, low=-3.0),
+        padded_costs(4, 4, 1, 2, 1, 3, padding=-math.inf, low=-2.5),
+        padded_costs(6, 2, 5, padding=math.inf, low=-2.0),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -482,7 +535,16 @@ TOP_K.check(top_k)
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.autoregressive import TOP_K
 
-TOP_K.check(top_k, hidden=True)
+TOP_K.check(
+    top_k,
+    hidden=lambda: [
+        (few := torch.tensor([[0.3, 2.0, -1.5, 1.1], [-4.0, -0.2, -0.3, -6.0], [2.2, -3.1, 0.9, 1.0]]), 2),
+        (ties := torch.tensor([[-1.0, 2.0, 2.0, 0.0, 2.0, -3.5, 1.0], [0.6, -2.0, 0.4, 0.4, 3.0, -1.0, -5.0]]), 2),
+        (few, 9),
+        (ties.flip(1), 1),
+        (torch.tensor([[-30.08, 200.51, 1.44, -45.73, 90.26]]), 4),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -515,9 +577,20 @@ NUCLEUS.check(nucleus)
 # %% nbgrader={"grade": true, "grade_id": "grade_nucleus", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.autoregressive import NUCLEUS
 
-NUCLEUS.check(nucleus, hidden=True)
+NUCLEUS.check(
+    nucleus,
+    hidden=lambda: [
+        (few := torch.tensor([[0.3, 2.0, -1.5, 1.1], [-4.0, -0.2, -0.3, -6.0], [2.2, -3.1, 0.9, 1.0]]), 0.7),
+        (torch.tensor([[-1.0, 2.0, 2.0, 0.0, 2.0, -3.5, 1.0], [0.6, -2.0, 0.4, 0.4, 3.0, -1.0, -5.0]]) / 2, 0.4),
+        (torch.tensor([[0.4, 1.0, -1.0], [0.1, -0.2, 1.7], [-0.4, 1.5, 0.3], [0.3, 0.1, -0.5]]), 0.9999),
+        (few.flip(1), 0.1),
+        (3 * grid(1, 10).cos(), 0.96),
+        ((2 * grid(3, 15)).sin() / 3, 0.13),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -599,9 +672,17 @@ CAUSAL.check(causal_conv)
 # %% nbgrader={"grade": true, "grade_id": "grade_causal_conv", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.autoregressive import CAUSAL
 
-CAUSAL.check(causal_conv, hidden=True)
+CAUSAL.check(
+    causal_conv,
+    hidden=lambda: [
+        (grid(4, 2, 13).cos(), grid(3, 2, 3).sin(), grid(3), 3),
+        (grid(2, 4, 9), grid(5, 4, 2).cos(), grid(5), 2),
+        (grid(1, 3, 8).double().sin(), grid(2, 3, 4).double(), grid(2).double(), 2),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -631,9 +712,17 @@ STEP.check(step)
 # %% nbgrader={"grade": true, "grade_id": "grade_step", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.autoregressive import STEP
 
-STEP.check(step, hidden=True)
+STEP.check(
+    step,
+    hidden=lambda: [
+        (grid(3, 2).sin(), grid(3, 2, 6).cos(), grid(4, 2, 3), grid(4), 3),
+        (grid(6, 3), grid(6, 3, 2).sin(), grid(2, 3, 3).cos(), grid(2), 1),
+        (grid(1, 3).double().sin(), grid(1, 3, 1).double(), grid(3, 3, 2).double().cos(), grid(3).double(), 1),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -790,16 +879,16 @@ def settings():
 # %% nbgrader={"grade": false, "grade_id": "check_digits", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["nbval-ignore-output"]
 model = globals().get("first_try")  # stands in for yours if the next line fails
 model = PixelCNN(**DIGITS.chosen(settings))
-DIGITS.check(measure(model, train_digits, digits))
+DIGITS.check(measure(model, train_digits, digits), DIGITS.chosen(settings))
 
 # %% nbgrader={"grade": true, "grade_id": "grade_digits", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false} tags=["nbval-ignore-output"]
 # Grading shows your network other digits here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.autoregressive import DIGITS, measure
 
-DIGITS.chosen(settings)
-DIGITS.check(measure(model, train_digits, digits))
-DIGITS.check(measure(model, train_digits, new_digits), hidden=True)
+chosen = DIGITS.chosen(settings)
+DIGITS.check(measure(model, train_digits, digits), chosen)
+DIGITS.check(measure(model, train_digits, new_digits), chosen, hidden=True)
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -46,18 +46,19 @@
 import os
 from glob import glob
 
-import torch
-
 if "COLAB_RELEASE_TAG" in os.environ:
     wheels = glob("/content/deep_generative_course-*.whl")
     source = max(wheels, default="git+https://github.com/deep-generative-course/deep-generative-models")
     # !pip install --quiet --no-deps {source} torchdiffeq
-    if not torch.cuda.is_available():
-        print("This runtime has no GPU, so training is slow. Runtime → Change runtime type → T4 GPU gives you one.")
 
 from course_lib import plotting
 
 plotting.use_style()
+
+import torch  # after the course, which tells threads that wait not to spin
+
+if "COLAB_RELEASE_TAG" in os.environ and not torch.cuda.is_available():
+    print("This runtime has no GPU, so training is slow. Runtime → Change runtime type → T4 GPU gives you one.")
 
 # %% nbgrader={"grade": false, "grade_id": "imports", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import math
@@ -123,9 +124,19 @@ NOISED.check(noised)
 # %% nbgrader={"grade": true, "grade_id": "grade_noised", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.diffusion import NOISED
 
-NOISED.check(noised, hidden=True)
+NOISED.check(
+    noised,
+    hidden=lambda: [
+        (grid(3, 3).sin(), torch.tensor([0.4, 0.0, 0.95]), (4 * grid(3, 3)).cos()),
+        (grid(4, 1, 4, 4).flip(2), torch.tensor([0.04, 0.3, 0.62, 0.99]), (7 * grid(4, 1, 4, 4)).sin()),
+        (2 * grid(5, 5), torch.tensor([0.11, 1.0, 0.5, 0.77, 0.02]), (2 * grid(5, 5)).sin()),
+        (grid(2, 2, 2).sin(), torch.tensor([0.21, 0.83]), (3 * grid(2, 2, 2)).cos()),
+        (grid(2, 1, 2, 1, 2).cos(), torch.tensor([0.73, 0.08]), (6 * grid(2, 1, 2, 1, 2)).sin()),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -180,7 +191,17 @@ COSINE.check(cosine_schedule)
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.diffusion import COSINE
 
-COSINE.check(cosine_schedule, hidden=True)
+COSINE.check(
+    cosine_schedule,
+    hidden=lambda: [
+        (torch.tensor([0.55, 1.0, 0.25]), 0.07, 0.001),
+        (torch.tensor([0.35, 0.8, 0.93, 0.6, 0.2]), 0.15, 0.004),
+        (torch.tensor([0.96, 0.5, 0.09]), 0.08, 0.07),
+        (torch.tensor([0.7, 1.2e-3], dtype=torch.float64), 0.007, 2e-4),
+        (torch.tensor([[0.85, 0.35], [1.0, 0.5], [0.2, 0.95]]), 0.12, 0.006),
+        (torch.tensor(0.45), 0.09, 0.003),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -238,9 +259,20 @@ POSTERIOR.check(posterior)
 # %% nbgrader={"grade": true, "grade_id": "grade_posterior", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.diffusion import POSTERIOR
 
-POSTERIOR.check(posterior, hidden=True)
+OTHER = torch.tensor([1.0, 0.85, 0.8, 0.5, 0.36, 0.2, 0.09, 0.01])
+POSTERIOR.check(
+    posterior,
+    hidden=lambda: [
+        (grid(2, 4), (3 * grid(2, 4)).sin(), OTHER, 4, 5),
+        (grid(3, 1, 2, 2).cos(), grid(3, 1, 2, 2), OTHER, 3, 7),
+        (grid(3, 3), (2 * grid(3, 3)).sin(), OTHER, 0, 4),
+        (grid(2, 2), grid(2, 2).flip(0).sin(), OTHER, 2, 6),
+        (grid(1, 5), grid(1, 5).cos(), OTHER, 1, 2),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -298,9 +330,17 @@ ESTIMATES.check(estimates)
 # %% nbgrader={"grade": true, "grade_id": "grade_estimates", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.diffusion import ESTIMATES
 
-ESTIMATES.check(estimates, hidden=True)
+ESTIMATES.check(
+    estimates,
+    hidden=lambda: [
+        (grid(3, 3).flip(0), 1.9 * (5 * grid(3, 3)).sin(), 0.3),
+        (grid(2, 2, 2, 3), 2.5 * (4 * grid(2, 2, 2, 3)).cos(), 0.7),
+        (2 * grid(1, 6), 1.5 * (2 * grid(1, 6)).sin(), 0.97),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -338,9 +378,20 @@ DDIM.check(ddim_step)
 # %% nbgrader={"grade": true, "grade_id": "grade_ddim_step", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.diffusion import DDIM
 
-DDIM.check(ddim_step, hidden=True)
+OTHER = torch.tensor([1.0, 0.85, 0.8, 0.5, 0.36, 0.2, 0.09, 0.01])
+DDIM.check(
+    ddim_step,
+    hidden=lambda: [
+        (grid(2, 3), (2 * grid(2, 3)).sin(), OTHER, [7, 6, 3, 0], 1, 0.0, grid(2, 3).cos()),
+        (grid(4, 2), (5 * grid(4, 2)).sin(), OTHER, [7, 5, 4, 1, 0], 1, 0.95, (3 * grid(4, 2)).cos()),
+        (grid(3, 1, 2, 2).cos(), grid(3, 1, 2, 2), OTHER, [6, 5, 2, 0], 1, 0.25, (8 * grid(3, 1, 2, 2)).sin()),
+        (grid(2, 2), grid(2, 2).flip(0), OTHER, [7, 4, 3, 0], 2, 0.7, grid(2, 2).sin()),
+        (grid(3, 2), (3 * grid(3, 2)).cos(), OTHER, [7, 4, 2, 1, 0], 2, 0.8, (4 * grid(3, 2)).sin()),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -456,9 +507,18 @@ LOSS.check(loss)
 # %% nbgrader={"grade": true, "grade_id": "grade_loss", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.diffusion import LOSS
+from course_lib.grading.fixtures import Denoiser, Draws, cosine_bar, linear_bar
 
-LOSS.check(loss, hidden=True)
+LOSS.check(
+    loss,
+    hidden=lambda: [
+        (Denoiser(3, phase=-0.4), grid(6, 3).sin(), linear_bar, Draws(0.23, ends=True), Draws(0.61, normal=True, ends=True)),
+        (Denoiser(1, 4, 2, phase=0.9), grid(4, 1, 4, 2), cosine_bar, Draws(0.81, ends=True), Draws(0.17, normal=True, ends=True)),
+        (Denoiser(3, 2, phase=1.6), grid(3, 3, 2).cos(), linear_bar, Draws(0.43), Draws(0.37, normal=True, ends=True)),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -547,9 +607,19 @@ GUIDED.check(guided)
 # %% nbgrader={"grade": true, "grade_id": "grade_guided", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.diffusion import GUIDED
+from course_lib.grading.fixtures import Denoiser
 
-GUIDED.check(guided, hidden=True)
+GUIDED.check(
+    guided,
+    hidden=lambda: [
+        (Denoiser(2, phase=-0.5, labels=6), grid(4, 2).cos(), grid(4, low=0.2, high=0.9), torch.tensor([0, 3, 2, 1]), 5, 2.5),
+        (Denoiser(1, 2, 2, phase=0.8, labels=4), grid(3, 1, 2, 2), grid(3, low=0.1, high=0.6), torch.tensor([1, 0, 2]), 3, 0.4),
+        (Denoiser(3, phase=1.1, labels=5), grid(2, 3).sin(), grid(2, low=0.4, high=0.8), torch.tensor([2, 0]), 4, 0.0),
+        (Denoiser(2, phase=0.4, labels=7), grid(3, 2), grid(3, low=0.3, high=0.9), torch.tensor([4, 1, 1]), 6, 1.7),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -608,8 +678,16 @@ HIDE.check(hide_labels)
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.diffusion import HIDE
+from course_lib.grading.fixtures import Draws
 
-HIDE.check(hide_labels, hidden=True)
+HIDE.check(
+    hide_labels,
+    hidden=lambda: [
+        (torch.arange(60) % 6, 6, 0.3, Draws(0.63)),
+        (torch.arange(8) % 4, 5, 0.55, Draws(0.21)),
+        (torch.arange(5), 5, 0.0, Draws(0.4)),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -656,9 +734,17 @@ PATH.check(path_and_velocity)
 # %% nbgrader={"grade": true, "grade_id": "grade_path_and_velocity", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.diffusion import PATH
 
-PATH.check(path_and_velocity, hidden=True)
+PATH.check(
+    path_and_velocity,
+    hidden=lambda: [
+        (grid(3, 3).flip(0), (4 * grid(3, 3)).cos(), torch.tensor([0.7, 0.0, 1.0])),
+        (grid(2, 1, 2, 2), (6 * grid(2, 1, 2, 2)).sin(), torch.tensor([0.35, 0.95])),
+        (grid(3, 3, 3).cos(), (2 * grid(3, 3, 3)).sin(), torch.tensor([0.15, 0.6, 0.45])),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -692,9 +778,18 @@ EULER.check(integrate)
 # %% nbgrader={"grade": true, "grade_id": "grade_integrate", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
 from course_lib.grading.diffusion import EULER
+from course_lib.grading.fixtures import Field
 
-EULER.check(integrate, hidden=True)
+EULER.check(
+    integrate,
+    hidden=lambda: [
+        (Field(0.9), grid(4, 2), [1.0, 0.75, 0.2, 0.01, 0.0]),
+        (Field(1.4), 3 * grid(2, 1, 3, 2), [0.9, 0.8, 0.45, 0.15]),
+        (Field(0.7), grid(3, 3), [0.6, 0.1]),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -730,7 +825,7 @@ plt.show()
 # A network is large and a sampler asks it at every step: evaluations are what images cost. How few will do? Here the exact denoiser stands for the network, so
 # what is wrong with the points is the sampler's fault alone. The **distance** is the mean difference of sorted coordinates, along 32 directions (sliced Wasserstein),
 # between 1000 drawn points and 1000 that are spread evenly over the mixture. Two evenly spread sets of the mixture are about 0.005 apart. 1000 points drawn by
-# chance come only to 0.01 to 0.03, and so does any sampler with fresh noise.
+# chance come only to 0.01 to 0.04, and so does any sampler with fresh noise.
 
 # %% nbgrader={"grade": false, "grade_id": "sampler", "locked": true, "schema_version": 3, "solution": false, "task": false}
 cosine, cut, step = (task.yours_or_ours(globals()) for task in (COSINE, ESTIMATES, DDIM))
@@ -796,6 +891,7 @@ show_sampler(Sampler(steps=10), "ten steps")
 
 # %% [markdown]
 # **Your turn.** Find settings with a distance of at most **0.04** and at most **6** evaluations. The check counts both with a minus sign, so that more is better.
+# Name a `schedule` in any case; what else you leave out stays as in the first try.
 #
 # | setting | what it does | first try |
 # |---|---|---|
@@ -809,7 +905,7 @@ show_sampler(Sampler(steps=10), "ten steps")
 
 # %% nbgrader={"grade": false, "grade_id": "settings", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def settings():
-    """Your choice for Sampler: a dict with schedule, and any of the others."""
+    """Your choice for Sampler: a dict with schedule and, if you like, others of the table."""
     ### BEGIN SOLUTION
     return {"schedule": "cosine", "bend": 1.6, "eta": 0.0, "steps": 6}
     ### END SOLUTION
@@ -818,16 +914,15 @@ def settings():
 # %% nbgrader={"grade": false, "grade_id": "check_few_steps", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["nbval-ignore-output"]
 sampler = globals().get("first_try")  # stands in for yours if the next line fails
 sampler = Sampler(**FEW.chosen(settings))
-FEW.check(measure(sampler, ring))
+FEW.check(measure(sampler, ring), FEW.chosen(settings))
 
 # %% nbgrader={"grade": true, "grade_id": "grade_few_steps", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false} tags=["nbval-ignore-output"]
 # Grading sends your sampler to other clusters here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.diffusion import FEW, measure
 
-FEW.chosen(settings)
-FEW.check(measure(sampler, ring))
-FEW.check(measure(sampler, new_ring), hidden=True)
+FEW.check(measure(sampler, ring), FEW.chosen(settings))
+FEW.check(measure(sampler, new_ring), FEW.chosen(settings), hidden=True)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -863,12 +958,12 @@ show_distances("your settings with eta = 1", distances(eta=1.0))
 #
 # **2 points · 10 minutes · ★★☆** · graded by hand
 #
-# About 120 words in all. Use what you measured.
+# At most 180 words in all. Use what you measured.
 #
-# 1. Leave everything else as in your settings, and set `eta` = 1, once with 6 steps and once with 60: `distances(eta=1, steps=60)`. Compare the means with the
-#    distance of points drawn by chance. What happens, and why does fresh noise hurt more with few steps?
-# 2. Name one other change that did not reach the goal, with its numbers, and say why it did not.
-# 3. The loss of task 4 does not fall to 0, even with the best network there can be. Why? And what would one single step from pure noise to data give?
+# 1. (1 point) Leave everything else as in your settings, and set `eta` = 1, once with 6 steps and once with 60: `distances(eta=1, steps=60)`. Compare the means
+#    with the distance of points drawn by chance. Why does fresh noise hurt more with few steps?
+# 2. (½ point) Name one other change that did not reach the goal, with its numbers, and say why it did not.
+# 3. (½ point) The loss of task 4 does not fall to 0, even with the best network there can be. Why? And what would one step from pure noise to data give?
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "written_answer", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # 1. With η = 1 the distance is 0.060 at 6 steps, the mean of eight seeds, where η = 0 has 0.033. At 60 steps it is 0.022, hardly more than the 0.018 of points drawn by
@@ -878,6 +973,6 @@ show_distances("your settings with eta = 1", distances(eta=1.0))
 # 3. From $x_t$ alone one cannot tell which x it came from: many fit. The network can only say the mean of all the noises that fit, and what is left of the error is their
 #    variance. One step from pure noise gives the mean of x, so all points land near the middle of the ring, where there are no data.
 #
-# **Marking guide (2 points).** One half point each for: (a) η = 1 is worse at 6 steps, with numbers, and about as close at 60 as points drawn by chance; (b) because noise that is added must be
-# removed by the steps that follow, and few long ones cannot; (c) a change that failed, with numbers and a reason that fits them; (d) the posterior of x given $x_t$ has a
+# **Marking guide (2 points).** One half point each for: (1a) η = 1 is worse at 6 steps, with numbers, and about as close at 60 as points drawn by chance; (1b) because noise that is added must be
+# removed by the steps that follow, and few long ones cannot; (2) a change that failed, with numbers and a reason that fits them; (3) the posterior of x given $x_t$ has a
 # spread, the network says its mean, **and** one step gives the mean of the data. Accept any wording and the student's own numbers.

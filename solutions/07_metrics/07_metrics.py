@@ -123,8 +123,17 @@ CORPUS.check(corpus_scores)
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.metrics import CORPUS
+from course_lib.grading.metrics.shared import numbers
 
-CORPUS.check(corpus_scores, hidden=True)
+CORPUS.check(
+    corpus_scores,
+    hidden=lambda: [
+        (numbers(-90.6, -17.0), torch.tensor([33, 9]), torch.tensor([130, 28])),
+        (numbers(-5.2, -61.0, -33.5, -20.0), torch.tensor([4, 18, 16, 5]), torch.tensor([9, 77, 60, 31])),
+        (numbers(-12.0, -120.9, -44.0), torch.tensor([3, 66, 40]), torch.tensor([17, 240, 110])),
+        (numbers(-70.8), torch.tensor([19]), torch.tensor([88])),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -175,8 +184,17 @@ PIXELS.check(pixel_bits)
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.metrics import PIXELS
+from course_lib.grading.metrics.shared import numbers
 
-PIXELS.check(pixel_bits, hidden=True)
+PIXELS.check(
+    pixel_bits,
+    hidden=lambda: [
+        (numbers(650.0, 0.0), 784, 1.0),
+        (numbers(33.0, -12.0, 500.0), 64, 2.0),
+        (numbers(0.0, -70.0), 256, 3.6),
+        (numbers(12.5), 75, 0.3),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -227,8 +245,16 @@ FRECHET.check(frechet)
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.metrics import FRECHET
+from course_lib.grading.metrics.frechet import place, spread
 
-FRECHET.check(frechet, hidden=True)
+FRECHET.check(
+    frechet,
+    hidden=lambda: [
+        (place(3, 0.1), spread(3, 0.4), place(3, 1.2), spread(3, 2.8, size=2.0)),
+        (place(5, 2.2), spread(5, 1.1), place(5, 0.4), spread(5, 0.2, size=0.5)),
+        (place(9, 1.5), spread(9, 1.7, rank=2, size=2.0), place(9, 0.7), spread(9, 0.4)),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -305,8 +331,16 @@ KERNEL.check(unbiased_kid)
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.metrics import KERNEL
+from course_lib.grading.metrics.shared import cloud
 
-KERNEL.check(unbiased_kid, hidden=True)
+KERNEL.check(
+    unbiased_kid,
+    hidden=lambda: [
+        (cloud(4, 3, 1.3, 1.2), cloud(6, 3, 0.4)),
+        (cloud(9, 2, 0.1, 1.5), cloud(5, 2, 2.4, 1.4)),
+        (cloud(7, 5, 1.8, 1.5), cloud(6, 5, 0.6)),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -367,8 +401,21 @@ PRECISION.check(precision_and_recall)
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.metrics import PRECISION
+from course_lib.grading.metrics.precision_and_recall import pairs
+from course_lib.grading.metrics.shared import cloud
 
-PRECISION.check(precision_and_recall, hidden=True)
+PRECISION.check(
+    precision_and_recall,
+    hidden=lambda: [
+        (cloud(10, 2, 1.1), cloud(8, 2, 0.9, 1.2) + 0.2, 2),
+        (cloud(13, 2, 0.7, 0.8), cloud(9, 2, 1.5, 1.4), 3),
+        (cloud(9, 3, 1.6, 1.3), cloud(12, 3, 0.1), 1),
+        (cloud(12, 2, 0.5, 5.0), cloud(10, 2, 2.1, 3.0) + 1, 2),
+        # whole numbers: rows on the surface of a ball; in the last case some stand there twice
+        (pairs(5, 4, 3, 3, 1, 3, 1, 5, 3, 5, 6, 6, 3, 1, 2, 5), pairs(5, 1, 2, 1, 6, 0, 3, -1, 5, 3, 2, 0), 1),
+        (pairs(0, 8, 6, 8, 0, 6, 1, 7, 1, 7, 8, 5, 8, 5), pairs(25, 3, 2, 2, 1, 4, 9, 4, 1, 4, 5, 3, 5, 3), 2),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -445,8 +492,16 @@ LIMIT.check(at_infinity)
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.metrics import LIMIT
+from course_lib.grading.metrics.shared import numbers
 
-LIMIT.check(at_infinity, hidden=True)
+LIMIT.check(
+    at_infinity,
+    hidden=lambda: [
+        (numbers(150.0, 300.0, 900.0, 600.0), numbers(7.3, 4.6, 2.7, 2.6), 2.5),
+        (numbers(1000.0, 80.0, 160.0, 320.0), numbers(0.6, 10.9, 5.6, 2.4), 0.3),
+        (numbers(500.0, 5000.0, 1000.0, 700.0), numbers(4.1, 3.3, 3.8, 3.9), 4.0),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -483,13 +538,12 @@ print(f"FID∞ {float(found):.2f}; the bias is below 0.1 from {needed:,} digits 
 
 # %% nbgrader={"grade": false, "grade_id": "features", "locked": true, "schema_version": 3, "solution": false, "task": false}
 deviations = torch.linspace(0.5, 1.5, 32, dtype=torch.float64)
-other_deviations = torch.linspace(0.35, 1.2, 32, dtype=torch.float64).flip(0).square()  # for grading, which uses other features
 limit = LIMIT.yours_or_ours(globals())
 first_try = {"smallest": 40, "ratio": 2.0, "repeats": 10}
 
 
 # %% tags=["nbval-ignore-output"]
-def show_experiment(title, smallest, ratio=2.0, repeats=1):
+def show_experiment(title, smallest, ratio=2.0, repeats=10):
     """The lines of four attempts, and the numbers of all: `fids_by_number` draws the rows of one attempt, `measure` makes all 16."""
     sizes = numbers_of_samples(smallest, ratio)
     rows = torch.tensor(sizes).double()
@@ -526,7 +580,7 @@ show_experiment("first try", **first_try)
 # | `ratio` | the largest N is so many times as large, from 1.1 to 10 | 2 |
 # | `repeats` | how often FID is measured at each N, from 1 to 10 | 10 |
 #
-# A try takes a second; `show_experiment("mine", smallest=100)` shows one. Predict before you run: what is wrong with very small N, and what with N that are much alike?
+# Give `smallest`; what else you leave out is as in the first try. A try takes a second; `show_experiment("mine", smallest=100)` shows one. Predict before you run: what is wrong with very small N, and what with N that are much alike?
 
 # %% nbgrader={"grade": false, "grade_id": "settings", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def settings():
@@ -537,15 +591,18 @@ def settings():
 
 
 # %% nbgrader={"grade": false, "grade_id": "check_experiment", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["nbval-ignore-output"]
-BIAS.check(measure(limit, deviations, **BIAS.chosen(settings)))
+chosen = BIAS.chosen(settings)
+BIAS.check(measure(limit, deviations, **chosen), chosen)
 
 # %% nbgrader={"grade": true, "grade_id": "grade_experiment", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["nbval-ignore-output"]
 # Grading measures other features with your settings here.
 ### BEGIN HIDDEN TESTS
-from course_lib.grading.metrics import BIAS, measure
+from course_lib.grading.metrics import BIAS, LIMIT, measure
 
-BIAS.check(measure(limit, deviations, **BIAS.chosen(settings)))
-BIAS.check(measure(limit, other_deviations, **BIAS.chosen(settings)), hidden=True)
+other_deviations = torch.linspace(0.35, 1.2, 32, dtype=torch.float64).flip(0).square()
+chosen = BIAS.chosen(settings)
+BIAS.check(measure(LIMIT.answer, deviations, **chosen), chosen)
+BIAS.check(measure(LIMIT.answer, other_deviations, **chosen), chosen, hidden=True)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -564,7 +621,7 @@ except CheckFailed:
 # **3 points · 15 minutes · ★★☆**
 #
 # A model that hands out its training images has excellent FID, precision and recall. What gives it away is that its samples lie nearer to the training set than new
-# images do. Let a(s) be the distance of a sample s to its **nearest** training image, and b(t) that of a test image t to **its** nearest training image. Over all pairs of a
+# images do. Let a(s) be the Euclidean distance of a sample s to its **nearest** training image, and b(t) that of a test image t to **its** nearest training image. Over all pairs of a
 # sample and a test image,
 #
 # $$P=\Pr\big(a(s)<b(t)\big)+\tfrac12\Pr\big(a(s)=b(t)\big).$$
@@ -603,8 +660,18 @@ MEMORISED.check(spot_the_copy)
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.metrics import MEMORISED
+from course_lib.grading.metrics.spot_the_copy import case
 
-MEMORISED.check(spot_the_copy, hidden=True)
+MEMORISED.check(
+    spot_the_copy,
+    hidden=lambda: [
+        case((2,), (10, 1.4), (8, 0.6), slice(2, 3), (6, 2.2), 1.0, (1, 0, 2)),
+        case((1, 2, 2), (12, 0.8), (6, 2.3), slice(4, 6), (9, 0.5), 1.5, (1, 2, 0)),
+        case((3,), (14, 0.1), (9, 1.9), slice(7, 8), (12, 1.1), 1.25, (2, 0, 1)),
+        case((3, 2), (8, 0.7), (7, 1.2), slice(1), (1, 0.4), 0.5, (1, 2)),
+        case((2,), (9, 2.3), (6, 0.5), slice(3), (7, 1.6), 1.0, (3, 1, 2, 0)),
+    ],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]

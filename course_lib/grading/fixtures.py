@@ -1,0 +1,207 @@
+"""Networks, draws and fields that checks hand to answers. The one file of course_lib whose code an answer may run."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from course_lib.grading.tasks import grid
+
+# --------------------------------------------------------------------------------------------------------------------
+# 04 · flows: inverses of maps of the line as functions of y, their slopes as functions of x; networks, Jacobians, latents and images
+
+
+def inverse_of_minus_cube(y):
+    return -y.sign() * y.abs() ** (1 / 3)
+
+
+def slope_of_minus_cube(x):
+    return -3 * x**2
+
+
+def inverse_of_3_minus_2x(y):
+    return (3 - y) / 2
+
+
+def slope_of_3_minus_2x(x):
+    return torch.full_like(x, -2.0)
+
+
+def tanh_network(width: int, phase: float, gain: float = 1.0, offset: float = 0.0) -> nn.Sequential:
+    """(batch, width) → (batch, width), with fixed weights: no random generator is asked. `gain` and `offset` change its outputs."""
+    layers = nn.utils.skip_init(nn.Linear, width, 3), nn.Tanh(), nn.utils.skip_init(nn.Linear, 3, width)
+    network = nn.Sequential(*layers)
+    with torch.no_grad():
+        for i, parameter in enumerate(network.parameters()):
+            parameter.copy_((grid(*parameter.shape, low=-4.0, high=5.0) * (1 + i) + phase).sin())
+        network[-1].weight.mul_(gain)
+        network[-1].bias.mul_(gain).add_(offset)
+    return network
+
+
+def triangles(*shape: int, low: float, high: float, phase: float = 0.0) -> Tensor:
+    """Lower triangular matrices. Their diagonals have sizes from low to high, every third entry negative; below it lie small numbers."""
+    size = shape[-1]
+    diagonal = grid(*shape, low=low, high=high)
+    diagonal = torch.where(torch.arange(diagonal.numel()).reshape(shape) % 3 == 1, -diagonal, diagonal)
+    below = 0.3 / size * (grid(*shape, size, low=1.0, high=50.0) + phase).sin()
+    return below.tril(-1) + torch.diag_embed(diagonal)
+
+
+def far_out(batch: int, dims: int) -> Tensor:
+    """Points so far out in the first of their many dimensions that even the density of that entry is 0, in float64 too."""
+    return torch.cat([grid(batch, 1, low=40.0, high=42.0), grid(batch, dims - 1).sin()], 1)
+
+
+def whole_images(batch: int, stride: int) -> tuple[Tensor, Tensor]:
+    """Images of 784 pixels with their noise."""
+    places = torch.arange(batch * 784).reshape(batch, 784)
+    return (places * stride % 256).to(torch.uint8), 0.45 + 0.4 * places.sin()
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# 05, autoregressive models
+
+
+def joint_table(entries: int, phase: float) -> Tensor:
+    """The joint probabilities of binary variables, an axis for each, with no symmetry."""
+    return (4 * (5 * grid(*[2] * entries) + phase).sin()).flatten().softmax(0).reshape([2] * entries)
+
+
+def binary_rows(batch: int, entries: int, step: int) -> Tensor:
+    """Rows of 0 and 1, (batch, entries)."""
+    numbers = torch.arange(batch) * step + 1
+    return (numbers[:, None] >> torch.arange(entries)) % 2
+
+
+def pixels(*shape: int, step: float = 1.7) -> Tensor:
+    """Zeros and ones, as floats."""
+    return ((torch.arange(math.prod(shape)) * step).sin() > 0.2).float().reshape(shape)
+
+
+def padded_costs(length: int, *lengths: int, padding: float, low: float = -4.0) -> tuple[Tensor, Tensor]:
+    """Log-probabilities of rows with these lengths, in nats, with something else in the padding; and where they are real."""
+    real = torch.arange(length) < torch.tensor(lengths)[:, None]
+    return torch.where(real, grid(*real.shape, low=low, high=-0.1), padding), real
+
+
+def convolutions(
+    channels: tuple[int, ...],
+    kinds: str,
+    phase: float,
+    kernel: int = 3,
+    scale: float = 1.0,
+    between: type[nn.Module] = nn.Tanh,
+    inputs: str = "",
+    outputs: str = "",
+) -> nn.Sequential:
+    """Convolutions with fixed weights, a layer for each kind: masks A and B, "C" for no mask, "R" for the centre and later pixels.
+
+    between: what stands between two of them; at `nn.Tanhshrink` the first has no bias, so that slopes are 0 where the input is
+    inputs: "opposite", the second input counts as minus the first; "narrow", the first is seen in its own row alone, the last not there
+    outputs: "opposite", the second falls as the first rises, both above 0; "narrow", the first sees no row above, the last no column to the
+        left
+    """
+    number, centre = torch.arange(kernel * kernel).reshape(kernel, kernel), kernel * kernel // 2
+    masks = {"A": number < centre, "B": number <= centre, "C": number >= 0, "R": number >= centre}
+    layers: list[nn.Module] = []
+    for i, kind in enumerate(kinds):
+        conv = nn.utils.skip_init(nn.Conv2d, channels[i], channels[i + 1], kernel, padding=kernel // 2)
+        conv.weight.data = (7 * grid(*conv.weight.shape) + phase + i).sin() * masks[kind] * scale
+        conv.bias.data = grid(channels[i + 1]) / 4
+        layers += [conv, between()]
+    first, last, middle = layers[0], layers[-2], kernel // 2
+    with torch.no_grad():
+        if between is nn.Tanhshrink:
+            first.bias.zero_()
+        if inputs == "opposite":
+            first.weight[:, 1] = -first.weight[:, 0]
+        if inputs == "narrow":
+            first.weight[:, 0, :middle] = first.weight[:, 0, middle + 1 :] = 0
+            first.weight[:, -1, middle] = 0
+        if outputs == "opposite":
+            last.weight[1] = -last.weight[0]
+            last.bias[:2] = 30.0
+        if outputs == "narrow":
+            last.weight[0, :, :middle] = 0
+            last.weight[-1, :, :, 0] = 0
+    return nn.Sequential(*layers[:-1])
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# 06 · diffusion: schedules, a network, draws and a velocity
+
+
+def cosine_bar(t: Tensor) -> Tensor:
+    return torch.cos(1.5 * t) ** 2
+
+
+def linear_bar(t: Tensor) -> Tensor:
+    return torch.exp(-0.1 * t - 4 * t**2)
+
+
+def one_each(value: Tensor, x: Tensor, name: str) -> None:
+    """Raise TypeError where a network is told something else than one number for each example."""
+    if not torch.is_tensor(value):
+        raise TypeError(f"{name} should be a tensor of shape ({len(x)},), one number for each example")
+    if value.shape != (len(x),):
+        raise TypeError(f"{name} should have shape ({len(x)},), one number for each example, not {tuple(value.shape)}")
+
+
+class Denoiser(nn.Module):
+    """(x_t, t) → as x_t, (batch, *shape), or (x_t, t, y) with labels from 0 to `labels` − 1; weights are fixed."""
+
+    def __init__(self, *shape: int, phase: float, labels: int = 0):
+        super().__init__()
+        self.shape, dims = shape, math.prod(shape)
+        self.mix = nn.Parameter((grid(dims, dims) * 3 + phase).sin() * 0.7)
+        self.time = nn.Parameter((grid(dims) * 2 + phase).cos())
+        self.labels = nn.Parameter((grid(labels, dims) * 5 + phase).sin()) if labels else None
+
+    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+        if x.shape[1:] != self.shape:
+            raise TypeError(f"x_t should have shape (batch, {', '.join(map(str, self.shape))}), not {tuple(x.shape)}")
+        one_each(t, x, "t")
+        h = x.flatten(1).to(self.mix) @ self.mix + t.reshape(-1, 1).to(self.mix) * self.time
+        if self.labels is not None:
+            one_each(y, x, "the labels")
+            if y.is_floating_point():
+                raise TypeError("labels should be whole numbers")
+            h = h + (y.reshape(-1, 1) == torch.arange(len(self.labels))).to(self.mix) @ self.labels
+        return torch.tanh(h).reshape(x.shape)
+
+
+class Draws(nn.Module):
+    """Stands for torch.rand, or with `normal` for torch.randn: other numbers at each call, the same in each check.
+
+    ends: some of the numbers are as small and as large as such a draw can be; the first and the last are not
+    """
+
+    def __init__(self, phase: float, normal: bool = False, ends: bool = False):
+        super().__init__()
+        self.phase, self.normal, self.ends, self.calls = phase, normal, ends, 0
+
+    def forward(self, *shape, **options) -> Tensor:
+        shape = tuple(options["size"] if "size" in options else shape[0] if shape and not isinstance(shape[0], int) else shape)
+        self.calls += 1
+        u = (self.phase * self.calls + 0.6180339887 * torch.arange(1, math.prod(shape) + 1, dtype=torch.float64)) % 1
+        u = 0.001 + 0.998 * u
+        if self.ends and len(u) > 3:
+            u[1:3] = torch.tensor([4e-6, 1 - 4e-6] if self.normal else [0, 1 - 2**-24], dtype=torch.float64)
+        return (torch.special.ndtri(u) if self.normal else u).to(torch.get_default_dtype()).reshape(shape)
+
+
+class Field(nn.Module):
+    """(x, t) → a velocity that turns and bends. It counts how often any such field is asked: a check gives away copies."""
+
+    calls = 0
+
+    def __init__(self, turn: float):
+        super().__init__()
+        self.turn = turn
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        one_each(t, x, "t")
+        Field.calls += 1
+        t = t.reshape(-1, *[1] * (x.ndim - 1)).to(x)
+        return torch.sin(self.turn * x + 3 * t) - t * x.flip(-1)

@@ -1,0 +1,126 @@
+"""What a check says of an answer: where an error came from, what a value is, and guesses at what no known mistake explains."""
+
+import inspect
+import linecache
+import math
+import textwrap
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+# what an error message leaves unsaid
+ADVICE = {
+    "step must be greater than zero": "torch cannot step backwards: `.flip(0)` turns a tensor round",
+    "grad can be implicitly created only for scalar outputs": "add the scores up first: each depends on its own example alone",
+    "element 0 of tensors does not require grad": "the point at which you want a gradient has to say so: `.requires_grad_()`",
+    "One of the differentiated Tensors does not require grad": "differentiate by the point that you put in, made to ask for a gradient "
+    "with `.requires_grad_()`, not by the parameters or another tensor",
+    "dim must be a 2-tuple": "a norm runs over one axis or two: `.flatten(1)` first, then one axis is left besides the batch",
+    "it must be of length 1 or 2": "`.flatten(1)` first, then one axis is left besides the batch",
+    "Dimension out of range": "the inputs of this case have fewer axes: `.flatten(1)`, or axes counted from the end, suit every number",
+    "Sizes of tensors must match except in dimension": "is this the axis to join along? Then `expand` the smaller one first",
+    "Tensors must have same number of dimensions": "`torch.cat` adds no axes: give the smaller one axes of length 1, then `expand` it",
+    'can only concatenate list (not "tuple")': "a list and a tuple do not join: `[first, *others]` takes both",
+    'can only concatenate tuple (not "list")': "a list and a tuple do not join: `[first, *others]` takes both",
+    "input matrix is ill-conditioned": "does it hold a NaN? Rounding puts eigenvalues of 0 a little below it: `clamp(min=0)` before a root",
+    "not positive-definite": "some eigenvalues are 0, and Cholesky wants all above it: `eigh` takes zeros",
+    "weight should have at least three dimensions": "`conv2d` wants a weight of shape (out, in, height, width): add the missing axes",
+    "Expected size for first two dimensions of batch2": "a matrix product works on the last two axes: which ones should it mix?",
+    "selected index k out of range": "`topk` finds no more than there are: what if k is larger than that?",
+    "Kernel size can't be greater than actual input size": "the kernel reaches over more inputs than there are: which ones are missing?",
+    "Can't call numpy() on Tensor that requires grad": "no, gradients must pass through this function: stay with torch",
+}
+
+
+# Kind, what would make it of the right answer, and how it is said. A guess: nothing says that the student went this way.
+GUESSES = {
+    "twice": (lambda y: 2 * y, "every number is twice the right one: is something counted twice, or a ½ lost?"),
+    "half": (lambda y: y / 2, "every number is half the right one: is there a ½ too many?"),
+    "sign": (lambda y: -y, "right but for the sign."),
+    "bits": (lambda y: y / math.log(2), "right if divided by log₂ e: bits where nats are asked for?"),
+    "nats": (lambda y: y * math.log(2), "right if divided by log 2: nats where bits are asked for?"),
+    "transposed": (lambda y: y.mT if y.ndim > 1 else y, "right but transposed: are two axes exchanged?"),
+    "summed": (lambda y: y.sum(), "the sum of the right numbers: is the batch summed away?"),
+    "averaged": (lambda y: y.double().mean(), "the mean of the right numbers: is the batch averaged away?"),
+}
+
+
+def guess(pairs: Sequence[tuple[Any, Any]], cases: Sequence[dict[str, Any]], same: Callable[[Any, Any], bool]) -> tuple[str, str] | None:
+    """A kind, and a hint that says that it is a guess; None where nothing simple makes the wrong answers of the right ones.
+
+    pairs: (wrong, right) for each case;  cases: the inputs by name;  same: whether two results agree
+    """
+    if not all(isinstance(x, Tensor) and isinstance(y, Tensor) and y.dtype != torch.bool for x, y in pairs):
+        return None
+    for kind, (change, said) in GUESSES.items():
+        if all(same(x, change(y)) for x, y in pairs):
+            return kind, f"a guess: {said}"
+    for name, value in cases[0].items():
+        if not isinstance(value, Tensor) or not all(isinstance(case[name], Tensor) for case in cases):
+            continue
+        for what, size in _sizes(value.ndim):
+            n = [size(case[name]) if case[name].ndim == value.ndim else math.nan for case in cases]
+            if set(n) == {1}:
+                continue  # nothing was multiplied
+            if all(same(x, y * k) for (x, y), k in zip(pairs, n)):
+                return "sum for mean", f"a guess: too large by the number of {what} {name}. Is a sum taken where a mean is asked for?"
+            if all(same(x, y / k) for (x, y), k in zip(pairs, n)):
+                return "mean for sum", f"a guess: too small by the number of {what} {name}. Is a mean taken where a sum is asked for?"
+    return None
+
+
+def _sizes(axes: int) -> Iterator[tuple[str, Callable[[Tensor], int]]]:
+    """What a mean may have divided by: in words, and for a tensor."""
+    yield "entries of", Tensor.numel
+    yield "entries of each example of", lambda x: x[0].numel() if x.ndim and len(x) else 0
+    for axis in range(axes):
+        yield f"places along axis {axis} of", lambda x, axis=axis: x.shape[axis]
+
+
+def number(value: Any) -> Any:
+    """A number of Python or NumPy as a tensor without axes, so that 0.5 and tensor(0.5) are one answer."""
+    if isinstance(value, np.bool_ | np.number):
+        value = value.item()
+    return torch.tensor(value) if isinstance(value, bool | int | float) else value
+
+
+def kind(x: Tensor) -> str:
+    kinds = {"boolean": x.dtype == torch.bool, "floating point": x.is_floating_point(), "complex": x.is_complex()}
+    return next((kind for kind, fits in kinds.items() if fits), "whole numbers")
+
+
+def describe(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    module = type(value).__module__
+    return f"a {type(value).__name__}" if module == "builtins" else f"a {module}.{type(value).__name__}"
+
+
+def shown(value: Any) -> str:
+    """An input in a message: a tensor by its shape, a network by its kind (its layers would fill the message)."""
+    if isinstance(value, Tensor):
+        return f"{tuple(value.shape)}"
+    return f"= a {type(value).__name__}" if isinstance(value, nn.Module) else f"= {getattr(value, '__name__', value)}"
+
+
+def where(error: BaseException, answer: Callable) -> str:
+    """The error with the line of the student's own code that it came from."""
+    code = getattr(inspect.unwrap(answer), "__code__", None)
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if code and frame.filename == code.co_filename]
+    advice = "".join(f"; {advice}" for said, advice in ADVICE.items() if said in str(error))
+    message = f"{type(error).__name__}: {first_lines(str(error))}{advice}"
+    if not own:
+        return message
+    line = linecache.getline(own[-1].filename, own[-1].lineno).strip()
+    return f"{message}, in line {own[-1].lineno} of your cell{f': `{line}`' if line else ''}"
+
+
+def first_lines(message: str) -> str:
+    """The first line that says something; where it leads on to the next, that one too."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()] or ["no message"]
+    end = next((i for i, line in enumerate(lines) if not line.endswith((":", ","))), len(lines))
+    return textwrap.shorten(" ".join(lines[: end + 1]).rstrip(":,"), 300, placeholder=" …")
