@@ -5,20 +5,23 @@ BIN := .venv/bin
 # Open in notebooks/, and start for root too (a container), which JupyterLab refuses unless told.
 LAB := --ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test test-colab notebooks exercises bench docs colab-bundle
+.PHONY: lab test test-colab notebooks checkpoint exercises bench docs colab-bundle
 
 lab: .venv/ready  ## make lab ARGS="--no-browser --port 8899"
 	$(BIN)/jupyter lab $(LAB) $(ARGS)
 
-test: .venv/ready  ## make test ARGS="-k widgets"
+test: .venv/ready  ## make test ARGS="-k flows": what belongs to flows; ARGS="-n 0 -x": one after the other, up to the first failure
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/pytest --nbval tests solutions $(ARGS)
+	$(BIN)/pytest --nbval -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder tests solutions $(ARGS)
 
 test-colab: .venv-colab/ready colab-bundle  ## lectures and solutions on Colab's versions
 	.venv-colab/bin/python tests/colab.py
 
 notebooks: .venv/ready  ## make notebooks ARGS=02_autoencoders
 	$(BIN)/python -m course_lib.authoring notebooks $(ARGS)
+
+checkpoint: .venv/ready  ## make checkpoint ARGS=vae: train it anew, and refresh its numbers wherever they are shown
+	$(BIN)/python -m course_lib.authoring checkpoint $(ARGS)
 
 exercises: .venv/ready
 	$(BIN)/python -m course_lib.authoring exercises

@@ -15,7 +15,7 @@ import zuko
 from timing import Report
 from torch import Tensor, nn
 
-from course_lib.flows import ContinuousFlow, Coupling, Flow, ImageFlow
+from course_lib.flows import ContinuousFlow, Coupling, Flow, ImageFlow, SplineCoupling
 from course_lib.flows.images import ImageConditioner
 from course_lib.flows.models import Conditioner
 from course_lib.nn import mlp
@@ -105,7 +105,7 @@ class Couplings(nn.Module):
         super().__init__()
         outputs = (3 * BINS - 1) * dims // 2
         self.layers = nn.ModuleList(
-            Coupling(Conditioner(dims // 2, hidden, outputs), "spline", ("first", "second")[i % 2]) for i in range(layers)
+            SplineCoupling(Conditioner(dims // 2, hidden, outputs), ("first", "second")[i % 2]) for i in range(layers)
         )
 
     def loss(self, x: Tensor) -> Tensor:

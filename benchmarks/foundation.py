@@ -6,9 +6,10 @@ import sys
 import torch
 from ema_pytorch import EMA as PeerEMA
 from timing import Report
-from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, TensorDataset
 
+from course_lib import recipes
 from course_lib.datasets import batches
 from course_lib.training import EMA
 
@@ -29,46 +30,17 @@ def batching(report: Report) -> None:
 
 
 def averaging(report: Report) -> None:
-    """One update of the averaged weights of a U-Net. ema-pytorch pays for each tensor: with 120 in place of 282 the ratio is about 2."""
-    model = unet_weights()
-    # ema-pytorch averages at every tenth call, after a hundred, unless told otherwise: here both average at every call
-    options = {"beta": 0.999, "update_every": 1, "update_after_step": 0}
-    ours, peer, foreach = EMA(model, 0.999), PeerEMA(model, **options), PeerEMA(model, **options, use_foreach=True)
-    for average in (ours, peer, foreach):
-        for _ in range(3):  # ema-pytorch's first calls only copy
-            average.update()
+    """One update of the averaged weights of lecture 06's U-Net. Both peers walk the module tree at each call."""
+    model = recipes.find("diffusion").build()
+    # ema-pytorch averages at every tenth call, after a hundred, unless told otherwise: here all average at every call
+    ours, package = EMA(model, 0.999), PeerEMA(model, beta=0.999, update_every=1, update_after_step=0)
+    torchs = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.999))
     parameters = list(model.parameters())
-    what = f"EMA update, {sum(p.numel() for p in parameters) / 1e6:.1f} M parameters in {len(parameters)} tensors (peer: ema-pytorch"
-    report.compare(f"{what})", ours.update, peer.update, at_least=3, rounds=25, calls=10)
-    report.compare(f"{what}, foreach)", ours.update, foreach.update, rounds=25, calls=10)
-
-
-def unet_weights(widths: tuple[int, ...] = (32, 64, 128), embedding: int = 256) -> nn.Module:
-    """The layers of DDPM's U-Net for 28 × 28 images, two blocks a level, attention below the first; nothing runs them."""
-
-    def block(inputs: int, outputs: int) -> nn.Module:
-        layers = [nn.GroupNorm(8, inputs), nn.Conv2d(inputs, outputs, 3), nn.Linear(embedding, outputs), nn.GroupNorm(8, outputs)]
-        layers += [nn.Conv2d(outputs, outputs, 3)] + ([nn.Conv2d(inputs, outputs, 1)] if inputs != outputs else [])
-        attention = [nn.GroupNorm(8, outputs), nn.Conv2d(outputs, 3 * outputs, 1), nn.Conv2d(outputs, outputs, 1)]
-        return nn.ModuleList(layers + (attention if outputs > widths[0] else []))
-
-    channels, skips = widths[0], [widths[0]]
-    model = nn.ModuleList([nn.Linear(channels, embedding), nn.Linear(embedding, embedding), nn.Conv2d(1, channels, 3)])
-    for level, width in enumerate(widths):
-        for _ in range(2):
-            model.append(block(channels, width))
-            skips.append(channels := width)
-        if level < len(widths) - 1:
-            model.append(nn.Conv2d(width, width, 3))
-            skips.append(width)
-    model.extend([block(channels, channels), block(channels, channels)])
-    for level, width in reversed(list(enumerate(widths))):
-        for _ in range(3):
-            model.append(block(channels + skips.pop(), width))
-            channels = width
-        if level:
-            model.append(nn.Conv2d(width, width, 3))
-    return model.extend([nn.GroupNorm(8, channels), nn.Conv2d(channels, 1, 3)])
+    what = f"EMA update, {sum(p.numel() for p in parameters) / 1e6:.1f} M parameters in {len(parameters)} tensors"
+    for name, update in (("ema-pytorch", package.update), ("AveragedModel", lambda: torchs.update_parameters(model))):
+        for _ in range(3):  # the first calls of both only copy
+            update()
+        report.compare(f"{what} (peer: {name})", ours.update, update, at_least=3, rounds=25, calls=10)
 
 
 def importing(report: Report) -> None:

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from timing import Report
 from torch import Tensor
 
-from course_lib.metrics import frechet_distance, kid, neighbour_scores
+from course_lib.metrics import frechet_distance, kid_fast, neighbour_scores_fast
 from course_lib.training import seed_everything
 
 DIMS, MANY, FEW = 2048, 5000, 500
@@ -89,13 +89,13 @@ def kernel(report: Report, subsets: int = 100, size: int = 1000, part: float = 0
     """KID with its usual subsets; the peer's work grows with their number, so it does a part of them."""
     a, b = features(MANY), features(MANY, 0.05)
     few = round(part * subsets)
-    agree("KID", kid(a, b, few, size), kid_subset_by_subset(a.numpy(), b.numpy(), few, size))
-    ours, peer = partial(kid, a, b, subsets, size), partial(kid_subset_by_subset, a.numpy(), b.numpy(), few, size)
+    agree("KID", kid_fast(a, b, few, size), kid_subset_by_subset(a.numpy(), b.numpy(), few, size))
+    ours, peer = partial(kid_fast, a, b, subsets, size), partial(kid_subset_by_subset, a.numpy(), b.numpy(), few, size)
     size_of = f"KID, {subsets} × {size:,} of {MANY:,} × {DIMS:,}"
     report.compare(f"{size_of} (peer: torch-fidelity, published algorithm)", ours, peer, 1.6, rounds=2, part=part)
     # torch-fidelity keeps the type of its network's features: what it gives up in digits it gains in time
     single = partial(kid_subset_by_subset, a.float().numpy(), b.float().numpy(), few, size)
-    agree("KID in float32", kid(a, b, few, size), single())
+    agree("KID in float32", kid_fast(a, b, few, size), single())
     report.compare(f"{size_of} (the same in float32)", ours, single, rounds=2, part=part)
 
 
@@ -107,7 +107,7 @@ def neighbours(report: Report) -> None:
         with contextlib.redirect_stdout(io.StringIO()):  # it prints
             return compute_prdc(a.numpy(), b.numpy(), nearest_k=5)
 
-    ours = partial(neighbour_scores, a, b, 5, 5)
+    ours = partial(neighbour_scores_fast, a, b, 5, 5)
     theirs, found = peer(), ours()
     for name in ("precision", "recall", "density", "coverage"):
         agree(name, getattr(found, name), theirs[name])

@@ -47,6 +47,11 @@ class Report:
         """One row without a peer: the median of `timings` in seconds, against a limit in seconds."""
         self._row(what, readable(median(timings)), "", "", f"≤ {readable(at_most)}", median(timings) <= at_most)
 
+    def slowdown(self, what: str, quiet: float, busy: float, at_most: float) -> None:
+        """One row of the same work on a quiet machine and beside a busy process, in seconds."""
+        ratio = busy / quiet
+        self._row(what, readable(quiet), readable(busy), f"{ratio:.2f}×", f"≤ {at_most:g}×", ratio <= at_most)
+
     def accuracy(self, what: str, ours: float, peer: float, at_least: float) -> None:
         """One row of two errors, where the peer's must be so many times as large."""
         self._row(what, f"{ours:.1e}", f"{peer:.1e}", f"{peer / ours:.0f}×", f"≥ {at_least:g}×", peer >= at_least * ours)

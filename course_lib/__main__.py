@@ -27,7 +27,7 @@ def train(
     from course_lib import recipes
 
     entry = recipes.train(name, preset, seed=seed, steps=steps, folder=out, device=device)
-    if not entry:
+    if not entry:  # one of several processes, but not the first
         return
     print(f"{name}: {entry['parameters']:,} parameters, {entry['data']}, {entry['minutes']} min on {entry['device']}, in {out}/")
     for key, value in entry["numbers"].items():
@@ -42,8 +42,6 @@ def evaluate(name: Annotated[str, typer.Argument(help="a shipped checkpoint, suc
     entry = checkpoints.record(name)
     if entry["model"] is None:
         raise ValueError(f"{name} is a recording of training; `python -m course_lib train {name}` makes it again")
-    if not entry:
-        return
     print(f"{name}: {entry['parameters']:,} parameters, trained on {entry['data']}")
     for key, value in recipes.evaluate(checkpoints.load(name), recipes.find(name)).items():
         recorded = entry["numbers"].get(key)
@@ -99,7 +97,7 @@ def doctor():
 
     def line(good: bool, what: str, cure: str = "") -> None:
         print(f"{'✓' if good else '✗'} {what}")
-        if not good and cure:
+        if not good:
             problems.append(cure)
 
     line(True, f"Python {platform.python_version()}, torch {torch.__version__}, {os.cpu_count()} processor cores")
@@ -140,10 +138,8 @@ def main() -> None:
     """Run the command line; a known mistake ends in one sentence instead of a traceback."""
     try:
         app()
-    except (KeyError, ValueError, ConnectionError, FileNotFoundError, FloatingPointError) as error:
+    except (KeyError, ValueError, ConnectionError, FileNotFoundError, FloatingPointError, InterruptedError) as error:
         raise SystemExit(f"course_lib: {error.args[0] if error.args else error}") from None
-    except KeyboardInterrupt as stop:
-        raise SystemExit(f"course_lib: {stop}") from None
 
 
 if __name__ == "__main__":

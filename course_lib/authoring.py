@@ -2,6 +2,7 @@
 
 python -m course_lib.authoring notebooks [SLUG …]   stamp, format, pair, execute and clean lectures and solutions
 python -m course_lib.authoring exercises            generate exercises/ from solutions/ with nbgrader
+python -m course_lib.authoring checkpoint NAME …    train anew, measure anew, and run every notebook that shows the numbers
 python -m course_lib.authoring check                say what is out of step, and exit 1 if anything is
 """
 
@@ -36,18 +37,19 @@ SETUP = """\
 import os
 from glob import glob
 
-import torch
-
 if "COLAB_RELEASE_TAG" in os.environ:
     wheels = glob("/content/deep_generative_course-*.whl")
     source = max(wheels, default="git+{repository}")
     !pip install --quiet --no-deps {{source}} torchdiffeq
-    if not torch.cuda.is_available():
-        print("This runtime has no GPU, so training is slow. Runtime → Change runtime type → T4 GPU gives you one.")
 
 from course_lib import plotting
 
-plotting.use_style()"""
+plotting.use_style()
+
+import torch  # after the course, which tells threads that wait not to spin
+
+if "COLAB_RELEASE_TAG" in os.environ and not torch.cuda.is_available():
+    print("This runtime has no GPU, so training is slow. Runtime → Change runtime type → T4 GPU gives you one.")"""
 
 BADGES = (
     "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
@@ -154,8 +156,11 @@ def source_text(nb: NotebookNode, source: Path) -> str:
     return jupytext.writes(nb, fmt="py:percent", config=load_jupytext_config(str(source)))
 
 
-def execute(nb: NotebookNode, folder: Path) -> dict[int, float]:
-    """Run every cell in `folder`, in place; return seconds by cell index."""
+def execute(nb: NotebookNode, folder: Path, threads: int | None = 1) -> dict[int, float]:
+    """Run every cell in `folder`, in place; return seconds by cell index.
+
+    threads: of the kernel; last digits depend on how many there are. None leaves the choice to torch, as JupyterLab does
+    """
     seconds: dict[int, float] = {}
 
     def started(cell, cell_index):
@@ -175,7 +180,7 @@ def execute(nb: NotebookNode, folder: Path) -> dict[int, float]:
         on_cell_execute=started,
         on_cell_executed=ended,
     )
-    client.execute()
+    client.execute(env=os.environ | ({"OMP_NUM_THREADS": str(threads)} if threads else {}))
     return seconds
 
 
@@ -273,6 +278,34 @@ def notebooks(slugs: Annotated[list[str] | None, typer.Argument(help="such as 02
         print(f"  {sum(seconds.values()):.1f} s, {megabytes:.2f} MB. Slowest cells:")
         for index in sorted(seconds, key=seconds.get, reverse=True)[:5]:
             print(f"  {seconds[index]:6.1f} s  cell {index:2d}  {nb.cells[index].source.splitlines()[0][:80]}")
+
+
+@app.command()
+def checkpoint(names: Annotated[list[str], typer.Argument(help="such as vae; several at once run each notebook once")]) -> None:
+    """Train shipped checkpoints anew, or those of a new recipe; measure their rows of the leaderboard; run every notebook that shows them.
+
+    Interrupted, the same command goes on from its last training state.
+    """
+    from course_lib import checkpoints, recipes
+    from course_lib.metrics import leaderboard
+
+    for name in names:
+        numbers = recipes.train(name, "cpu", folder=checkpoints.WEIGHTS)["numbers"]
+        print(f"{name}: {', '.join(f'{key} {value}' for key, value in numbers.items())}", flush=True)
+    ranked = [name for name in names if name in leaderboard.entrants()]
+    for name, state in leaderboard.measure(ranked) if ranked else ():
+        print(f"leaderboard, {name}: {state}", flush=True)
+    shown = [source.relative_to(ROOT).as_posix() for source in sources() if any(shows(source, name) for name in names)]
+    notebooks([*shown, *(["notebooks/07_metrics"] if ranked and "notebooks/07_metrics.py" not in shown else [])])
+
+
+def shows(source: Path, name: str) -> bool:
+    """Whether a notebook loads the checkpoint called `name`: by its name, by its family's, or by one that is put together there."""
+    for quoted in set(re.findall(r'"(\w[\w.{}\[\]]*)"', source.read_text(encoding="utf-8"))):
+        pattern = re.sub(r"\\{.*?\\}", r"[\\w.]+", re.escape(quoted))  # f"pix2pix_{task}"
+        if re.fullmatch(rf"{pattern}(_[a-z]+[\d.]+)?", name):
+            return True
+    return False
 
 
 @app.command()

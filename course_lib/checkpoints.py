@@ -109,8 +109,7 @@ def save(name: str, model: nn.Module | dict[str, Tensor], entry: dict, *, half: 
     folder.mkdir(parents=True, exist_ok=True)
     is_model = isinstance(model, nn.Module)
     state = model.state_dict() if is_model else model
-    # copies: safetensors refuses tensors that share memory, as the vectors of an EMA do
-    state = {k: t.detach().cpu().to(torch.float16 if half and t.dtype == torch.float32 else t.dtype, copy=True) for k, t in state.items()}
+    state = {k: t.detach().cpu().to(torch.float16 if half and t.dtype == torch.float32 else t.dtype) for k, t in state.items()}
     state = {k: t.contiguous() for k, t in state.items()}  # convolutions may keep their weights with the channels last
     content = to_safetensors(state)
     entry = {

@@ -28,7 +28,7 @@ def gaussian_kl(mean: Tensor, log_var: Tensor) -> Tensor:
 
 
 def gaussian_kl_per_latent(mean: Tensor, log_var: Tensor) -> Tensor:
-    """The same KL before the sum: (batch, latents), nats. Near zero for a latent that says nothing about x."""
+    """KL(N(μ_j, σ_j²) ‖ N(0, 1)) of each latent, (batch, latents), nats: ½ (μ² + σ² − 1 − log σ²). 0 for one that says nothing about x."""
     if mean.shape != log_var.shape:
         raise ValueError(f"mean {tuple(mean.shape)} and log_var {tuple(log_var.shape)} must have one shape")
     # expm1 keeps the digits that exp(v) − 1 loses near v = 0, where training drives unused latents
@@ -112,8 +112,8 @@ def bits_per_dim(log_prob: Tensor, dims: int) -> Tensor:
 
 def gaussian_kl_between(mean_q: Tensor, log_var_q: Tensor, mean_p: Tensor, log_var_p: Tensor) -> Tensor:
     """KL(q ‖ p) of two diagonal Gaussians, summed over the last axis, in nats: (..., dims) → (...)."""
-    ratio = log_var_q - log_var_p
-    return 0.5 * (ratio.expm1() - ratio + (mean_q - mean_p).square() * (-log_var_p).exp()).sum(-1)
+    log_ratio = log_var_q - log_var_p  # of σ_q² and σ_p²; expm1 of it is the ratio less 1
+    return 0.5 * (log_ratio.expm1() - log_ratio + (mean_q - mean_p).square() * (-log_var_p).exp()).sum(-1)
 
 
 def entropy(p: Tensor) -> Tensor:

@@ -227,7 +227,7 @@ class GaussianMixture:
 
     def log_joint(self, x: Tensor) -> Tensor:
         """log π_k + log N(x; μ_k, Σ_k): (n, dims) → (n, k), nats."""
-        root = torch.linalg.cholesky(self.covariances)
+        root = torch.linalg.cholesky(self.covariances)  # Σ = L Lᵀ, so (x − μ)ᵀ Σ⁻¹ (x − μ) = ‖L⁻¹ (x − μ)‖²
         difference = (x - self.means[:, None]).mT  # (k, dims, n)
         squared = torch.linalg.solve_triangular(root, difference, upper=False).square().sum(1)
         log_det = 2 * root.diagonal(dim1=1, dim2=2).log().sum(1)

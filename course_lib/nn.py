@@ -1,11 +1,31 @@
 """Network pieces that several topics share."""
 
+import functools
+import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+def keeps_config(init: Callable) -> Callable:
+    """An `__init__` that keeps its arguments, defaults included, as `model.config`: `type(model)(**model.config)` builds the model again.
+
+    Tuples are kept as lists, as JSON gives them back.
+    """
+    signature = inspect.signature(init)
+
+    @functools.wraps(init)
+    def init_and_keep(self, *args, **kwargs):
+        init(self, *args, **kwargs)
+        given = signature.bind(self, *args, **kwargs)
+        given.apply_defaults()
+        _, *named = given.arguments.items()
+        self.config = {name: list(value) if isinstance(value, tuple | list) else value for name, value in named}
+
+    return init_and_keep
 
 
 def mlp(sizes: Sequence[int], activation: type[nn.Module] = nn.SiLU) -> nn.Sequential:

@@ -111,6 +111,11 @@ def train(
     """Train the checkpoint `name`, measure it, and write it to `folder`; goes on from `folder/NAME.state` when that is there.
 
     preset: "cpu", "gpu", or "auto" for what the machine has. Returns the record (empty in all processes but the first).
+
+    Raises:
+        KeyError: there is no such recipe
+        ValueError: there is no such preset or device
+        InterruptedError: Ctrl-C ended training; the state is kept
     """
     recipe = find(name)
     place = training.pick_device() if device is None else training.device_called(device)
@@ -159,7 +164,7 @@ def train(
         **options,
     )
     if run.interrupted:
-        raise KeyboardInterrupt(f"stopped at step {run.step}; the same command goes on from there")
+        raise InterruptedError(f"stopped at step {run.step}; the same command goes on from there")
     if not run.accelerator.is_main_process:
         return {}  # one of several processes measures and writes
     model = run.ema or run.model

@@ -9,6 +9,7 @@ import math
 import random
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,13 @@ import torch.distributed as dist
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 from tqdm.auto import tqdm
 
 from .checkpoints import write_atomically
+
+SMALL = 2e9  # floating-point operations of a step: below it, threads wait for each other longer than they save
 
 
 class TrainingDiverged(FloatingPointError):
@@ -64,33 +69,29 @@ class EMA:
             raise ValueError(f"decay must lie in [0, 1), got {decay}")
         self.decay, self.updates = decay, 0
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
-        self._pair(model)
-
-    def _pair(self, model: nn.Module) -> None:
         # lists made once: walking the module tree at every step costs more than the arithmetic
-        self.source = model
-        pairs = [(ours, theirs.detach()) for ours, theirs in zip(self.model.parameters(), model.parameters(), strict=True)]
-        # biases and norms are most of the tensors and few of the numbers: the averages lie in one tensor, and one call serves them all
-        self.vectors = [theirs for _, theirs in pairs if theirs.ndim == 1]
-        vectors = [ours for ours, theirs in pairs if theirs.ndim == 1]
-        self.averaged, self.weights = ([p[i] for p in pairs if p[1].ndim != 1] for i in (0, 1))
-        if vectors:
-            together = torch.cat([ours.data for ours in vectors])
-            for ours, view in zip(vectors, together.split([len(v) for v in vectors])):
-                ours.data = view
-            self.averaged.append(together)
-            self.weights.append(torch.empty_like(together))
+        self.averaged, self.weights = list(self.model.parameters()), [p.detach() for p in model.parameters()]
         self.buffers = list(zip(self.model.buffers(), model.buffers(), strict=True))
 
     @torch.no_grad()
     def update(self) -> None:
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        if self.vectors:
-            torch.cat(self.vectors, out=self.weights[-1])
         torch._foreach_lerp_(self.averaged, self.weights, 1 - decay)  # one fused call instead of one a tensor
         for ours, theirs in self.buffers:
             ours.copy_(theirs)
+
+
+class Work(TorchDispatchMode):
+    """Counts the floating-point operations of matrix products, convolutions and attention, forwards and backwards: `work.flops`."""
+
+    flops = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if count := flop_registry.get(func._overloadpacket):
+            self.flops += count(*args, **(kwargs or {}), out_val=result)
+        return result
 
 
 def learning_rate(step: int, steps: int, schedule: str = "cosine", warmup: int = 0) -> float:
@@ -115,13 +116,14 @@ class Run:
         history: one dict of floats every `log_every` steps, with "step" and "seconds"
         step, steps: where training is, and where it ends;  progress: step / steps in [0, 1)
         seconds: time spent in the loop;  interrupted: stopped by Ctrl-C or the stop button
+        flops: of a step, counted in the first one on a CPU
     """
 
     def __init__(self, model: nn.Module, optimisers: dict, accelerator: Accelerator, steps: int, clip: float | None, ema: float | None):
         self.model, self.optimisers, self.accelerator, self.steps, self.clip = model, optimisers, accelerator, steps, clip
         self.base_lr = {name: [g["lr"] for g in o.param_groups] for name, o in optimisers.items()}
         self.average = EMA(model, ema) if ema else None
-        self.step, self.seconds, self.interrupted, self.history = 0, 0.0, False, []
+        self.step, self.seconds, self.interrupted, self.history, self.flops = 0, 0.0, False, [], None
 
     @property
     def ema(self) -> nn.Module | None:
@@ -166,6 +168,7 @@ class Run:
             "step": self.step,
             "seconds": self.seconds,
             "history": self.history,
+            "flops": self.flops,
             "config": dict(getattr(self.model, "config", {})),
             "rng": {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []},
         }
@@ -179,7 +182,7 @@ class Run:
             self.average.updates = state["ema"]["updates"]
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
-        self.step, self.seconds, self.history = state["step"], state["seconds"], state["history"]
+        self.step, self.seconds, self.history, self.flops = state["step"], state["seconds"], state["history"], state.get("flops")
         torch.set_rng_state(state["rng"]["cpu"])
         if torch.cuda.is_available() and len(state["rng"]["cuda"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(state["rng"]["cuda"])
@@ -244,7 +247,8 @@ def fit(
         watch: called with the run at every log, for example `plotting.LossPlot()`
 
     Ctrl-C or the stop button ends training and keeps what was learned. Several processes (`accelerate launch`, `notebook_launcher`)
-    each take their own share of every batch; `batch_size` is the size of the whole batch.
+    each take their own share of every batch; `batch_size` is the size of the whole batch. On a CPU the first step counts its work, and a
+    small model trains on one thread: it is hardly slower, and a busy neighbour costs it less.
 
     Raises:
         TrainingDiverged: a loss became NaN or infinite
@@ -281,16 +285,21 @@ def fit(
     batches = epochs(tensors, batch_size, seed, skip=run.step * accumulate)
     bar = tqdm(total=steps, initial=run.step, unit="step", disable=not progress or not accelerator.is_main_process, mininterval=0.5)
     started = time.perf_counter() - run.seconds
+    threads, counting = torch.get_num_threads(), place.type == "cpu"
     try:
         while run.step < steps:
+            if counting:
+                torch.set_num_threads(threads if run.flops and run.flops >= SMALL else 1)
+                counting = run.flops is None
             for name, optimiser in optimisers.items():
                 for group, base in zip(optimiser.param_groups, run.base_lr[name], strict=True):
                     group["lr"] = base * learning_rate(run.step, steps, schedule, warmup)
             for _ in range(accumulate):
                 batch = tuple(t[rank::workers] for t in next(batches))
                 batch = batch if isinstance(data, tuple) else batch[0]
-                with accelerator.accumulate(model), accelerator.autocast():
+                with accelerator.accumulate(model), accelerator.autocast(), Work() if counting else nullcontext() as work:
                     logged = step(run, prepare(batch) if prepare else batch)
+                run.flops = work.flops if counting else run.flops
             if run.average:
                 run.average.update()
             run.step += 1
@@ -312,6 +321,7 @@ def fit(
             save_state(checkpoint, run.state_dict())
         bar.write(f"stopped at step {run.step} of {steps}; the model keeps what it has learned")
     finally:
+        torch.set_num_threads(threads)
         bar.close()
     model.eval()
     return run

@@ -475,8 +475,9 @@ start_here.TableExplorer()
 # %%
 from sklearn.metrics import mutual_info_score
 
-from course_lib.distributions import mutual_information
+from course_lib.distributions import kl_divergence, mutual_information
 
+show_source(kl_divergence)
 show_source(mutual_information)
 white = (x > 0.5).flatten(1)
 joint = torch.stack(

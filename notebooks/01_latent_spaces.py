@@ -267,6 +267,8 @@ for name, train, test in (("stored pixels", small, small_test), ("pixels + noise
 # Why does it climb? For any $q$, Jensen's inequality gives $\log p(x)\ge\sum_k q(k)\log\frac{p(x,k)}{q(k)}$, with equality for $q(k)=p(k\mid x)$. The E step makes the bound touch, the M step raises it. The VAE of lecture 02 climbs the same bound.
 
 # %%
+show_source(GaussianMixture.log_joint)
+show_source(GaussianMixture.responsibilities)
 show_source(GaussianMixture.em_step)
 
 # %%
@@ -388,6 +390,7 @@ for k in range(len(topic_words)):
 # **Predict first.** Tastes were made from three latents, and noise. Which rank predicts held-out ratings best, and what would a large rank do to ratings that it *has* seen?
 
 # %%
+show_source(latent_spaces.truncated_svd)
 show_source(latent_spaces.complete_ratings)
 films = datasets.ratings()
 ranks = range(1, 13)

@@ -180,7 +180,7 @@ widgets.NoiseExplorer(denoisers, x_test[3::50])
 # $\varepsilon\sim\mathcal N(0,I)$. Now $\partial z/\partial\mu=1$ and $\partial z/\partial\sigma=\varepsilon$. This is the **reparameterisation trick**.
 
 # %%
-from course_lib.distributions import DiagonalGaussian, gaussian_kl, reparameterise
+from course_lib.distributions import DiagonalGaussian, gaussian_kl, gaussian_kl_per_latent, reparameterise
 
 show_source(reparameterise)
 # test it: for f(z) = z², the gradient of E[f] is known: ∂/∂μ (μ² + σ²) = 2μ and ∂/∂log σ² = σ²
@@ -242,6 +242,7 @@ print(f"log p(x) {exact:.4f}   ELBO at the true posterior {elbo(best_mean[None],
 # **Predict first.** For a latent that the decoder ignores, which $\mu$ and $\sigma$ are cheapest? What does that latent's KL come to?
 
 # %%
+show_source(gaussian_kl_per_latent)
 show_source(gaussian_kl)
 # test it: the closed form against 100,000 samples
 cloud = DiagonalGaussian(torch.tensor([[0.5, -1.0, 0.0]]), torch.tensor([[0.3, -2.0, 0.0]]))
@@ -276,8 +277,8 @@ widgets.LatentMap(flat, flat.encode(x_test), unseen.y)
 # and the KL summed over latents, the rent would be 784 times too high. That slip is common, and looks like "my VAE only draws blurs".
 
 # %%
+show_source(VAE.terms)
 show_source(VAE.loss)
-show_source(VAE.terms, open=False)
 training.seed_everything(0)
 vae = VAE(latents=16, hidden=(128, 128))
 run = training.fit(vae, x, **live, watch=LossPlot(title="VAE"))
@@ -315,6 +316,7 @@ show_images(best.sample(40), columns=10)
 # Pixels are made 0 or 1 first, by a coin with the grey value as its chance of heads.
 
 # %%
+show_source(VAE.log_weights)
 show_source(VAE.iwae_bound)
 torch.manual_seed(0)
 binary = datasets.binarise(x_test[::5])
@@ -411,6 +413,7 @@ widgets.AnnealingPlayback(checkpoints.recordings("kl_annealing"))
 from course_lib.autoencoders import active_latents, beta_schedule
 
 show_source(beta_schedule)
+show_source(VAE.loss_with_free_bits)
 # do it yourself: the same small model with the rent 30 times too high (the slip of section 7), and the repair
 for beta in (30.0, 1.0):
     training.seed_everything(0)
@@ -632,7 +635,7 @@ widgets.DebiasingExplorer(observer.encode(pictures).detach(), groups, ["left", "
 # %%
 from course_lib.autoencoders import VectorQuantiser
 
-show_source(VectorQuantiser.forward)
+show_source(VectorQuantiser)
 vq = checkpoints.load("vqvae")
 torch.manual_seed(0)
 symbols = vq.encode(x_test[4::100])

@@ -399,6 +399,7 @@ print("largest singular values:", [round(torch.linalg.svdvals(m.weight.flatten(1
 
 # %%
 show_source(gans.Generator)
+show_source(gans.strided_layers)
 show_source(gans.Discriminator, open=False)
 
 # %%

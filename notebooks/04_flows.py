@@ -184,6 +184,7 @@ table(rows)
 # %%
 show_source(flows.Coupling.forward)
 show_source(flows.Coupling.inverse)
+show_source(flows.scale_and_shift)
 
 # %% [markdown]
 # **Test it**, with random weights: it inverts, and its log-determinant is the one that PyTorch finds from the whole Jacobian.
@@ -246,6 +247,7 @@ print(f"area under the flow's density {learned.exp().sum() * cell:.3f}")
 # **Predict first.** Eight layers of straight lines and eight of splines have the same networks but for the last layer. On which shape will the difference be largest: moons, or a checkerboard with sharp edges?
 
 # %%
+show_source(flows.knots, open=False)
 show_source(flows.rational_quadratic, open=False)
 torch.manual_seed(3)
 u = torch.linspace(-4, 4, 801)
@@ -287,6 +289,7 @@ print(f"there and back misses by {(mixing.inverse(mixed) - image).abs().max():.0
 
 # %%
 show_source(flows.Autoregressive)
+show_source(flows.InverseAutoregressive)
 rows = []
 wide = torch.randn(256, 64)
 for kind in ("realnvp", "maf", "iaf"):
@@ -367,6 +370,7 @@ plt.show()
 
 # %%
 show_source(flows.Velocity.with_tangents)
+show_source(flows.WithTrace)
 show_source(flows.ContinuousFlow.transform)
 torch.manual_seed(0)
 matrix = torch.randn(50, 50)
@@ -469,6 +473,7 @@ board = (torch.arange(8)[:, None] + torch.arange(8)) % 2
 squeezed, _ = flows.Squeeze()(board[None, None].float())
 kept, moved = flows.Coupling(nn.Identity(), order="checkerboard").split(squeezed)
 print(f"kept: {kept.unique().tolist()}, moved: {moved.unique().tolist()}")
+show_source(flows.Coupling.split)
 show_source(flows.Level)
 show_source(flows.ImageFlow.transform)
 

@@ -59,7 +59,7 @@ from IPython.display import Audio, display
 from course_lib import autoregressive as ar
 from course_lib import checkpoints, datasets, distributions, training
 from course_lib.datasets import binarise
-from course_lib.nn import masked_mlp
+from course_lib.nn import MaskedLinear, masked_mlp
 from course_lib.plotting import LossPlot, curves, show_images, show_source, table
 from course_lib.recipes import preset_for
 from course_lib.widgets import autoregressive as widgets
@@ -160,6 +160,7 @@ def show_mask(axis, mask, title):
     axis.spines[:].set_visible(False)
 
 
+show_source(MaskedLinear)
 show_source(masked_mlp)
 show_source(ar.MADE.in_turn)
 small = ar.MADE((1, 2, 3), hidden=(12, 12))
@@ -403,10 +404,11 @@ for i, name in enumerate(["red", "green", "blue"]):
 # - the vertical stack is computed once for each *row*,
 # - the horizontal stack once for each *pixel*, from the few stored columns that its kernel reaches.
 #
-# In the source, `begin_row` is the vertical stack and `step` the horizontal one.
+# Below is the naive loop, and what `sample_cached` keeps of each layer: `begin_row` is the vertical stack and `step` the horizontal one.
 
 # %%
-show_source(ar.sampling._Row, open=False)
+show_source(ar.sample_naive)
+show_source(ar.CachedLayer, open=False)
 torch.manual_seed(0)
 uniforms = torch.rand(1, 784)
 started = time.perf_counter()
@@ -495,7 +497,7 @@ with torch.no_grad():
     for t in range(60):  # a whole pass for every sample
         naive[:, t] = distributions.categorical_sample(uniforms[:, t], wavenet.logits(naive)[:, :, t])
 print(f"same sound as the naive loop: {torch.equal(ring, naive)}")
-played = distributions.inverse_mu_law(wavenet.sample(3, 4000, temperature=0.9))
+played = distributions.inverse_mu_law(wavenet.sample_fast(3, 4000, temperature=0.9))  # the same, as products of matrices
 figure, axes = plt.subplots(2, 3, figsize=(8.5, 3), sharex=True, sharey=True, layout="constrained")
 for axis, wave in zip(axes.flat, [*sounds.x[:3], *played]):
     axis.plot(torch.arange(320) / 8, wave[:320], linewidth=1)

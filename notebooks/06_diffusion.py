@@ -181,6 +181,7 @@ print(f"on the grid: mean {(p * grid).sum():.4f}, variance {(p * (grid - (p * gr
 
 # %%
 show_source(diffusion.Diffusion.loss)
+show_source(diffusion.Diffusion.target)
 show_source(diffusion.Diffusion.shares)
 
 # %% [markdown]
@@ -239,9 +240,10 @@ show_images(model.sample(20, told), columns=10)
 #
 # $$x_s=\alpha_s\hat x_0+\sqrt{\sigma_s^2-\eta^2\tilde\sigma^2}\;\hat\varepsilon+\eta\,\tilde\sigma\,\varepsilon_\text{new}$$
 #
-# $\tilde\sigma^2$ is the variance of section 3. $\eta=0$ is DDIM, $\eta=1$ is DDPM; the times may be any list. Pixels lie in $[-1,1]$, so the guess $\hat x_0$ is clipped to that, and $\hat\varepsilon$ computed again, for the two must still make $x_t$. (`jump` in the code is the same step written as one sum, for models that do not clip.)
+# $\tilde\sigma^2$ is the variance of section 3. $\eta=0$ is DDIM, $\eta=1$ is DDPM; the times may be any list. Pixels lie in $[-1,1]$, so the guess $\hat x_0$ is clipped to that, and $\hat\varepsilon$ computed again, for the two must still make $x_t$. (For models that do not clip, `sample_fast` writes each step as one sum of $x_t$ and $f$.)
 
 # %%
+show_source(diffusion.Diffusion.denoise)
 show_source(diffusion.estimates)
 show_source(diffusion.ddim_step)
 show_source(diffusion.sample)
@@ -338,6 +340,8 @@ show_images(model.unscaled(mixed), columns=9, row_labels=["pixels mixed"])
 # **Likelihood.** Points of the plane, where we can look at the density. Train, then ask the ODE at each place of a grid, and compare with the true density. (The model divides points by 1.5, so a density per unit is smaller by 1.5².)
 
 # %%
+show_source(diffusion.velocity, open=False)
+show_source(diffusion.velocity_and_trace, open=False)
 show_source(diffusion.ode_log_prob, open=False)
 training.seed_everything(0)
 points = toy2d("moons", 20_000).x

@@ -1,11 +1,43 @@
-"""For every test: the same random numbers, and no way out to the network."""
+"""For every test: one thread, the same random numbers, and no way out to the network; and which worker runs what."""
+
+import os
+
+# Before torch is loaded, and for every kernel and command that a test starts: pytest-xdist gives each core a test already.
+os.environ |= {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
 
 import random
 import socket
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+
+# What takes longest comes first, so that no worker is left with it at the end.
+LONGEST = ("test_browser.py", "test_exercises.py", ".ipynb", "test_lectures.py", "test_command_line.py")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Keep together, on one worker, what shares a kernel, a page or a class: a notebook, a lecture in the browser, an exercise."""
+
+    def together(item) -> str:
+        name = Path(item.nodeid.split("::")[0]).name
+        shared = getattr(item, "callspec", None) and item.callspec.params
+        for kind in ("lecture", "exercise") if shared else ():
+            if kind in shared:
+                return f"{name}:{getattr(shared[kind], 'name', shared[kind])}"
+        return name if name.endswith(".ipynb") else ""
+
+    for item in items:
+        if group := together(item):
+            item.add_marker(pytest.mark.xdist_group(group))
+
+    def order(item):
+        return next((i for i, name in enumerate(LONGEST) if item.nodeid.split("::")[0].endswith(name)), len(LONGEST))
+
+    items.sort(key=order)
+
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost", "", None)
 

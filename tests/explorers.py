@@ -1,61 +1,139 @@
-"""What an explorer shows, read back from its view, and what holds for every explorer."""
+"""The registry of every explorer of the course, with how to make one, and what holds for all of them.
+
+`test_widgets.py` runs the checks. The makers stand beside the tests of what is special about their explorers.
+"""
 
 import base64
-import html
 import io
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
+import test_autoencoders_widgets as autoencoders
+import test_autoregressive_widgets as autoregressive
+import test_diffusion_widgets_images as diffusion_images
+import test_diffusion_widgets_points as diffusion_points
+import test_flows_widgets as flows
+import test_gans_widgets_games as gans_games
+import test_gans_widgets_images as gans_images
+import test_latent_spaces_widgets as latent_spaces
+import test_metrics_widgets as metrics
+import test_start_here_widgets as start_here
+import torch
 from PIL import Image
+from views import told, values_of
+
+from course_lib.widgets import WIDE
 
 
-def pictures(explorer) -> dict[str, np.ndarray]:
-    """alt → pixels of every `<img>` shown."""
-    found = {}
-    for img in re.findall(r"<img[^>]*>", explorer.view.value):
-        alt = html.unescape(re.search(r'alt="([^"]*)"', img)[1])
-        found[alt] = np.asarray(Image.open(io.BytesIO(base64.b64decode(re.search(r"base64,([^\"]+)", img)[1]))))
-    return found
+@dataclass(frozen=True)
+class Made:
+    """How to make an explorer for the checks, and what is special about it.
+
+    make: gives one
+    figure: of how many characters its static figure may be: notebooks hold several of them in 1.5 MB
+    wide: of how many pixels a panel may be; what fits beside or below its controls when left out
+    longest: of how many characters the name of a control may be
+    numbers: whether the words of every picture hold at least one
+    without: names of controls that need not redraw
+    prepare: called with the explorer before its controls are moved
+    corners: whether all controls are sliders, which can stand at any of their ends together
+    """
+
+    make: Callable[[], Any]
+    figure: int = 250_000
+    wide: int | None = None
+    longest: int = 12
+    numbers: bool = True
+    without: tuple[str, ...] = ()
+    prepare: Callable[[Any], None] | None = None
+    corners: bool = False
+
+    @cached_property
+    def explorer(self) -> Any:
+        """One for all checks: making it is what takes long."""
+        return self.make()
 
 
-def picture(explorer, words: str) -> tuple[str, np.ndarray]:
-    """The one picture whose alt has these words."""
-    (found,) = [(alt, pixels) for alt, pixels in pictures(explorer).items() if words in alt]
-    return found
-
-
-def told(explorer) -> str:
-    """What the charts and drawings say to a reader who cannot see them."""
-    return " | ".join(map(html.unescape, re.findall(r'aria-label="([^"]*)"', explorer.view.value)))
-
-
-def number(pattern: str, text: str) -> float:
-    """The first number where `pattern` has its (…)."""
-    found = re.search(pattern.replace("(…)", r"(-?\d+(?:\.\d+)?)"), text)
-    assert found, f"{pattern!r} is not in {text!r}"
-    return float(found[1])
-
-
-def words(explorer) -> str:
-    """The text of the notes under the panels."""
-    return html.unescape(re.sub(r"<svg.*?</svg>", "", explorer.view.value, flags=re.S)).replace("−", "-")
+# topic-Explorer, or topic-Explorer-variant
+EVERY = {
+    "start_here-KLExplorer": Made(start_here.KLExplorer, 120_000, wide=620, corners=True),
+    "start_here-TableExplorer": Made(start_here.TableExplorer, 120_000, corners=True),
+    "start_here-JensenExplorer": Made(start_here.JensenExplorer, 120_000, corners=True),
+    "start_here-LikelihoodExplorer": Made(start_here.likelihood, 120_000, corners=True),
+    "start_here-FamilyChooser": Made(start_here.FamilyChooser, 120_000, wide=620, corners=True),
+    "latent_spaces-JointTableExplorer": Made(latent_spaces.joint),
+    "latent_spaces-ComponentExplorer": Made(latent_spaces.component),
+    "latent_spaces-RandomExplorer": Made(latent_spaces.random_images),
+    "latent_spaces-InterpolationExplorer": Made(latent_spaces.interpolation, wide=800),
+    "latent_spaces-TopicExplorer": Made(latent_spaces.topic),
+    "latent_spaces-MissingExplorer": Made(latent_spaces.missing, longest=15),  # "training images"
+    "autoencoders-LatentExplorer": Made(autoencoders.latent, 200_000, numbers=False),
+    "autoencoders-BetaExplorer": Made(autoencoders.beta, 200_000, numbers=False),
+    "autoencoders-BottleneckExplorer": Made(autoencoders.bottleneck, 200_000, numbers=False),
+    "autoencoders-LatentMap": Made(autoencoders.latent_map, 200_000, numbers=False),
+    "autoencoders-NoiseExplorer": Made(autoencoders.noise, 200_000, numbers=False),
+    "autoencoders-AnomalyExplorer": Made(autoencoders.anomaly, 200_000, numbers=False),
+    "autoencoders-AnnealingPlayback": Made(autoencoders.annealing, 200_000, numbers=False),
+    "autoencoders-DebiasingExplorer": Made(autoencoders.debiasing, 200_000, numbers=False),
+    "gans-OptimalExplorer": Made(gans_games.OptimalExplorer, 200_000),
+    "gans-GameExplorer": Made(gans_games.GameExplorer, 200_000),
+    "gans-TrainingMovie": Made(gans_games.movie, 200_000),
+    "gans-CollapseLab": Made(gans_games.lab, 200_000),
+    "gans-LiveGAN": Made(gans_games.live, 200_000),
+    "gans-ConditionalExplorer": Made(gans_images.conditional, 200_000),
+    "gans-StyleExplorer": Made(gans_images.style, 200_000),
+    "gans-ArithmeticExplorer": Made(gans_images.arithmetic, 200_000, wide=800),
+    "gans-ArithmeticExplorer-unread": Made(partial(gans_images.arithmetic, None), 200_000, wide=800),
+    "gans-TranslationExplorer": Made(gans_images.translation, 200_000),
+    "gans-TranslationExplorer-small": Made(gans_images.small, 200_000),
+    "flows-ChangeOfVariablesExplorer": Made(flows.ChangeOfVariablesExplorer),
+    "flows-LayerExplorer": Made(flows.layered),
+    "flows-TemperatureExplorer": Made(flows.warm, wide=510),
+    "flows-TrajectoryExplorer": Made(flows.carried),
+    "flows-InversionExplorer": Made(flows.InversionExplorer),
+    "autoregressive-DrawingExplorer": Made(autoregressive.drawing),
+    "autoregressive-ReceptiveFieldExplorer": Made(autoregressive.ReceptiveFieldExplorer),
+    "autoregressive-CompletionExplorer": Made(autoregressive.completion),
+    "autoregressive-NextPixelExplorer": Made(autoregressive.grey),
+    "autoregressive-NextCharacterExplorer": Made(autoregressive.characters, without=("prompt",)),  # a text has no ends, but its own tests
+    "autoregressive-DilationExplorer": Made(autoregressive.DilationExplorer),
+    "autoregressive-ClassExplorer": Made(autoregressive.classes),
+    "diffusion-DDIMExplorer": Made(diffusion_images.ddim),
+    "diffusion-GuidanceExplorer": Made(diffusion_images.guidance),
+    "diffusion-InpaintExplorer": Made(diffusion_images.painting, prepare=diffusion_images.fill_when_moved),
+    "diffusion-EditExplorer": Made(diffusion_images.editing),
+    "diffusion-NoiseExplorer": Made(diffusion_points.noisy),
+    "diffusion-ScoreExplorer": Made(diffusion_points.ScoreExplorer),
+    "diffusion-ReverseExplorer": Made(diffusion_points.reversed_),
+    "diffusion-TrajectoryExplorer": Made(diffusion_points.followed),
+    "metrics-CorruptionExplorer": Made(metrics.corruption, 320_000),
+    "metrics-SampleSizeExplorer": Made(metrics.sizes, 320_000),
+    "metrics-FeatureExplorer": Made(metrics.features, 320_000),
+    "metrics-CoverageExplorer": Made(metrics.CoverageExplorer, 320_000),
+    "metrics-TransportExplorer": Made(metrics.TransportExplorer, 320_000),
+    "metrics-LikelihoodExplorer": Made(metrics.LikelihoodExplorer, 320_000),
+    "metrics-LeaderboardExplorer": Made(metrics.ranked, 300_000, wide=WIDE),
+}
+TOPICS = sorted({name.split("-")[0] for name in EVERY})
 
 
 # --- what holds for every explorer
 
 
-def values_of(control) -> list:
-    """Every option of a menu; the ends of a slider."""
-    if isinstance(control, widgets.Checkbox):
-        return [True, False]
-    return [value for _, value in control._options_full] if hasattr(control, "options") else [control.min, control.max]
+def check_that_every_control_redraws(explorer, without: tuple[str, ...] = ()) -> None:
+    """Each of its values, and the way back to the first, gives another picture: other words about the same one do not count.
 
-
-def check_that_every_control_redraws(explorer) -> None:
-    """Each of its values, and the way back to the first, gives another picture: other words about the same one do not count."""
-    moved = [c for c in explorer.controls if c.has_trait("value") and not isinstance(c, widgets.Play) and len(values_of(c)) > 1]
+    None of them takes random numbers of the lecture's: its seed holds while a reader plays.
+    """
+    movable = [c for c in explorer.controls if c.has_trait("value") and not isinstance(c, widgets.Play) and c.description not in without]
+    moved = [c for c in movable if len(values_of(c)) > 1]
     assert moved
+    lectures = torch.get_rng_state()
     for control in moved:
         values, views = values_of(control), []
         for value in [*values, control.value]:
@@ -66,6 +144,25 @@ def check_that_every_control_redraws(explorer) -> None:
             assert explorer.milliseconds > 0
             views.append(re.sub(r'(alt|aria-label)="[^"]*"', "", explorer.view.value))
         assert len(set(views[:-1])) == len(values), f"{control.description} shows the same at two values"
+    assert torch.equal(torch.get_rng_state(), lectures), "random numbers of the lecture are gone"
+
+
+def check_every_corner(explorer) -> None:
+    """All controls are sliders, and can stand at any of their ends together."""
+    controls, before = explorer.controls, [control.value for control in explorer.controls]
+    assert all(isinstance(control, widgets.FloatSlider | widgets.IntSlider | widgets.SelectionSlider) for control in controls)
+
+    def put(values) -> None:
+        with explorer.held():
+            for control, value in zip(controls, values, strict=True):
+                control.value = value
+
+    ends = [values_of(control) for control in controls]
+    for corner in range(2 ** len(ends)):
+        put(each[-1] if corner >> i & 1 else each[0] for i, each in enumerate(ends))
+        assert 'role="alert"' not in explorer.view.value, explorer.settings()
+        assert "nan" not in explorer.view.value and "inf" not in told(explorer)
+    put(before)
 
 
 def check_the_names_of_controls(explorer, longest: int = 12) -> None:
@@ -92,7 +189,7 @@ def check_the_words_of_pictures(explorer, numbers: bool = True) -> None:
 
 
 def check_the_static_figure(explorer, at_most: int) -> None:
-    """Without a kernel there is a picture, of at most so many characters: notebooks hold several of them in 1.5 MB."""
+    """Without a kernel there is a picture, of at most so many characters."""
     data, metadata = explorer._repr_mimebundle_()
     page = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
     assert 400 < page.width <= 1.25 * 990 and page.height > 200
@@ -100,3 +197,10 @@ def check_the_static_figure(explorer, at_most: int) -> None:
     assert len(data["image/png"]) < at_most
     assert metadata["image/png"]["alt"] == data["text/plain"]
     assert data["text/plain"].startswith(type(explorer).__name__)
+
+
+def check_the_width(explorer, wide: int | None) -> None:
+    """No panel is wider than what is left beside a column of more than three controls, or below a row of them."""
+    wide = wide or (470 if len(explorer.controls) > 3 else WIDE)
+    shown = [int(width) for width in re.findall(r'<(?:img|svg)[^>]* width="(\d+)"', explorer.view.value)]
+    assert max([*shown, *(panel.size[0] for row in explorer.panels() for panel in row)]) <= wide

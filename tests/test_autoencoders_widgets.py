@@ -7,17 +7,10 @@ import re
 import numpy as np
 import pytest
 import torch
-from explorers import (
-    check_that_every_control_redraws,
-    check_the_names_of_controls,
-    check_the_static_figure,
-    check_the_words_of_pictures,
-    pictures,
-    told,
-)
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 from torch import nn
+from views import pictures, told
 
 from course_lib.distributions import DiagonalGaussian
 from course_lib.plotting.panels import tile
@@ -119,28 +112,6 @@ def debiasing(retrain=True):
     shades = torch.linspace(0, 1, 100)[:, None, None, None].expand(100, *SHAPE)
     share = (lambda w: {"common": 0.9, "rare": float(w[90:].sum())}) if retrain else None
     return DebiasingExplorer(z, groups, ["common", "rare"], shades, retrain=share)
-
-
-EVERY = [latent, beta, bottleneck, latent_map, noise, anomaly, annealing, debiasing]
-
-
-# --- what holds for every explorer
-
-
-@pytest.mark.parametrize("make", EVERY)
-def test_every_value_of_every_control_redraws(make):
-    check_that_every_control_redraws(make())
-
-
-@pytest.mark.parametrize("make", EVERY)
-def test_every_control_has_a_name_that_fits_and_a_readout(make):
-    check_the_names_of_controls(make())
-
-
-@pytest.mark.parametrize("make", EVERY)
-def test_every_picture_has_words_and_a_static_figure(make):
-    check_the_words_of_pictures(make(), numbers=False)
-    check_the_static_figure(make(), 200_000)
 
 
 @pytest.mark.parametrize("make, control", [(latent, "sliders"), (latent_map, "z1"), (noise, "level")])

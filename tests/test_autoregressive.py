@@ -546,12 +546,13 @@ def test_sequences_come_as_often_as_their_probability_says():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("dilations", [(1,), (1, 2, 4, 8), (3, 1, 5), (40,)])
+@pytest.mark.parametrize("sampler", ["sample", "sample_fast"])
 @torch.no_grad()
-def test_the_ring_buffer_equals_the_naive_way(dilations, dtype, monkeypatch):
+def test_the_ring_buffer_equals_the_naive_way(sampler, dilations, dtype, monkeypatch):
     model, met = rough(WaveNet(6, 8, dilations), 1.5).to(dtype), []
     u = torch.rand(3, 25, dtype=dtype)
     monkeypatch.setattr(ar.sequences, "categorical_sample", lambda v, logits: met.append(logits) or categorical_sample(v, logits))
-    x = model.sample(3, 25, 0.7, u)
+    x = getattr(model, sampler)(3, 25, 0.7, u)
     slow = torch.zeros(3, 25, dtype=torch.long)
     for t in range(25):
         slow[:, t] = inverse_cdf(u[:, t], model.logits(slow)[:, :, t] / 0.7)

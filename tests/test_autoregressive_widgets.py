@@ -6,17 +6,8 @@ import re
 import numpy as np
 import pytest
 import torch
-from explorers import (
-    check_that_every_control_redraws,
-    check_the_names_of_controls,
-    check_the_static_figure,
-    check_the_words_of_pictures,
-    number,
-    picture,
-    told,
-    words,
-)
 from scipy import special, stats
+from views import cells, number, picture, set_to, shaken, told, words
 
 from course_lib.autoregressive import CausalConv1d, CharLSTM, GatedPixelCNN, PixelCNN, WaveNet, sample_naive
 from course_lib.datasets import Text
@@ -30,19 +21,11 @@ from course_lib.widgets.autoregressive import (
     ReceptiveFieldExplorer,
 )
 from course_lib.widgets.autoregressive import images as image_explorers
-from course_lib.widgets.autoregressive.images import UNDRAWN, hidden_part
+from course_lib.widgets.autoregressive.images import hidden_part
 from course_lib.widgets.autoregressive.structure import BLIND, DEEP, FUTURE, NOT_YET, OUTPUT, SEEN, SIDE, sees
+from course_lib.widgets.pixels import UNDRAWN
 
 ALPHABET = "\n abcdefghij"
-
-
-def shaken(model, size, seed=0):
-    """The model with random weights, far enough from 0 that it says something."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in model.parameters():
-            p += size * torch.randn(p.shape, generator=generator)
-    return model.eval()
 
 
 def pixel_model(output="bernoulli", levels=2, classes=0, seed=0):
@@ -79,16 +62,6 @@ def classes():
     return ClassExplorer(pixel_model(classes=10))
 
 
-EVERY = [drawing, ReceptiveFieldExplorer, completion, grey, characters, DilationExplorer, classes]
-
-
-def set_to(explorer, **values):
-    for name, value in values.items():
-        getattr(explorer, name).value = value
-    assert 'role="alert"' not in explorer.view.value, explorer.view.value
-    return explorer
-
-
 def pixels_of(sheet, k, side=8):
     """The colours (side, side, 3) in the middle of each large pixel of the k-th picture of a sheet."""
     size = sheet.shape[0]
@@ -97,39 +70,11 @@ def pixels_of(sheet, k, side=8):
     return one[2:-2, 2:-2][scale // 2 :: scale, scale // 2 :: scale]
 
 
-def cells(sheet, across, side=8):
-    """The pictures of a sheet, one pixel apart."""
-    rows = (sheet.shape[0] + 1) // (side + 1)
-    return np.stack([sheet[r * (side + 1) :][:side, c * (side + 1) :][:, :side] for r in range(rows) for c in range(across)])
-
-
 def random_numbers(n, seed, size=64):
     return torch.rand(n, size, generator=torch.Generator().manual_seed(seed))
 
 
-# --- what holds for every explorer
-
-
-@pytest.mark.parametrize("make", EVERY)
-def test_every_control_redraws(make):
-    explorer = make()
-    explorer.controls = [c for c in explorer.controls if c.description != "prompt"]  # a text has no ends; it has tests of its own
-    check_that_every_control_redraws(explorer)
-
-
-@pytest.mark.parametrize("make", EVERY)
-def test_every_control_has_a_name_that_fits(make):
-    check_the_names_of_controls(make())
-
-
-@pytest.mark.parametrize("make", EVERY)
-def test_every_picture_has_words(make):
-    check_the_words_of_pictures(make())
-
-
-@pytest.mark.parametrize("make", EVERY)
-def test_every_explorer_has_a_static_figure(make):
-    check_the_static_figure(make(), 250_000)
+# --- several of them at once
 
 
 def test_no_explorer_uses_up_the_random_numbers_of_a_lecture():

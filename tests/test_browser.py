@@ -153,6 +153,7 @@ def lab(tmp_path_factory):
             stdout=out,
             stderr=out,
             stdin=subprocess.DEVNULL,
+            env={name: value for name, value in os.environ.items() if name != "COURSE_DATA_DIR"},
             start_new_session=True,
         )
     try:
@@ -181,7 +182,7 @@ def kernels(address, token, method="GET", kernel=""):
 
 @pytest.fixture(scope="module", params=LECTURES)
 def lecture(request, lab):
-    """A lecture after Run All Cells, and what the console said."""
+    """A lecture after Run All Cells on what ships with the course, and what the console said. This is where each lecture is run."""
     from playwright.sync_api import sync_playwright
 
     address, token = lab

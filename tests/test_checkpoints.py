@@ -1,6 +1,9 @@
 """Shipped weights: whole, described, reproducible, and refused when damaged."""
 
+import copy
+import inspect
 import json
+import pickle
 import re
 
 import pytest
@@ -8,6 +11,7 @@ import torch
 
 from course_lib import checkpoints, recipes, training
 from course_lib.autoencoders import VAE
+from course_lib.diffusion import LatentDiffusion
 
 
 @pytest.fixture
@@ -30,6 +34,17 @@ def test_a_saved_model_comes_back_the_same(folder):
     assert half.prior.mean.dtype == torch.float32 and not half.training and not any(p.requires_grad for p in half.parameters())
     assert exact.record["parameters"] == sum(p.numel() for p in model.parameters())
     assert exact.config == model.config
+
+
+def test_a_model_keeps_the_arguments_it_was_built_from_and_its_signature():
+    model = VAE((1, 4, 4), 2, hidden=(8,), beta=4)
+    assert list(model.config) == list(inspect.signature(VAE).parameters) and VAE.__init__.__name__ == "__init__"
+    assert model.config["shape"] == [1, 4, 4] and model.config["latents"] == 2 and model.config["prior"] == "normal"
+    assert copy.deepcopy(model).config == pickle.loads(pickle.dumps(model)).config == model.config
+    # a class that is built on another keeps its own arguments, not those it hands on
+    assert list(LatentDiffusion().config) == list(inspect.signature(LatentDiffusion).parameters)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'depth'"):
+        VAE(depth=3)
 
 
 def test_the_averaged_copy_of_a_model_can_be_saved_in_full_precision(folder):

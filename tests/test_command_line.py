@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from course_lib import checkpoints, datasets, recipes
 from course_lib.__main__ import app, main
+from course_lib.autoencoders import Autoencoder
 
 TINY = {"steps": 4, "device": "cpu", "progress": False}
 
@@ -65,6 +66,17 @@ def test_mistakes_end_in_one_sentence(words, message, monkeypatch):
     with pytest.raises(SystemExit) as stop:
         main()
     assert message in str(stop.value) and "\n" not in str(stop.value)
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path, small_mnist, monkeypatch):
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Autoencoder, "loss", stop)
+    words = ["train", "ae_mnist_d2", "--preset", "cpu", "--steps", "2", "--out", str(tmp_path), "--device", "cpu"]
+    monkeypatch.setattr("sys.argv", ["course_lib", *words])
+    with pytest.raises(SystemExit, match="stopped at step 0; the same command goes on from there"):
+        main()
 
 
 def test_doctor_says_what_the_machine_has(monkeypatch, tmp_path):

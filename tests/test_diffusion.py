@@ -47,6 +47,7 @@ from course_lib.diffusion import (
     ode_log_prob,
     paired_by_transport,
     sample,
+    sample_fast,
     variational_bound,
 )
 from course_lib.diffusion import recipes as diffusion_recipes
@@ -287,7 +288,8 @@ def test_targets_split_into_the_data_and_the_noise_they_came_from(name, predict)
     target = model.target(x, noise, t)
     alpha, sigma = (c.view(-1, 1, 1) for c in coefficients(name, model.schedule.log_snr(t)))
     assert torch.allclose(target, words(predict, x, noise, alpha, sigma), atol=1e-9)
-    back = model.split(target, model.schedule.noised(x, t, noise), t)
+    model.answer = lambda *_: target
+    back = model.denoise(model.schedule.noised(x, t, noise), t)
     assert torch.allclose(back[0], x, atol=1e-9) and torch.allclose(back[1], noise, atol=1e-9)
 
 
@@ -621,6 +623,18 @@ def test_guidance_moves_along_the_line_between_untold_and_told(build):
         assert torch.allclose(noise, untold + w * (told - untold), atol=1e-8)
         alpha, sigma = model.schedule.at(t)
         assert torch.allclose(alpha * x + sigma * noise, x_t, atol=1e-9)
+
+
+@pytest.mark.parametrize("predict", PREDICTIONS)
+@pytest.mark.parametrize("name", SCHEDULES)
+@torch.no_grad()
+def test_the_fast_sampler_agrees_with_the_plain_one(name, predict):
+    model = shaken(PointDiffusion(2, 16, 1, name, predict, classes=3), 0.3).double()
+    start, y, times = torch.randn(6, 2, dtype=torch.float64), torch.arange(6) % 3, model.schedule.times(7)
+    for guidance in (0.0, 1.0, 3.0):
+        plain, fast = (f(model, start, times, y, guidance=guidance) for f in (sample, sample_fast))
+        assert torch.allclose(plain, fast, rtol=1e-8, atol=1e-8)
+        assert torch.equal(model.sample(6, y, guidance, steps=7, start=start), fast)
 
 
 @torch.no_grad()

@@ -1,28 +1,19 @@
 """The explorers of a diffusion of digits, on models so small or so simple that the right picture and the right number are known."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from explorers import (
-    check_that_every_control_redraws,
-    check_the_names_of_controls,
-    check_the_static_figure,
-    check_the_words_of_pictures,
-    number,
-    picture,
-    pictures,
-    told,
-    words,
-)
 from scipy.spatial.distance import pdist
+from views import cells as cells_of
+from views import number, picture, pictures, set_to, told, words
 
 from course_lib import datasets
 from course_lib.diffusion import ImageDiffusion, PointDiffusion
 from course_lib.metrics import digit_network
 from course_lib.plotting.panels import to_uint8
-from course_lib.widgets.autoregressive.images import UNDRAWN
 from course_lib.widgets.diffusion import images as image_explorers
 from course_lib.widgets.diffusion.images import (
     DRAWINGS,
@@ -33,6 +24,7 @@ from course_lib.widgets.diffusion.images import (
     alike,
     rasterised,
 )
+from course_lib.widgets.pixels import UNDRAWN
 
 RECORD = {
     "samples": 2000,
@@ -109,20 +101,13 @@ def editing(model=None):
     return EditExplorer(Quick() if model is None else model, digits())
 
 
-EVERY = [ddim, guidance, painting, editing]
+cells = partial(cells_of, side=28)
 
 
-def set_to(explorer, **values):
-    for name, value in values.items():
-        getattr(explorer, name).value = value
-    assert 'role="alert"' not in explorer.view.value, explorer.view.value
-    return explorer
-
-
-def cells(sheet, across):
-    """The pictures of a sheet, one pixel apart."""
-    rows = (sheet.shape[0] + 1) // 29
-    return np.stack([sheet[r * 29 :][:28, c * 29 :][:, :28] for r in range(rows) for c in range(across)])
+def fill_when_moved(explorer):
+    """Painting fills in when it is told to: tell it whenever a slider moves."""
+    for control in (explorer.image, explorer.repeats, explorer.noise):
+        control.observe(lambda _change: explorer.fill.click(), "value")
 
 
 def clean(model, x_t, t, y, w=1.0):
@@ -137,35 +122,12 @@ def clean(model, x_t, t, y, w=1.0):
     return said.clamp(-1, 1)
 
 
-# --- what holds for every explorer
-
-
-@pytest.mark.parametrize("make", EVERY)
-def test_every_control_redraws(make):
-    explorer = make()
-    if make is painting:  # it fills in when it is told to
-        for control in (explorer.image, explorer.repeats, explorer.noise):
-            control.observe(lambda _change: explorer.fill.click(), "value")
-    check_that_every_control_redraws(explorer)
-
-
-@pytest.mark.parametrize("make", EVERY)
-def test_every_control_has_a_name_that_fits(make):
-    check_the_names_of_controls(make())
-
-
-@pytest.mark.parametrize("make", EVERY)
-def test_every_picture_has_words(make):
-    check_the_words_of_pictures(make())
-
-
-@pytest.mark.parametrize("make", EVERY)
-def test_every_explorer_has_a_static_figure(make):
-    check_the_static_figure(make(), 250_000)
+# --- several of them at once
 
 
 def test_no_explorer_uses_up_the_random_numbers_of_a_lecture():
     model, images = Quick(), digits()
+    digit_network("cpu")  # loaded once, with random weights before it has its own
     torch.manual_seed(4)
     expected = torch.rand(3)
     torch.manual_seed(4)
@@ -176,7 +138,7 @@ def test_no_explorer_uses_up_the_random_numbers_of_a_lecture():
     assert torch.equal(torch.rand(3), expected)
 
 
-@pytest.mark.parametrize("make", EVERY)
+@pytest.mark.parametrize("make", [ddim, guidance, painting, editing])
 def test_a_model_in_training_stays_so_and_is_asked_at_rest(make):
     model = Oracle().train()
     explorer = make(model)
@@ -496,7 +458,7 @@ def test_words_about_completions_are_right():
     explorer = painting()
     explorer.parts["middle"].click()
     fill(set_to(explorer, image=2, repeats=4, noise=9))
-    x, read = explorer._kept[explorer.key]
+    x, read = explorer._filled[explorer.key]
     x, image = x[:, 0].numpy(), digits()[2, 0].numpy() / 255
     assert "agree exactly" in words(explorer) and np.abs(x - image)[:, ~explorer.hidden].max() < 1e-6
     assert number("standard deviation of (…) a pixel", words(explorer)) == pytest.approx(x[:, explorer.hidden].std(0).mean(), abs=0.006)

@@ -5,18 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from explorers import (
-    check_that_every_control_redraws,
-    check_the_names_of_controls,
-    check_the_static_figure,
-    check_the_words_of_pictures,
-    number,
-    picture,
-    told,
-    words,
-)
 from scipy import stats
 from torch import nn
+from views import cells, number, picture, shaken, told, words
 
 from course_lib.diffusion import Diffusion, ImageDiffusion, PointDiffusion
 from course_lib.widgets.diffusion import NoiseExplorer, ReverseExplorer, ScoreExplorer, TrajectoryExplorer, paths, scores
@@ -37,15 +28,6 @@ def factors(name, t):
 
 def digits(n=3):
     return torch.randint(0, 256, (n, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(5))
-
-
-def shaken(model, size, seed=0):
-    """The model with random weights, so that it says something."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in model.parameters():
-            p += size * torch.randn(p.shape, generator=generator)
-    return model.eval()
 
 
 def image_model(classes=2):
@@ -75,29 +57,7 @@ def followed():
     return Small(models)
 
 
-EVERY = [noisy, ScoreExplorer, reversed_, followed]
-
-
-# --- what holds for every explorer
-
-
-@pytest.mark.parametrize("make", EVERY)
-def test_every_value_of_every_control_redraws(make):
-    check_that_every_control_redraws(make())
-
-
-@pytest.mark.parametrize("make", EVERY)
-def test_every_control_has_a_name_that_fits_and_a_readout(make):
-    check_the_names_of_controls(make())
-
-
-@pytest.mark.parametrize("make", EVERY)
-def test_every_picture_has_words_and_a_static_figure(make):
-    check_the_words_of_pictures(make())
-    check_the_static_figure(make(), 250_000)
-
-
-@pytest.mark.parametrize("make", EVERY)
+@pytest.mark.parametrize("make", [noisy, ScoreExplorer, reversed_, followed])
 def test_the_seed_of_a_lecture_is_left_alone(make):
     explorer = make()
     scores.walk.cache_clear()
@@ -115,11 +75,6 @@ def test_the_seed_of_a_lecture_is_left_alone(make):
 
 
 # --- noise
-
-
-def cells(sheet, across, side=8):
-    """The pictures of a sheet, one pixel apart."""
-    return np.stack([sheet[:, k * (side + 1) :][:, :side] for k in range(across)])
 
 
 @pytest.mark.parametrize("name", list(ALPHA_BAR))

@@ -3,6 +3,7 @@
 The cells of an exercise that grading needs have a grade_id: the classes here are graded without the others, which only show pictures.
 """
 
+import ast
 import csv
 import html
 import os
@@ -229,6 +230,38 @@ def test_every_answer_is_followed_by_its_check_and_then_its_hidden_test(exercise
             assert names[i + 1] == f"grade_{name}"
     assert set(exercise.answer_of) == set(exercise.tasks)
     assert set(exercise.most) <= {*exercise.tasks, *exercise.by_hand}
+
+
+@every_exercise
+def test_a_hidden_test_changes_no_name_of_the_notebook(exercise):
+    """It runs among the student's cells: what it imports or defines must not hide what they use."""
+
+    def bound(source: str) -> dict[str, str]:
+        """Names that a cell binds at its top level, and how."""
+        found = {}
+        for node in ast.parse("\n".join(line for line in source.splitlines() if not line.lstrip().startswith("!"))).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                found |= {
+                    alias.asname or alias.name.split(".")[0]: ast.unparse(alias) + getattr(node, "module", "") for alias in node.names
+                }
+            elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+                found[node.name] = "def"
+            elif isinstance(node, ast.Assign):
+                found |= {name.id: "=" for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+        return found
+
+    code = [
+        (cell.metadata.get("nbgrader", {}).get("grade_id", ""), bound(cell.source))
+        for cell in exercise.solution().cells
+        if cell.cell_type == "code"
+    ]
+    elsewhere = {}
+    for name, names in code:
+        if not name.startswith("grade_"):
+            elsewhere |= names
+    for name, names in code:
+        if name.startswith("grade_"):
+            assert not {key for key in names if key in elsewhere and elsewhere[key] != names[key]}, name
 
 
 # --------------------------------------------------------------------------------------------------------------------

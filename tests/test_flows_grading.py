@@ -7,7 +7,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from course_lib.grading import CheckFailed, fixtures, grid
-from course_lib.grading.flows import OUTSIDERS, TRIANGULAR, measure
+from course_lib.grading.flows import COUPLE, OUTSIDERS, TRIANGULAR, UNCOUPLE, measure
 
 
 def test_measure_agrees_with_sklearn_and_finds_the_worst_of_the_others():
@@ -50,3 +50,10 @@ def test_triangular_cases_are_triangular_and_hold_no_zero_on_the_diagonal():
         assert torch.equal(jacobians, jacobians.tril())
         assert jacobians.diagonal(dim1=-2, dim2=-1).all()
         assert (jacobians.diagonal(dim1=-2, dim2=-1) < 0).any()
+
+
+def test_the_way_back_undoes_the_way_forth():
+    for x, *functions in UNCOUPLE.cases:
+        z, _ = UNCOUPLE._expected(COUPLE.truth, (x, *functions)).values
+        [again] = UNCOUPLE._expected(UNCOUPLE.answer, (z, *functions)).values
+        torch.testing.assert_close(again, x.double(), rtol=0, atol=1e-3)  # a scale of exp(−28) costs digits

@@ -6,17 +6,8 @@ import re
 import numpy as np
 import pytest
 import torch
-from explorers import (
-    check_that_every_control_redraws,
-    check_the_names_of_controls,
-    check_the_static_figure,
-    check_the_words_of_pictures,
-    number,
-    picture,
-    told,
-    words,
-)
 from scipy import integrate, stats
+from views import cells, number, picture, shaken, told, words
 
 from course_lib.datasets.toy2d import plane
 from course_lib.flows import ActNorm, ContinuousFlow, Flow, ImageFlow, InvertibleLinear, Permutation
@@ -30,15 +21,6 @@ from course_lib.widgets.flows import (
     described,
     partly,
 )
-
-
-def shaken(model, size, seed=0):
-    """The model with random weights, so that no layer is the identity."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in model.parameters():
-            p += size * torch.randn(p.shape, generator=generator)
-    return model.eval()
 
 
 def flow(kind="realnvp", layers=3, **kwargs):
@@ -78,28 +60,6 @@ def drift(matrix=((0.0, 0.0), (0.0, 0.0)), bias=(0.0, 0.0), tall=(0.0, 0.0)):
 
 def carried():
     return TrajectoryExplorer(drift(((0.3, 0.8), (-0.8, -0.4)), (0.5, 0.2)), points())
-
-
-EVERY = [ChangeOfVariablesExplorer, layered, warm, carried, InversionExplorer]
-
-
-# --- what holds for every explorer
-
-
-@pytest.mark.parametrize("make", EVERY)
-def test_every_value_of_every_control_redraws(make):
-    check_that_every_control_redraws(make())
-
-
-@pytest.mark.parametrize("make", EVERY)
-def test_every_control_has_a_name_that_fits_and_a_readout(make):
-    check_the_names_of_controls(make())
-
-
-@pytest.mark.parametrize("make", EVERY)
-def test_every_picture_has_words_and_a_static_figure(make):
-    check_the_words_of_pictures(make())
-    check_the_static_figure(make(), 250_000)
 
 
 # --- one dimension
@@ -332,12 +292,6 @@ def test_what_has_no_layers_in_the_plane_is_refused(models, sentence):
 
 
 # --- images
-
-
-def cells(sheet, across, side=8):
-    """The pictures of a sheet, one pixel apart."""
-    rows = (sheet.shape[0] + 1) // (side + 1)
-    return np.stack([sheet[r * (side + 1) :][:side, c * (side + 1) :][:, :side] for r in range(rows) for c in range(across)])
 
 
 @pytest.mark.parametrize("temperature, seed", [(0.7, 0), (1.2, 4)])

@@ -20,14 +20,14 @@ from torch import nn
 from course_lib import datasets, gans, metrics, training
 from course_lib.datasets import Dataset
 from course_lib.datasets.toy2d import plane
-from course_lib.gans import GAN, PointGAN, ProgressiveGAN, StyleGAN, films, gan_step, recipes
+from course_lib.gans import GAN, PointGAN, ProgressiveGAN, StyleGAN, films, gan_step, gan_step_with_cures, recipes
 
 TINY = {"shape": (1, 8, 8), "width": 4}
 QUIET = {"progress": False, "device": "cpu"}
 # Adam moves each weight by about its rate, so that three steps show
 FAST = {"lr": 0.01}
 
-GAMES = {  # every kind of model that `gan_step` trains
+GAMES = {  # every kind of model that `gan_step_with_cures` trains
     "dcgan": lambda: GAN(**TINY, latents=3),
     "wgan_gp": lambda: GAN(**TINY, latents=3, loss="wasserstein", norm="none", penalty=10.0),
     "clipped": lambda: GAN(**TINY, latents=3, loss="wasserstein", clip=0.01),
@@ -47,7 +47,7 @@ def images(n=16, shape=(1, 8, 8)):
 
 
 def batch_for(model, n=16):
-    """What `gan_step` is given for this model."""
+    """What `gan_step_with_cures` is given for this model."""
     if isinstance(model, PointGAN):
         return torch.randn(n, 2)
     return (images(n), torch.arange(n) % model.classes) if model.classes else images(n)
@@ -292,7 +292,7 @@ def test_penalties_name_what_does_not_fit():
 
 
 class Turns:
-    """What `gan_step` needs of a run, which notes what each update would do, and does it."""
+    """What `gan_step_with_cures` needs of a run, which notes what each update would do, and does it."""
 
     def __init__(self, model, step=0):
         self.model, self.step, self.losses, self.optimisers = model, step, [], model.optimisers(**FAST)
@@ -314,11 +314,24 @@ class Turns:
 def test_each_player_moves_only_in_its_own_turn(name):
     model = GAMES[name]()
     run = Turns(model)
-    logged = gan_step(run, batch_for(model))
+    logged = gan_step_with_cures(run, batch_for(model))
     assert [n for n, _ in run.losses] == ["discriminator", "generator"]
     assert set(logged) == {"discriminator", "generator"} and all(torch.isfinite(v) for v in logged.values())
     if not model.penalty and not model.r1:
         assert logged["discriminator"].item() == run.losses[0][1]
+
+
+@pytest.mark.parametrize("build", [lambda: PointGAN(width=8), GAMES["dcgan"]], ids=["points", "images"])
+def test_the_plain_step_is_the_one_with_cures_where_there_are_none(build):
+    models = []
+    for step in (gan_step, gan_step_with_cures):
+        training.seed_everything(0)
+        models.append(build())
+        run = Turns(models[-1])
+        for _ in range(3):
+            step(run, batch_for(models[-1]))
+        assert [n for n, _ in run.losses] == ["discriminator", "generator"] * 3
+    assert torch.equal(flat(models[0].parameters()), flat(models[1].parameters()))
 
 
 def test_the_generator_waits_for_its_critic():
@@ -326,13 +339,13 @@ def test_the_generator_waits_for_its_critic():
     run = Turns(model)
     for step in range(7):
         run.step = step
-        gan_step(run, batch_for(model))
+        gan_step_with_cures(run, batch_for(model))
     turns = [n for n, _ in run.losses]
     assert Counter(turns) == {"discriminator": 7, "generator": 3}
     assert turns[:3] == ["discriminator", "generator", "discriminator"]  # at steps 0, 3 and 6
     before = flat(model.generator.parameters())
     run.step = 7
-    gan_step(run, batch_for(model))
+    gan_step_with_cures(run, batch_for(model))
     assert torch.equal(flat(model.generator.parameters()), before) and all(p.grad is None for p in model.generator.parameters())
 
 
@@ -344,7 +357,7 @@ def test_the_penalties_enter_the_discriminators_loss_with_their_weights():
         run = Turns(model)
         state = torch.get_rng_state()
         weights = {k: v.clone() for k, v in model.state_dict().items()}
-        logged = gan_step(run, x)
+        logged = gan_step_with_cures(run, x)
         points = [v for v in asked if v.requires_grad and v.is_leaf]
         assert len(points) == 1
         model.score = score
@@ -369,7 +382,7 @@ def test_clipping_keeps_the_critic_in_its_box():
     gans.clip_weights(layer, 0.5)
     assert torch.equal(layer.weight, torch.tensor([[-0.5, 0.2]])) and layer.bias.item() == 0.5 and layer.weight.requires_grad
     model = PointGAN(width=8, loss="wasserstein", clip=0.05)
-    training.fit(model, torch.randn(64, 2), steps=5, batch_size=16, step=gan_step, optimisers=model.optimisers(**FAST), **QUIET)
+    training.fit(model, torch.randn(64, 2), steps=5, batch_size=16, step=gan_step_with_cures, optimisers=model.optimisers(**FAST), **QUIET)
     weights = flat(model.discriminator.parameters()).abs()
     assert weights.max().item() == pytest.approx(0.05) and (weights == weights.max()).sum() > 1
     assert flat(model.generator.parameters()).abs().max() > 0.06
@@ -390,7 +403,7 @@ def test_under_accumulation_a_turn_leaves_no_gradient_with_the_other_player():
                     left.append(p.grad is g if g is None or p.grad is None else torch.equal(p.grad, g))
 
         run.update = watched
-        out = gan_step(run, batch)
+        out = gan_step_with_cures(run, batch)
         run.update = update
         return out
 
@@ -420,7 +433,9 @@ def test_every_loss_leads_to_the_data(loss):
     cure = {"penalty": 0.3, "critic_steps": 3} if loss == "wasserstein" else {"r1": 1.0}
     model = PointGAN(width=32, scale=1.0, loss=loss, **cure)
     optimisers = model.optimisers(lr=2e-3, betas=(0.0, 0.9))
-    run = training.fit(model, x, steps=500, batch_size=64, step=gan_step, optimisers=optimisers, schedule="linear", ema=0.98, **QUIET)
+    run = training.fit(
+        model, x, steps=500, batch_size=64, step=gan_step_with_cures, optimisers=optimisers, schedule="linear", ema=0.98, **QUIET
+    )
     made = run.ema.sample(4000)
     assert torch.allclose(made.mean(0), x.mean(0), atol=0.8)
     assert ((made.std(0) > 0.1) & (made.std(0) < 2.2)).all()
@@ -549,7 +564,7 @@ def test_wrong_words_and_numbers_are_named():
 )
 def test_wrong_images_are_named_before_training_starts(name, x, message):
     model = gans.Pix2Pix(**TINY) if name == "pix2pix" else GAMES[name]()
-    step = gans.pix2pix_step if name == "pix2pix" else gan_step
+    step = gans.pix2pix_step if name == "pix2pix" else gan_step_with_cures
     with pytest.raises(ValueError, match=message):
         training.fit(model, x, steps=1, batch_size=4, step=step, optimisers=model.optimisers(), **QUIET)
 
@@ -569,7 +584,7 @@ def test_convolutions_start_as_the_dcgan_paper_says():
 def test_spectral_norm_makes_every_largest_singular_value_one(name):
     model = GAMES["projection"]() if name == "projection" else GAN(**TINY, latents=3, norm="spectral", minibatch=True)
     data = batch_for(model)
-    training.fit(model, data, steps=40, batch_size=16, step=gan_step, optimisers=model.optimisers(lr=1e-3), **QUIET)
+    training.fit(model, data, steps=40, batch_size=16, step=gan_step_with_cures, optimisers=model.optimisers(lr=1e-3), **QUIET)
     normed = [m for m in model.discriminator.modules() if hasattr(m, "parametrizations")]
     assert len(normed) == 4  # two convolutions, the judge, and the labels or the comparison of samples
     for module in normed:
@@ -1123,9 +1138,9 @@ def test_looking_at_points_leaves_training_as_it_was():
     def look(run, batch):
         films.score_points(run.model)
         films.landscape(run.model, plane(4, 4.0))
-        return gan_step(run, batch)
+        return gan_step_with_cures(run, batch)
 
-    plain, watched = (films.train_points(points, 4, 16, 0, step=step, width=8) for step in (gan_step, look))
+    plain, watched = (films.train_points(points, 4, 16, 0, step=step, width=8) for step in (gan_step_with_cures, look))
     assert torch.equal(flat(plain.parameters()), flat(watched.parameters()))
     samples, modes, good = films.score_points(plain)
     assert samples.shape == (2500, 2) and (modes, good) == gans.modes_covered(samples, films.CENTRES, films.STD)

@@ -9,17 +9,9 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 import torch
-from explorers import (
-    check_that_every_control_redraws,
-    check_the_names_of_controls,
-    check_the_static_figure,
-    check_the_words_of_pictures,
-    number,
-    told,
-    words,
-)
 from PIL import Image
 from scipy import integrate, stats
+from views import number, told, words
 
 from course_lib.gans import GAMES, LOSSES, METHODS, PointGAN, modes_covered
 from course_lib.plotting.panels import CYCLE, INK
@@ -79,9 +71,6 @@ def live():
     return explorer
 
 
-EVERY = [OptimalExplorer, GameExplorer, movie, lab, live]
-
-
 def svgs(explorer):
     return [ET.fromstring(part) for part in re.findall(r"<svg.*?</svg>", explorer.view.value, re.S)]
 
@@ -93,25 +82,6 @@ def paths(explorer, color):
         [[tuple(map(float, pair.split())) for pair in part.split("L")] for part in re.split("M", p.get("d").replace("h0", ""))[1:]]
         for p in drawn
     ][1:]
-
-
-# --- what holds for every explorer
-
-
-@pytest.mark.parametrize("make", EVERY)
-def test_every_value_of_every_control_redraws(make):
-    check_that_every_control_redraws(make())
-
-
-@pytest.mark.parametrize("make", EVERY)
-def test_every_control_has_a_name_that_fits_and_a_readout(make):
-    check_the_names_of_controls(make())
-
-
-@pytest.mark.parametrize("make", EVERY)
-def test_every_picture_has_words_and_a_static_figure(make):
-    check_the_words_of_pictures(make())
-    check_the_static_figure(make(), 200_000)
 
 
 # --- the best discriminator

@@ -3,23 +3,14 @@
 import base64
 import io
 import re
-from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from explorers import (
-    check_that_every_control_redraws,
-    check_the_names_of_controls,
-    check_the_static_figure,
-    check_the_words_of_pictures,
-    picture,
-    pictures,
-    told,
-)
 from PIL import Image
 from scipy import ndimage
 from torch import nn
+from views import picture, pictures, told
 
 from course_lib.gans import GAN, Pix2Pix, StyleGAN
 from course_lib.plotting.panels import CYCLE
@@ -128,34 +119,7 @@ def small():
     return translation("superresolution")
 
 
-EXPLORERS = [conditional, style, arithmetic, partial(arithmetic, None), translation, small]
-
-
-# --- all of them
-
-
-@pytest.mark.parametrize("make", EXPLORERS)
-def test_every_value_of_every_control_redraws(make):
-    check_that_every_control_redraws(make())
-
-
-@pytest.mark.parametrize("make", EXPLORERS)
-def test_every_control_has_a_name_that_fits_and_a_readout(make):
-    check_the_names_of_controls(make())
-
-
-@pytest.mark.parametrize("make", EXPLORERS)
-def test_every_picture_has_words_and_a_static_figure(make):
-    check_the_words_of_pictures(make())
-    check_the_static_figure(make(), 200_000)
-
-
-@pytest.mark.parametrize("make", EXPLORERS)
-def test_nothing_is_wider_than_a_lecture(make):
-    explorer = make()
-    # the shapes of the real models decide
-    width = max(panel.size[0] for row in explorer.panels() for panel in row)
-    assert width <= (800 if isinstance(explorer, ArithmeticExplorer) else 470)
+# --- several of them at once
 
 
 @pytest.mark.parametrize(

@@ -313,6 +313,11 @@ def test_a_way_that_fits_nowhere_is_said():
         _ = Task(gaussian_kl, cases=[], mistakes=TEXT, ways=("0.7 -> 7",)).known
 
 
+def test_choices_in_a_form_stand_for_several():
+    (_, _, forms), *_ = mistakes.read("small: a little is added.\n    a -> {a|b} + 1e-{3|6}\n    c ->")
+    assert forms == ["a -> a + 1e-3", "a -> a + 1e-6", "a -> b + 1e-3", "a -> b + 1e-6", "c ->"]
+
+
 def test_several_edits_are_done_one_after_the_other():
     assert mistakes.edited("a + b", "a -> c ; c + -> d -") == "d - b"
     assert mistakes.edited("a + a", "a -> c") is None

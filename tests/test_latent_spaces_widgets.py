@@ -7,15 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from explorers import (
-    check_that_every_control_redraws,
-    check_the_names_of_controls,
-    check_the_static_figure,
-    check_the_words_of_pictures,
-    picture,
-    pictures,
-    told,
-)
+from views import picture, pictures, told
 
 from course_lib.latent_spaces import PCA, JointTable, ProbabilisticPCA
 from course_lib.plotting.panels import CYCLE, tile
@@ -86,35 +78,6 @@ RESULTS = {
 
 def missing():
     return MissingExplorer(RESULTS)
-
-
-EXPLORERS = [joint, component, random_images, interpolation, topic, missing]
-
-
-# --- all of them
-
-
-@pytest.mark.parametrize("make", EXPLORERS)
-def test_every_value_of_every_control_redraws(make):
-    check_that_every_control_redraws(make())
-
-
-@pytest.mark.parametrize("make", EXPLORERS)
-def test_every_control_has_a_name_that_fits_and_a_readout(make):
-    check_the_names_of_controls(make(), longest=15)  # "training images"
-
-
-@pytest.mark.parametrize("make", EXPLORERS)
-def test_every_picture_has_words_and_a_static_figure(make):
-    check_the_words_of_pictures(make())
-    check_the_static_figure(make(), 250_000)
-
-
-@pytest.mark.parametrize("make", EXPLORERS)
-def test_nothing_is_wider_than_a_lecture(make):
-    widths = [int(w) for w in re.findall(r'<(?:img|svg)[^>]* width="(\d+)"', make().view.value)]
-    # of 826 pixels the paper takes 26, and a column of sliders, when there are more than three, 330
-    assert max(widths) <= (470 if make in (component, topic) else 800)
 
 
 # --- the joint table

@@ -1,6 +1,7 @@
-"""Every lecture runs from top to bottom in a fresh kernel, offline, on what ships with the course."""
+"""The form of every lecture; and where there is no browser, a run from top to bottom in a fresh kernel, on what ships with the course."""
 
 import re
+import shutil
 
 import nbformat
 import pytest
@@ -16,6 +17,9 @@ def cells_of(path) -> list:
     return nbformat.read(path, as_version=4).cells
 
 
+@pytest.mark.skipif(
+    any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), reason="test_browser.py runs it in JupyterLab"
+)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_lecture_runs(path, monkeypatch, capsys):
     monkeypatch.delenv("COURSE_DATA_DIR", raising=False)

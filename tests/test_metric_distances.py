@@ -37,6 +37,7 @@ from course_lib.metrics import (
     inception_features,
     inception_score,
     kid,
+    kid_fast,
     levels_log_prob,
     memorisation,
     mmd,
@@ -44,6 +45,7 @@ from course_lib.metrics import (
     nats_to_bits,
     nearest_distances,
     neighbour_scores,
+    neighbour_scores_fast,
     perplexity,
     precision_recall,
     predicted_digits,
@@ -127,7 +129,7 @@ def test_every_score_knows_its_numbers(measure, error):
 
 
 def test_coverage_knows_its_numbers():
-    for measure in (neighbour_scores, precision_recall, density_coverage):
+    for measure in (neighbour_scores, neighbour_scores_fast, precision_recall, density_coverage):
         found = measure(normal(30, 3), normal(20, 3))
         assert (found.samples, found.reference) == (20, 30)
 
@@ -135,9 +137,11 @@ def test_coverage_knows_its_numbers():
 COMPARISONS = [
     frechet_distance,
     partial(kid, subsets=2, size=4),
+    partial(kid_fast, subsets=2, size=4),
     mmd,
     sliced_wasserstein,
     partial(neighbour_scores, k=2, k_density=1),
+    partial(neighbour_scores_fast, k=2, k_density=1),
     partial(precision_recall, k=2),
     partial(density_coverage, k=2),
 ]
@@ -373,8 +377,9 @@ def test_gaussian_kernel_distance_of_two_gaussians():
     assert np.mean([mmd(*pair, kernel, biased=True) for pair in pairs]) - found.mean() == pytest.approx(extra, rel=0.02)
 
 
+@pytest.mark.parametrize("kid", [kid, kid_fast])
 @pytest.mark.parametrize("seed", [0, 5])
-def test_kid_equals_a_loop_over_its_subsets(seed, blocks):
+def test_kid_equals_a_loop_over_its_subsets(kid, seed, blocks):
     a, b, subsets, size = correlated(23, 4), correlated(17, 4, seed=5), 6, 9
     generator, values = torch.Generator().manual_seed(seed), []
     for _ in range(subsets):
@@ -405,8 +410,9 @@ def test_kid_of_equal_distributions_is_within_its_error_which_falls_with_size():
 
 @pytest.mark.parametrize(("subsets", "size"), [(10, 1), (10, 13), (0, 5), (10, 0)])
 def test_subsets_that_cannot_be_are_named(subsets, size):
-    with pytest.raises(ValueError, match=rf"2 to 12 rows, and there must be one or more; got {subsets} of {size}"):
-        kid(normal(20, 3), normal(12, 3), subsets, size)
+    for measure in (kid, kid_fast):
+        with pytest.raises(ValueError, match=rf"2 to 12 rows, and there must be one or more; got {subsets} of {size}"):
+            measure(normal(20, 3), normal(12, 3), subsets, size)
 
 
 # --- invariances
@@ -481,6 +487,7 @@ def test_all_four_at_once_keep_their_own_neighbour(ks, blocks):
     real, fake = correlated(30, 3), correlated(40, 3, seed=1) + 0.7
     apart = (*precision_recall(real, fake, ks[0])[:2], *density_coverage(real, fake, ks[1]))
     assert neighbour_scores(real, fake, *ks) == pytest.approx(apart)
+    assert neighbour_scores_fast(real, fake, *ks) == pytest.approx(apart)
 
 
 def test_swapping_real_and_fake_swaps_precision_and_recall():
@@ -522,7 +529,7 @@ def test_one_stray_sample_cannot_claim_coverage():
     assert precision_recall(real, stray).recall == 1 and density_coverage(real, stray, k=3).coverage == 0
 
 
-@pytest.mark.parametrize("measure", [precision_recall, density_coverage])
+@pytest.mark.parametrize("measure", [precision_recall, density_coverage, neighbour_scores])
 @pytest.mark.parametrize("k", [0, 9, 20, -1])
 def test_neighbours_that_are_not_there_are_named(measure, k):
     with pytest.raises(ValueError, match=f"k must be 1 to 8 with 20 real and 9 fake rows; got {k}"):

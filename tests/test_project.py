@@ -1,6 +1,9 @@
 """The project as a whole: what it asks for, how it is laid out, and whether its notebooks are in step."""
 
+import ast
 import base64
+import graphlib
+import importlib.util
 import io
 import re
 import shutil
@@ -85,6 +88,29 @@ def test_importing_the_course_imports_no_topic():
     code = f"import sys, course_lib; print(*(name for name in sys.modules if name.split('.')[0] in {heavy}))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["course_lib"]
+
+
+def imported_by(name: str, path: Path, modules: dict[str, Path]) -> set[str]:
+    """The modules of the course that a file imports, at its top or inside a function, and the packages that this runs on the way."""
+    package, found = name if path.stem == "__init__" else name.rpartition(".")[0], set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            source = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            found |= {f"{source}.{alias.name}" if f"{source}.{alias.name}" in modules else source for alias in node.names}
+    packages = {each[:i] for each in found for i, letter in enumerate(each) if letter == "."}
+    running = {each for each in packages if f"{name}.".startswith(f"{each}.")}  # those that a file lies in: they have begun already
+    return (found | packages - running) & modules.keys()
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    # an import inside a function, or for type hints, hides a circle: it counts. Looking a topic up by its name, as `recipes` does, is none
+    dotted = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in ROOT.glob("course_lib/**/*.py")}
+    modules = {name.removesuffix(".__init__"): path for path, name in dotted.items()}
+    graph = {name: imported_by(name, path, modules) for name, path in modules.items()}
+    assert "course_lib.checkpoints" in graph["course_lib.diffusion.models"] and "course_lib.plotting" in graph["course_lib.widgets"]
+    graphlib.TopologicalSorter(graph).prepare()  # a CycleError names the circle
 
 
 def test_the_recipes_touch_no_gpu_until_one_is_trained():

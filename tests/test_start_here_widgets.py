@@ -5,19 +5,9 @@ import io
 import math
 import re
 
-import ipywidgets as widgets
 import numpy as np
 import pytest
 import torch
-from explorers import (
-    check_that_every_control_redraws,
-    check_the_names_of_controls,
-    check_the_static_figure,
-    check_the_words_of_pictures,
-    number,
-    told,
-    values_of,
-)
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
@@ -26,6 +16,7 @@ from scipy.integrate import quad
 from scipy.special import rel_entr
 from scipy.stats import entropy, norm
 from sklearn.metrics import mutual_info_score
+from views import number, told
 
 from course_lib.plotting.panels import Pixels, Svg
 from course_lib.widgets import start_here
@@ -48,41 +39,6 @@ VALUES = torch.linspace(-1, 3, 60) ** 3 / 5 + 2
 
 def likelihood():
     return LikelihoodExplorer(VALUES, "cubes")
-
-
-EVERY = [KLExplorer, TableExplorer, JensenExplorer, likelihood, FamilyChooser]
-
-
-# --- what holds for every explorer
-
-
-@pytest.mark.parametrize("make", EVERY)
-def test_every_value_of_every_control_redraws(make):
-    check_that_every_control_redraws(make())
-
-
-@pytest.mark.parametrize("make", EVERY)
-def test_any_corner_of_the_controls_can_be_drawn(make):
-    explorer = make()
-    ends = [values_of(control) for control in explorer.controls]
-    for corner in range(2 ** len(ends)):
-        with explorer.held():
-            for i, (control, each) in enumerate(zip(explorer.controls, ends)):
-                control.value = each[-1] if corner >> i & 1 else each[0]
-        assert 'role="alert"' not in explorer.view.value, explorer.settings()
-        assert "nan" not in explorer.view.value and "inf" not in told(explorer)
-
-
-@pytest.mark.parametrize("make", EVERY)
-def test_every_control_is_a_slider_with_a_name_that_fits_and_a_readout(make):
-    assert all(isinstance(control, widgets.FloatSlider | widgets.IntSlider | widgets.SelectionSlider) for control in make().controls)
-    check_the_names_of_controls(make())
-
-
-@pytest.mark.parametrize("make", EVERY)
-def test_every_picture_has_words_and_a_static_figure(make):
-    check_the_words_of_pictures(make())
-    check_the_static_figure(make(), 120_000)
 
 
 # --- KL

@@ -259,3 +259,49 @@ def test_trains_on_a_gpu(precision):
     run = training.fit(Line(), pairs(), steps=300, batch_size=16, lr=0.1, precision=precision, progress=False)
     assert run.model.w.is_cuda
     assert torch.allclose(run.model.w.cpu(), torch.tensor([1.0, 2.0, 3.0]), atol=0.1)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Threads
+
+
+class Layer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.map = nn.Linear(30, 7)
+
+    def loss(self, x):
+        return self.map(x).square().mean()
+
+
+@pytest.mark.parametrize(("small", "threads"), [(0, [1, 2, 2]), (math.inf, [1, 1, 1])])
+def test_small_models_train_on_one_thread_and_large_ones_on_all(small, threads, monkeypatch, tmp_path):
+    monkeypatch.setattr(training, "SMALL", small)
+    before, seen = torch.get_num_threads(), []
+
+    def step(run, batch):
+        seen.append(torch.get_num_threads())
+        return training.minimise_loss(run, batch)
+
+    try:
+        torch.set_num_threads(2)
+        options = {"batch_size": 16, "step": step, "device": "cpu", "progress": False, "checkpoint": tmp_path / "layer.state"}
+        run = training.fit(Layer(), torch.randn(64, 30), steps=3, **options)
+        assert seen == threads
+        assert torch.get_num_threads() == 2
+        # forwards and the gradient of the weights; nothing asks for a gradient of the input
+        assert run.flops == 2 * (2 * 16 * 30 * 7)
+        seen.clear()
+        training.fit(Layer(), torch.randn(64, 30), steps=5, **options)  # goes on from the state
+        assert seen == threads[1:], "a run that goes on knows from its first step"
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_threads_that_wait_are_told_not_to_spin():
+    code = "import os; os.environ.pop('OMP_WAIT_POLICY', None); import course_lib; print(os.environ['OMP_WAIT_POLICY'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["PASSIVE"]
+    code = "import os; os.environ['OMP_WAIT_POLICY'] = 'ACTIVE'; import course_lib; print(os.environ['OMP_WAIT_POLICY'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["ACTIVE"], "who chose it keeps it"

@@ -1,22 +1,129 @@
-"""What every explorer shares: drawing, errors, and the static figure. No browser, no kernel."""
+"""What explorers share: drawing, errors, the static figure; and what holds for each of the registry. No browser, no kernel."""
 
+import ast
 import base64
+import importlib
 import io
 import json
+import pkgutil
 import re
+from importlib.util import resolve_name
+from pathlib import Path
 
+import explorers
 import ipywidgets as widgets
 import numpy as np
 import pytest
 import torch
+from explorers import EVERY, TOPICS
 from IPython.core.interactiveshell import InteractiveShell
 from PIL import Image
 from torch import nn
 
+import course_lib.widgets
 from course_lib.plotting.panels import Note, Strips
-from course_lib.widgets import Explorer, as_images, call, choice_slider, decode, int_slider, menu, slider
+from course_lib.widgets import Explorer, as_images, call, choice_slider, decode, film, int_slider, kept_for, menu, plural, slider, some
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+# --- each of the registry
+
+
+@pytest.fixture(params=EVERY)
+def made(request):
+    return EVERY[request.param]
+
+
+def test_every_control_has_a_name_that_fits_and_a_readout(made):
+    explorers.check_the_names_of_controls(made.explorer, made.longest)
+
+
+def test_every_picture_has_words_and_a_static_figure(made):
+    explorers.check_the_words_of_pictures(made.explorer, made.numbers)
+    explorers.check_the_static_figure(made.explorer, made.figure)
+
+
+def test_nothing_is_wider_than_a_lecture(made):
+    explorers.check_the_width(made.explorer, made.wide)
+
+
+def test_every_value_of_every_control_redraws(made):
+    if made.prepare:
+        made.prepare(made.explorer)
+    explorers.check_that_every_control_redraws(made.explorer, made.without)
+
+
+@pytest.mark.parametrize("name", [name for name, made in EVERY.items() if made.corners])
+def test_any_corner_of_the_controls_can_be_drawn(name):
+    explorers.check_every_corner(EVERY[name].explorer)
+
+
+def kinds(cls: type) -> set[str]:
+    """topic-Explorer of a class and of those it is made from, of the course."""
+    return {f"{c.__module__.split('.')[2]}-{c.__name__}" for c in cls.__mro__ if c.__module__.startswith("course_lib.widgets.")}
+
+
+def test_every_explorer_of_the_course_is_in_the_registry_under_its_name():
+    for module in pkgutil.walk_packages(course_lib.widgets.__path__, "course_lib.widgets."):
+        importlib.import_module(module.name)
+    found, new = set(), {Explorer}
+    while new:
+        new = {below for cls in new for below in cls.__subclasses__()}
+        found |= {kind for cls in new for kind in kinds(cls)}
+    assert found == {"-".join(name.split("-")[:2]) for name in EVERY}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_registry_makes_what_it_names(name):
+    assert "-".join(name.split("-")[:2]) in kinds(type(EVERY[name].explorer))
+
+
+# --- no topic's explorers import another's
+
+
+def foreign(source: str, package: str, own: str) -> set[str]:
+    """The other topics whose explorers a module of this package imports, at its top or inside a function."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            start = resolve_name("." * node.level + (node.module or ""), package)
+            names |= {f"{start}.{alias.name}" for alias in node.names}
+    topics = {name.split(".")[2] for name in names if re.match(r"course_lib\.widgets\.\w", name)}
+    return topics & set(TOPICS) - {own}
+
+
+@pytest.mark.parametrize(
+    "source, found",
+    [
+        ("from .. import plural\nfrom ..plane import dots\nfrom .cuts import Cut\nfrom ...flows import Flow", set()),
+        ("from ..flows import shaded", {"flows"}),
+        ("from .. import BESIDE, gans", {"gans"}),
+        ("def draw():\n    from ..metrics.images import blur", {"metrics"}),
+        ("import course_lib.widgets.start_here as front", {"start_here"}),
+        ("from course_lib.widgets import latent_spaces", {"latent_spaces"}),
+        ("from course_lib.widgets.autoregressive.images import drawn", set()),
+    ],
+)
+def test_an_import_from_another_topic_is_found(source, found):
+    assert foreign(source, "course_lib.widgets.autoregressive", "autoregressive") == found
+
+
+@pytest.mark.parametrize("topic", [*TOPICS, "what they share"])
+def test_no_topics_explorers_import_anothers(topic):
+    folder, seen = Path(course_lib.widgets.__file__).parent, 0
+    for path in folder.rglob("*.py"):
+        parts = path.relative_to(folder).with_suffix("").parts
+        if topic == (parts[0] if parts[0] in TOPICS else "what they share"):
+            others = foreign(path.read_text(encoding="utf-8"), ".".join(("course_lib.widgets", *parts[:-1])), topic)
+            assert not others, f"{path} imports the explorers of {others}: what two topics need lies in __init__.py, plane.py or pixels.py"
+            seen += 1
+    assert seen
+
+
+# --- what they share
 
 
 class Shade(Explorer):
@@ -135,6 +242,123 @@ def test_a_page_without_widget_state_shows_the_picture():
     assert 'alt="Shade: grey = 0.5, count = 1"' in tags[0]
 
 
+class Counted(Explorer):
+    """A menu that sets a slider; what is computed for both is counted, and kept."""
+
+    def __init__(self):
+        self.preset, self.grey, self.again = menu("preset", ["dark", "light"]), slider("grey", 0.2, 0.0, 1.0, 0.1), widgets.Button()
+        self.drawn, self.computed = 0, []
+        self.follow([self.grey])
+        super().__init__([self.preset, self.grey, self.again], {self.preset: self.take})
+
+    def take(self, _change):
+        with self.held():
+            self.grey.value = {"dark": 0.2, "light": 0.8}[self.preset.value]
+
+    @kept_for("preset", "grey")
+    def shades(self, count):
+        """Of these two."""
+        self.computed.append(count)
+        return [self.grey.value] * count
+
+    def panels(self):
+        self.drawn += 1
+        return [[Note(f"{self.shades(2)} {self.moved}")]]
+
+
+def test_a_control_that_moves_others_draws_once():
+    explorer = Counted()
+    explorer.preset.value = "light"
+    assert explorer.drawn == 2 and "[0.8, 0.8]" in explorer.view.value
+
+
+def test_what_was_computed_is_kept_for_its_controls_and_arguments():
+    explorer, other = Counted(), Counted()
+    assert explorer.computed == other.computed == [2], "each explorer has its own"
+    first = explorer.shades(2)
+    explorer.grey.value = 0.5
+    explorer.grey.value = 0.1 + 0.1 + 1e-12  # a browser's 0.2
+    assert explorer.shades(2) is first and explorer.computed == [2, 2]
+    explorer.preset.value = "light"
+    explorer.grey.value = 0.2
+    assert explorer.shades(2) is not first
+    assert explorer.shades(3) == [0.2] * 3 and explorer.computed == [2, 2, 2, 2, 3]
+    assert Counted.shades.__doc__ == "Of these two."
+
+
+def test_an_error_is_not_kept():
+    explorer = Counted()
+    with pytest.raises(TypeError):
+        explorer.shades("three")
+    assert explorer.shades(3) == [0.2] * 3
+
+
+def test_the_slider_that_a_reader_moved_is_remembered():
+    class Two(Shade):
+        def __init__(self):
+            self.other = slider("other", 0.0, 0.0, 1.0, 0.1)
+            self.follow([self.other])
+            super().__init__()
+            self.follow([self.grey, self.other, self.count])
+
+    explorer = Two()
+    assert explorer.moved == 0
+    explorer.count.value = 2
+    assert explorer.moved == 2
+    explorer.grey.value += 1e-9
+    assert explorer.moved == 2, "the browser rounding a value"
+    with explorer.held():
+        explorer.other.value = 0.5
+    assert explorer.moved == 2, "not moved by a reader"
+
+
+def test_a_film_has_a_slider_that_its_buttons_move_and_draws_once():
+    class Film(Shade):
+        def __init__(self):
+            self.drawn = 0
+            self.count, self.play = film(3, 200)
+            self.grey = slider("grey", 0.5, 0.0, 1.0, 0.1)
+            Explorer.__init__(self, [self.count, self.play])
+
+    explorer = Film()
+    assert (explorer.play.min, explorer.play.max, explorer.play.value, explorer.play.interval) == (0, 3, 3, 200)
+    assert (explorer.count.min, explorer.count.max, explorer.count.value) == (0, 3, 3)
+    assert explorer.play.link.source == (explorer.play, "value") and explorer.play.link.target == (explorer.count, "value")
+    explorer.play.value = 2
+    assert explorer.drawn == 1, "the slider follows in the browser"
+    explorer.count.value = 2
+    assert explorer.drawn == 2
+
+
+def test_few_colours_are_enough_for_soft_pictures():
+    class Soft(Shade):
+        FEW_COLORS = True
+
+        def panels(self):
+            return [[Strips("soft", [("", torch.linspace(0, 1, 64 * 64).view(1, 1, 64, 64), "soft")], 256)]]
+
+    few = Soft().static()
+    Soft.FEW_COLORS = False
+    many = Soft().static()
+    colors = [len(Image.open(io.BytesIO(content)).convert("RGB").getcolors(10_000)) for content in (few, many)]
+    assert colors[0] <= 128 < colors[1] and len(few) < len(many)
+
+
+def test_numbers_have_their_nouns():
+    assert [plural(n, noun) for n, noun in ((0, "step"), (1, "step"), (1000, "step"), (2, "pass"))] == [
+        "0 steps",
+        "1 step",
+        "1,000 steps",
+        "2 passes",
+    ]
+
+
+def test_nothing_to_choose_from_is_refused():
+    assert some({"a": 1}, "models", "name → flow") == {"a": 1}
+    with pytest.raises(ValueError, match="models is empty; give at least one, name → flow"):
+        some({}, "models", "name → flow")
+
+
 @pytest.mark.parametrize(
     "control",
     [
@@ -144,7 +368,7 @@ def test_a_page_without_widget_state_shows_the_picture():
         menu("score", ["a", "b"]),
     ],
 )
-def test_every_control_has_room_for_its_name_and_a_readout(control):
+def test_a_control_has_room_for_its_name_and_a_readout(control):
     assert control.description
     assert control.style.description_width == "90px"
     assert getattr(control, "readout", True)

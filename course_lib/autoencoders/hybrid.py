@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..distributions import DiagonalGaussian
-from ..nn import check_images, conv_decoder, conv_encoder
+from ..nn import check_images, conv_decoder, conv_encoder, keeps_config
 
 
 class VAEGAN(nn.Module):
@@ -19,9 +19,9 @@ class VAEGAN(nn.Module):
     Source: Larsen et al. 2015 (arXiv:1512.09300), algorithm 1.
     """
 
+    @keeps_config
     def __init__(self, shape=(1, 28, 28), latents=16, width=32, similarity=0.1):
         super().__init__()
-        self.config = {"shape": list(shape), "latents": latents, "width": width, "similarity": similarity}
         self.shape, self.latents, self.similarity = tuple(shape), latents, similarity
         channels = (width, 2 * width)
         self.encoder = conv_encoder(shape, channels, 2 * latents)

@@ -18,7 +18,7 @@ from ..distributions import (
     log_mean_exp,
     standard_normal_log_prob,
 )
-from ..nn import check_images, conv_decoder, conv_encoder, mlp_decoder, mlp_encoder
+from ..nn import check_images, conv_decoder, conv_encoder, keeps_config, mlp_decoder, mlp_encoder
 
 
 def encoder_for(shape: Sequence[int], hidden: Sequence[int], channels: Sequence[int], outputs: int) -> nn.Module:
@@ -51,18 +51,12 @@ class Autoencoder(nn.Module):
     Source: Hinton & Salakhutdinov 2006 (doi:10.1126/science.1127647); denoising: Vincent et al. 2008 (doi:10.1145/1390156.1390294).
     """
 
+    @keeps_config
     def __init__(self, shape=(1, 28, 28), latents=32, hidden=(256,), channels=(), likelihood="bernoulli"):
         super().__init__()
         check_likelihood(likelihood)
-        self.config = {
-            "shape": list(shape),
-            "latents": latents,
-            "hidden": list(hidden),
-            "channels": list(channels),
-            "likelihood": likelihood,
-        }
         self.shape, self.latents, self.likelihood = tuple(shape), latents, likelihood
-        self.encoder = encoder_for(shape, hidden, channels, latents)
+        self.encoder = encoder_for(shape, hidden, channels, latents)  # an MLP, on top of convolutions where there are channels
         self.decoder = decoder_for(latents, hidden, channels, shape)
 
     def encode(self, x: Tensor) -> Tensor:
@@ -105,6 +99,7 @@ class VAE(nn.Module):
     Source: Kingma & Welling 2013 (arXiv:1312.6114); β: Higgins et al. 2017; VampPrior: Tomczak & Welling 2017 (arXiv:1705.07120).
     """
 
+    @keeps_config
     def __init__(
         self,
         shape=(1, 28, 28),
@@ -119,17 +114,6 @@ class VAE(nn.Module):
     ):
         super().__init__()
         check_likelihood(likelihood)
-        self.config = {
-            "shape": list(shape),
-            "latents": latents,
-            "hidden": list(hidden),
-            "channels": list(channels),
-            "likelihood": likelihood,
-            "prior": prior,
-            "components": components,
-            "classes": classes,
-            "beta": beta,
-        }
         self.shape, self.latents, self.likelihood, self.classes, self.beta = tuple(shape), latents, likelihood, classes, beta
         self.encoder = encoder_for(shape, hidden, channels, 2 * latents)
         self.decoder = decoder_for(latents + classes, hidden, channels, shape)
@@ -203,52 +187,50 @@ class VAE(nn.Module):
 
     def terms(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(distortion, rate), each (batch,), nats: −log p(x | z) at one sample z, and KL(q ‖ p). Their sum is the negative ELBO."""
-        posterior = self.posterior(x, y)
-        z = posterior.sample()
-        # other priors have no closed form: the same sample z serves as the estimate
-        normal = isinstance(self.prior, NormalPrior)
-        rate = posterior.kl() if normal else posterior.log_prob(z) - self.prior.log_prob(z, self)
-        return -self.log_likelihood(x, z, y), rate
+        q = self.posterior(x, y)
+        z = q.sample()
+        return -self.log_likelihood(x, z, y), self.prior.kl(q, z, self)
 
     def elbo(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """A one-sample estimate of the evidence lower bound, log p(x) ≥ ELBO: (batch,), nats."""
         distortion, rate = self.terms(x, y)
         return -distortion - rate
 
-    def loss(self, x: Tensor, y: Tensor | None = None, beta: float | Tensor | None = None, free_bits: float = 0.0) -> Tensor:
+    def loss(self, x: Tensor, y: Tensor | None = None, beta: float | Tensor | None = None) -> Tensor:
         """distortion + β · rate, summed over dimensions, averaged over the batch: one number, nats.
 
-        Args:
-            beta: the model's own when left out; annealing passes it at each step
-            free_bits: nats of KL that each latent may use unpaid (normal prior). The floor acts on the batch mean, as in
-                Kingma et al. 2016 (arXiv:1606.04934), appendix C.8
+        beta: the model's own when left out; annealing passes it at each step
         """
-        beta = self.beta if beta is None else beta
-        if not free_bits:
-            distortion, rate = self.terms(x, y)
-            return (distortion + beta * rate).mean()
-        posterior = self.posterior(x, y)
-        paid = self.kl_per_latent(posterior).mean(0).clamp(min=free_bits).sum()
-        return -self.log_likelihood(x, posterior.sample(), y).mean() + beta * paid
+        distortion, rate = self.terms(x, y)
+        return (distortion + (self.beta if beta is None else beta) * rate).mean()
+
+    def loss_with_free_bits(self, x: Tensor, y: Tensor | None = None, free_bits: float = 0.5) -> Tensor:
+        """`loss` at β = 1, where so many nats of each latent's KL are not charged (normal prior). The floor acts on the batch mean.
+
+        Source: Kingma et al. 2016 (arXiv:1606.04934), appendix C.8.
+        """
+        q = self.posterior(x, y)
+        rate = self.kl_per_latent(q).mean(0).clamp(min=free_bits).sum()
+        return -self.log_likelihood(x, q.sample(), y).mean() + rate
 
     def log_weights(self, x: Tensor, k: int, y: Tensor | None = None) -> Tensor:
-        """log p(x | z) + log p(z) − log q(z | x) for k samples z ~ q: (k, batch), nats."""
-        posterior = self.posterior(x, y)
-        z = posterior.sample(k)
-        return self.log_likelihood(x, z, y) + self.prior.log_prob(z, self) - posterior.log_prob(z)
+        """log w = log p(x | z) + log p(z) − log q(z | x) for k samples z ~ q: (k, batch), nats."""
+        q = self.posterior(x, y)
+        z = q.sample(k)
+        return self.log_likelihood(x, z, y) + self.prior.log_prob(z, self) - q.log_prob(z)
 
     @torch.no_grad()
-    def iwae_bound(self, x: Tensor, k: int = 500, y: Tensor | None = None, chunk: int | None = None) -> Tensor:
+    def iwae_bound(self, x: Tensor, k: int = 500, y: Tensor | None = None) -> Tensor:
         """Importance-weighted bound log (1/k) Σ w_i: (batch,), nats. Rises with k towards log p(x); k = 1 is the ELBO.
-
-        Args:
-            chunk: decodings held in memory at once; when left out 25,000 on a GPU and 2,000, what fits a cache, on a CPU
 
         Source: Burda et al. 2015 (arXiv:1509.00519), equation 8.
         """
-        if k < 1:
-            raise ValueError(f"k must be at least 1, got {k}")
-        chunk = chunk or (25_000 if x.is_cuda else 2_000)
+        return log_mean_exp(self.log_weights(x, k, y), 0)
+
+    @torch.no_grad()
+    def iwae_bound_in_parts(self, x: Tensor, k: int = 500, y: Tensor | None = None, chunk: int | None = None) -> Tensor:
+        """`iwae_bound` for large k: never more than `chunk` decodings in memory, by default 25,000 on a GPU and 2,000 on a CPU."""
+        chunk = chunk or (25_000 if x.is_cuda else 2_000)  # the latter fit a cache
         size = max(1, chunk // max(1, len(x)))
         weights = [self.log_weights(x, min(size, k - start), y) for start in range(0, k, size)]
         return log_mean_exp(torch.cat(weights), 0)
@@ -269,6 +251,10 @@ class NormalPrior(nn.Module):
     def log_prob(self, z: Tensor, vae: VAE) -> Tensor:
         """(..., latents) → (...), nats."""
         return standard_normal_log_prob(z)
+
+    def kl(self, q: DiagonalGaussian, z: Tensor, vae: VAE) -> Tensor:
+        """KL(q ‖ p), (batch,), nats: in closed form."""
+        return q.kl()
 
     def sample(self, n: int, vae: VAE) -> Tensor:
         """(n, latents)."""
@@ -295,6 +281,10 @@ class MixturePrior(nn.Module):
         precision = (-log_var).exp()
         constant = log_weight - 0.5 * (LOG_2PI + log_var + mean.square() * precision).sum(-1)
         return (constant - 0.5 * z.square() @ precision.T + z @ (mean * precision).T).logsumexp(-1)
+
+    def kl(self, q: DiagonalGaussian, z: Tensor, vae: VAE) -> Tensor:
+        """KL(q ‖ p), (batch,), nats. There is no closed form: the sample z of q serves as an estimate."""
+        return q.log_prob(z) - self.log_prob(z, vae)
 
     def sample(self, n: int, vae: VAE) -> Tensor:
         """(n, latents): a component for each, then a point of it."""

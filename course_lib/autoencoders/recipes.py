@@ -77,7 +77,7 @@ def measure_vae(model: VAE, data: Dataset, k: int = 500) -> dict:
 
     def values(x, y):
         distortion, rate = model.terms(x)
-        return distortion, rate, model.iwae_bound(x, k)
+        return distortion, rate, model.iwae_bound_in_parts(x, k)
 
     distortion, rate, bound = averages(data, values, binarised)
     return {"elbo": -distortion - rate, "iwae_bound": bound, "k": k, "distortion": distortion, "rate": rate, "test_images": len(data)}
@@ -176,7 +176,7 @@ def film_of_collapse(budget: Budget, steps: int, data: Dataset, test: Dataset, s
             beta = beta_schedule(run.step, steps, "linear" if cure == "annealing" else "none", warm_up=0.8)
             if run.step % every == 0:
                 frame(run.model, beta)
-            loss = run.model.loss(batch, beta=beta, free_bits=0.5 if cure == "free bits" else 0.0)
+            loss = run.model.loss_with_free_bits(batch) if cure == "free bits" else run.model.loss(batch, beta=beta)
             run.update(loss)
             return {"loss": loss}
 

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..distributions import bernoulli_log_prob
-from ..nn import check_images
+from ..nn import check_images, keeps_config
 
 
 class VectorQuantiser(nn.Module):
@@ -33,14 +33,15 @@ class VectorQuantiser(nn.Module):
         flat = z.permute(0, 2, 3, 1).reshape(-1, z.shape[1])
         index = self.indices(flat)
         if self.training:
-            self._follow(flat.detach(), index)
+            self.follow(flat.detach(), index)
         chosen = self.codebook[index].view(len(z), *z.shape[2:], -1).permute(0, 3, 1, 2)
         commitment = (z - chosen).square().flatten(1).sum(1)
         # the value is `chosen`, the gradient goes to z as if nothing had happened between
         return z + (chosen - z).detach(), index.view(len(z), *z.shape[2:]), commitment
 
     @torch.no_grad()
-    def _follow(self, flat: Tensor, index: Tensor) -> None:
+    def follow(self, flat: Tensor, index: Tensor) -> None:
+        """Move each code towards the mean of the vectors that chose it."""
         one_hot = F.one_hot(index, len(self.codebook)).to(flat.dtype)
         self.count.lerp_(one_hot.sum(0), 1 - self.decay)
         self.total.lerp_(one_hot.T @ flat, 1 - self.decay)
@@ -64,18 +65,11 @@ class VQVAE(nn.Module):
     nothing in the first loss says which grids are likely.
     """
 
+    @keeps_config
     def __init__(self, shape=(1, 28, 28), codes=64, dims=16, width=32, commitment=0.25, prior_width=128):
         super().__init__()
         if shape[1] % 4 or shape[2] % 4:
             raise ValueError(f"height and width must be divisible by 4, got {shape[1]} × {shape[2]}")
-        self.config = {
-            "shape": list(shape),
-            "codes": codes,
-            "dims": dims,
-            "width": width,
-            "commitment": commitment,
-            "prior_width": prior_width,
-        }
         self.shape, self.codes, self.commitment = tuple(shape), codes, commitment
         self.grid = (shape[1] // 4, shape[2] // 4)
         self.encoder = nn.Sequential(

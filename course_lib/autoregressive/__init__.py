@@ -8,5 +8,5 @@ from .layers import CausalConv1d, GatedLayer, MaskedConv2d, causal_mask, gate, s
 from .made import MADE  # noqa: F401
 from .pixels import GatedPixelCNN, PixelCNN, PixelModel, PixelRNN  # noqa: F401
 from .recipes import LIVE, RECIPES, uva_pixelcnn  # noqa: F401
-from .sampling import nucleus, raster, sample_cached, sample_naive, sample_parallel, top_k  # noqa: F401
+from .sampling import CachedLayer, nucleus, raster, sample_cached, sample_naive, sample_parallel, top_k  # noqa: F401
 from .sequences import CharLSTM, NGram, WaveNet  # noqa: F401

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..distributions import bernoulli_log_prob
-from ..nn import masked_mlp
+from ..nn import keeps_config, masked_mlp
 from .layers import check_shape, check_whole
 from .sampling import uniforms_for
 
@@ -23,9 +23,9 @@ class MADE(nn.Module):
     Source: Germain et al. 2015 (arXiv:1502.03509), with the direct connections of its section 4.2.
     """
 
+    @keeps_config
     def __init__(self, shape=(1, 28, 28), hidden=(300,), order="raster"):
         super().__init__()
-        self.config = {"shape": list(shape), "hidden": list(hidden), "order": order}
         self.shape, self.dims = tuple(shape), math.prod(shape)
         self.net = masked_mlp(self.dims, hidden)
         self.direct = masked_mlp(self.dims, ()) if hidden else None

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..distributions import bits_per_dim, categorical_sample, logistic_mixture_log_prob, logistic_mixture_sample
-from ..nn import one_hot
+from ..nn import keeps_config, one_hot
 from .layers import GatedLayer, MaskedConv2d, check_shape, check_whole, shift_down, shift_right
 from .sampling import sample_cached, sample_parallel
 
@@ -103,9 +103,9 @@ class PixelCNN(PixelModel):
     Source: van den Oord et al. 2016 (arXiv:1601.06759).
     """
 
+    @keeps_config
     def __init__(self, shape=(1, 28, 28), width=32, layers=5, kernel=3, output="bernoulli", levels=2):
         super().__init__()
-        self.config = {"shape": list(shape), "width": width, "layers": layers, "kernel": kernel, "output": output, "levels": levels}
         self.shape, self.output, self.levels, self.classes = tuple(shape), output, levels, 0
         colours = shape[0]
         numbers = self.outputs_for(output, levels)
@@ -134,17 +134,9 @@ class GatedPixelCNN(PixelModel):
     Source: van den Oord et al. 2016 (arXiv:1606.05328).
     """
 
+    @keeps_config
     def __init__(self, shape=(1, 28, 28), width=64, dilations=(1, 2, 1, 4, 1, 2, 1), kernel=3, output="categorical", levels=256, classes=0):
         super().__init__()
-        self.config = {
-            "shape": list(shape),
-            "width": width,
-            "dilations": list(dilations),
-            "kernel": kernel,
-            "output": output,
-            "levels": levels,
-            "classes": classes,
-        }
         self.shape, self.output, self.levels, self.classes = tuple(shape), output, levels, classes
         colours, numbers = shape[0], self.outputs_for(output, levels)
         self.first_v = nn.Conv2d(colours, width, (2, 3))
@@ -187,9 +179,9 @@ class PixelRNN(PixelModel):
     Source: van den Oord et al. 2016 (arXiv:1601.06759), section 3.1.
     """
 
+    @keeps_config
     def __init__(self, shape=(1, 28, 28), width=32, output="bernoulli", levels=2):
         super().__init__()
-        self.config = {"shape": list(shape), "width": width, "output": output, "levels": levels}
         self.shape, self.output, self.levels, self.classes = tuple(shape), output, levels, 0
         if shape[0] != 1:
             raise ValueError(f"this PixelRNN is for one colour, got {shape[0]}; use PixelCNN or GatedPixelCNN")

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -10,9 +9,6 @@ from torch import Tensor, nn
 
 from ..nn import one_hot
 from .layers import GatedLayer, check_whole, gate
-
-if TYPE_CHECKING:  # the models know their samplers, not the other way round
-    from .pixels import GatedPixelCNN, PixelModel
 
 
 def top_k(logits: Tensor, k: int) -> Tensor:
@@ -69,7 +65,7 @@ def uniforms_for(model: nn.Module, n: int, draws: int, temperature: float, unifo
     return uniforms
 
 
-def canvas(model: "PixelModel", n: int, given: Tensor | None, known: Tensor | None) -> tuple[Tensor, Tensor]:
+def canvas(model: nn.Module, n: int, given: Tensor | None, known: Tensor | None) -> tuple[Tensor, Tensor]:
     """The images to be filled in, (n, *shape) with 0 where nothing is known yet, and the mask of what is known."""
     device = next(model.parameters()).device
     if given is None and known is None:
@@ -86,7 +82,7 @@ def canvas(model: "PixelModel", n: int, given: Tensor | None, known: Tensor | No
 
 @torch.no_grad()
 def sample_naive(
-    model: "PixelModel",
+    model: nn.Module,
     n: int,
     y: Tensor | None = None,
     temperature: float = 1.0,
@@ -117,47 +113,45 @@ def sample_naive(
     return x
 
 
-class _Row:
-    """One gated layer while an image is drawn: its weights as matrices, the rows above, and the row so far."""
+class CachedLayer:
+    """A `GatedLayer` while an image is drawn: it keeps the rows above, and what its row has had so far."""
 
     def __init__(self, layer: GatedLayer, n: int, columns: int, given: Tensor | None):
         weight = layer.horizontal.weight
         self.layer, self.reach = layer, layer.reach * layer.dilation
-        self.taps = range(self.reach, -1, -layer.dilation)  # how far back each tap of the horizontal kernel looks
-        # (taps · width, 2 · width): one matrix product for all taps
-        self.matrix = weight[:, :, 0].permute(2, 1, 0).reshape(-1, len(weight)).contiguous()
-        self.out = _matrix(layer.out)
+        self.back = range(self.reach, -1, -layer.dilation)  # how far back each tap of the horizontal kernel looks
+        self.taps = weight[:, :, 0].permute(2, 1, 0).flatten(0, 1).contiguous()  # all taps as one matrix, (taps · width, 2 · width)
+        self.out = as_matrix(layer.out)
         self.above = weight.new_zeros(n, weight.shape[1], self.reach + 1, columns + 2 * self.reach)
         self.nothing = [weight.new_zeros(n, weight.shape[1])] * self.reach  # left of the image
-        self.bias_v, self.bias_h = (None, None) if given is None else layer.given(given).chunk(2, 1)
+        bias = weight.new_zeros(1, 2 * len(weight)) if given is None else layer.given(given)
+        self.bias_v, self.bias_h = bias[:, :, None].chunk(2, 1)
 
     def begin_row(self, v: Tensor) -> Tensor:
         """The vertical stack for a whole row: v (n, width, columns) → the same. What it says to the horizontal stack is kept."""
         self.above = torch.cat([self.above[:, :, 1:], F.pad(v, (self.reach, self.reach))[:, :, None]], 2)
         v = self.layer.vertical(self.above)
-        link = self.layer.link(v)[:, :, 0] + self.layer.horizontal.bias[:, None]
-        if self.bias_v is not None:
-            v, link = v + self.bias_v[:, :, None, None], link + self.bias_h[:, :, None]
-        self.said = link.permute(2, 0, 1).contiguous().unbind()  # (n, 2 · width) for each column
+        said = self.layer.link(v)[:, :, 0] + self.layer.horizontal.bias[:, None] + self.bias_h
+        self.said = said.permute(2, 0, 1).contiguous().unbind()  # (n, 2 · width) for each column
         self.so_far = self.nothing.copy()
-        return gate(v)[:, :, 0]
+        return gate(v[:, :, 0] + self.bias_v)
 
     def step(self, h: Tensor, j: int) -> Tensor:
         """The horizontal stack at column j: h (n, width) → (n, width)."""
         self.so_far.append(h)
-        seen = torch.cat([self.so_far[-1 - back] for back in self.taps], 1)
-        across = torch.addmm(self.said[j], seen, self.matrix)
+        seen = torch.cat([self.so_far[-1 - back] for back in self.back], 1)
+        across = torch.addmm(self.said[j], seen, self.taps)
         return h + torch.addmm(self.out[1], gate(across), self.out[0])
 
 
-def _matrix(layer: nn.Conv2d) -> tuple[Tensor, Tensor]:
+def as_matrix(layer: nn.Conv2d) -> tuple[Tensor, Tensor]:
     """A 1×1 convolution as (inputs, outputs) and its bias, for `addmm`."""
     return layer.weight.flatten(1).T.contiguous(), layer.bias
 
 
 @torch.no_grad()
 def sample_cached(
-    model: "GatedPixelCNN",
+    model: nn.Module,
     n: int,
     y: Tensor | None = None,
     temperature: float = 1.0,
@@ -173,9 +167,9 @@ def sample_cached(
     uniforms = uniforms_for(model, n, colours * height * columns, temperature, uniforms).unbind(1)
     x, known = canvas(model, n, given, known)
     label = one_hot(y, model.classes, model.first_h.weight)
-    rows = [_Row(layer, n, columns, label) for layer in model.layers]
-    first = model.first_h.weight.flatten(1).T.contiguous(), model.first_h.bias
-    heads = [(_matrix(head[0]), _matrix(head[2])) for head in model.heads]
+    layers = [CachedLayer(layer, n, columns, label) for layer in model.layers]
+    first = as_matrix(model.first_h)
+    heads = [(as_matrix(head[0]), as_matrix(head[2])) for head in model.heads]
     # two rows above and two columns to the left, of nothing
     scaled = F.pad(model.scaled(x) * known, (2, 0, 2, 0))
     wanted = (~known.all(0).all(0)).tolist()
@@ -184,12 +178,12 @@ def sample_cached(
         if max(last[i:]) < 0:
             break
         v = model.first_v(F.pad(scaled[:, :, i : i + 2, 2:], (1, 1)))[:, :, 0]
-        for row in rows:
-            v = row.begin_row(v)
+        for layer in layers:
+            v = layer.begin_row(v)
         for j in range(last[i] + 1):
             h = torch.addmm(first[1], scaled[:, :, i + 2, j : j + 2].flatten(1), first[0])
-            for row in rows:
-                h = row.step(h, j)
+            for layer in layers:
+                h = layer.step(h, j)
             if not wanted[i][j]:
                 continue
             features = F.silu(h)
@@ -205,7 +199,7 @@ def sample_cached(
 
 @torch.no_grad()
 def sample_parallel(
-    model: "PixelModel",
+    model: nn.Module,
     n: int,
     y: Tensor | None = None,
     temperature: float = 1.0,

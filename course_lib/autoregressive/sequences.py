@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..distributions import categorical_sample
+from ..nn import keeps_config
 from .layers import CausalConv1d, check_whole, gate
 from .sampling import uniforms_for
 
@@ -38,9 +39,9 @@ class WaveNet(nn.Module):
     Source: van den Oord et al. 2016 (arXiv:1609.03499).
     """
 
+    @keeps_config
     def __init__(self, levels=256, width=32, dilations=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512)):
         super().__init__()
-        self.config = {"levels": levels, "width": width, "dilations": list(dilations)}
         self.levels, self.dilations = levels, tuple(dilations)
         self.embed = nn.Embedding(levels, width)
         self.filters = nn.ModuleList(CausalConv1d(width, 2 * width, 2, d) for d in dilations)
@@ -80,9 +81,28 @@ class WaveNet(nn.Module):
         Source: Le Paine et al. 2016 (arXiv:1611.09482).
         """
         uniforms = uniforms_for(self, n, length, temperature, uniforms)
+        x = torch.zeros(n, length, dtype=torch.long, device=uniforms.device)
+        h = self.embed.weight.new_zeros(n, self.embed.embedding_dim, 1)
+        rings = [h.new_zeros(d, *h.shape) for d in self.dilations]
+        for t in range(length):
+            skips = 0.0
+            for ring, filter, mix in zip(rings, self.filters, self.mix):
+                old = ring[t % len(ring)]  # what this layer was given `dilation` steps ago
+                both = F.conv1d(torch.cat([old, h], 2), filter.weight, filter.bias)
+                old.copy_(h)
+                onward, skip = mix(gate(both)).chunk(2, 1)
+                h, skips = h + onward, skips + skip
+            x[:, t] = categorical_sample(uniforms[:, t], self.head(skips)[:, :, 0] / temperature)
+            h = self.embed(x[:, t])[:, :, None]
+        return x
+
+    @torch.no_grad()
+    def sample_fast(self, n: int, length: int, temperature: float = 1.0, uniforms: Tensor | None = None) -> Tensor:
+        """The same sounds as `sample`, in less than half of the time: every convolution as one product of matrices."""
+        uniforms = uniforms_for(self, n, length, temperature, uniforms)
         width = self.embed.embedding_dim
         rings = [self.embed.weight.new_zeros(d, n, width) for d in self.dilations]
-        # both taps of a filter in one matrix: (2 · width, 2 · width), the older first
+        # both taps of a filter: (2 · width, 2 · width), the older first
         filters = [(f.weight.permute(2, 1, 0).reshape(2 * width, -1).contiguous(), f.bias) for f in self.filters]
         mixes = [(m.weight[:, :, 0].T.contiguous(), m.bias) for m in self.mix]
         first, second = ((m.weight[:, :, 0].T.contiguous(), m.bias) for m in (self.head[1], self.head[3]))
@@ -114,9 +134,9 @@ class CharLSTM(nn.Module):
     Source: Graves 2013 (arXiv:1308.0850); scheduled sampling: Bengio et al. 2015 (arXiv:1506.03099).
     """
 
+    @keeps_config
     def __init__(self, symbols: int, width: int = 128, layers: int = 1):
         super().__init__()
-        self.config = {"symbols": symbols, "width": width, "layers": layers}
         self.symbols = symbols
         self.embed = nn.Embedding(symbols + 1, width)  # the last one stands for "nothing yet"
         self.lstm = nn.LSTM(width, width, layers, batch_first=True)

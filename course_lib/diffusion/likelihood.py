@@ -4,16 +4,13 @@ Data are in the units of the chain, `model.scaled(x)`. Sums are in float64 on th
 """
 
 import math
-from typing import TYPE_CHECKING
+from itertools import pairwise
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..distributions import standard_normal_log_prob
 from .schedules import Schedule
-
-if TYPE_CHECKING:
-    from .models import Diffusion
 
 LEVELS = 256
 
@@ -33,7 +30,7 @@ def pixel_log_prob(x: Tensor, mean: Tensor, sigma: float) -> Tensor:
 
 
 @torch.no_grad()
-def variational_bound(model: "Diffusion", x: Tensor, y: Tensor | None = None, steps: int = 1000, draws: int = 20) -> dict[str, Tensor]:
+def variational_bound(model: nn.Module, x: Tensor, y: Tensor | None = None, steps: int = 1000, draws: int = 20) -> dict[str, Tensor]:
     """A lower bound of log P(x) of pixels x in [−1, 1] on 256 levels, and its three parts: (batch,) nats each.
 
     Returns:
@@ -63,20 +60,20 @@ def variational_bound(model: "Diffusion", x: Tensor, y: Tensor | None = None, st
     return {"bound": -(prior + chain + pixels), "prior": prior, "chain": chain, "pixels": pixels}
 
 
-def squared_error(model: "Diffusion", x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+def squared_error(model: nn.Module, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
     """‖x₀ − x̂₀‖² at times t (batch,), with x̂₀ cut to the range of pixels: (batch,)."""
     guess, _ = model.denoise(model.schedule.noised(x, t, torch.randn_like(x)), t, y)
     return (x - guess.clamp(-1, 1)).cpu().double().square().flatten(1).sum(1)
 
 
-def _given_noisy(model: "Diffusion", x: Tensor, x_t: Tensor, t: float, y: Tensor | None) -> Tensor:
+def _given_noisy(model: nn.Module, x: Tensor, x_t: Tensor, t: float, y: Tensor | None) -> Tensor:
     """log P(x₀ | x_t), nats (batch,): each pixel is N(x̂₀, (σ/α)²), the width that a flat prior leaves."""
     alpha, sigma = model.schedule.at(t)
     guess, _ = model.denoise(x_t, t, y)
     return pixel_log_prob(x.cpu().double(), guess.clamp(-1, 1).cpu().double(), sigma / alpha).flatten(1).sum(1)
 
 
-def velocity(model: "Diffusion", x_t: Tensor, t: float, y: Tensor | None = None, guidance: float = 1.0) -> Tensor:
+def velocity(model: nn.Module, x_t: Tensor, t: float, y: Tensor | None = None, guidance: float = 1.0) -> Tensor:
     """dx/dt of the probability-flow ODE: α′ x̂₀ + σ′ ε̂.
 
     Source: Song et al. 2020 (arXiv:2011.13456), equation 13, written with the two estimates.
@@ -87,9 +84,7 @@ def velocity(model: "Diffusion", x_t: Tensor, t: float, y: Tensor | None = None,
     return (alpha_b - alpha_a) / width * x + (sigma_b - sigma_a) / width * noise
 
 
-def ode_log_prob(
-    model: "Diffusion", x: Tensor, y: Tensor | None = None, steps: int = 50, first: float = 1e-3, exact: bool = False
-) -> Tensor:
+def ode_log_prob(model: nn.Module, x: Tensor, y: Tensor | None = None, steps: int = 50, first: float = 1e-3, exact: bool = False) -> Tensor:
     """log density at x of the data that the ODE makes at the time `first`, nats: (batch,). Steps by Heun's method, even in log SNR.
 
     It is a density per unit of the chain: per unit of the data it is less by dims · log scale.
@@ -105,30 +100,33 @@ def ode_log_prob(
     """
     if not 0 < first < 1 or steps < 1:
         raise ValueError(f"first must lie between 0 and 1 and steps be at least 1, got {first} and {steps}")
-    times = even_in_log_snr(model.schedule, steps, first)
     flat = x.flatten(1)
+    # along each axis, or along one direction of ±1
     probes = torch.eye(flat.shape[1]).to(x)[:, None].expand(-1, len(x), -1) if exact else (torch.randint_like(flat, 2) * 2 - 1)[None]
+    probes = probes.view(len(probes), *x.shape)
     total = torch.zeros(len(x), dtype=torch.float64)
-
-    def slopes(x_t: Tensor, t: float) -> tuple[Tensor, Tensor]:
-        with torch.inference_mode(False), torch.enable_grad():
-            x_t = x_t.clone().detach().requires_grad_()
-            v = velocity(model, x_t, t, y)
-            trace = 0
-            for probe in probes.view(len(probes), *x.shape):
-                (g,) = torch.autograd.grad((v * probe).sum(), x_t, retain_graph=True)
-                trace = trace + (g * probe).flatten(1).sum(1)
-        return v.detach(), trace.cpu().double()
-
-    for t, s in zip(times[:-1].tolist(), times[1:].tolist()):
-        v1, trace1 = slopes(x, t)
-        v2, trace2 = slopes(x + (s - t) * v1, s)
-        x = x + (s - t) / 2 * (v1 + v2)
-        total += (s - t) / 2 * (trace1 + trace2)
-    return standard_normal_log_prob(x.detach().flatten(1)).cpu().double() + total
+    times = even_in_log_snr(model.schedule, steps, first).tolist()
+    for t, s in pairwise(times):
+        v, trace = velocity_and_trace(model, x, t, y, probes)
+        v_s, trace_s = velocity_and_trace(model, x + (s - t) * v, s, y, probes)
+        x = x + (s - t) / 2 * (v + v_s)
+        total += (s - t) / 2 * (trace + trace_s)
+    return standard_normal_log_prob(x.flatten(1)).cpu().double() + total
 
 
-def ode_bound(model: "Diffusion", x: Tensor, y: Tensor | None = None, steps: int = 50, first: float = 2e-3) -> Tensor:
+def velocity_and_trace(model: nn.Module, x_t: Tensor, t: float, y: Tensor | None, probes: Tensor) -> tuple[Tensor, Tensor]:
+    """`velocity`, and the trace of its derivative by x, (batch,): the sum of e · ∂(v · e)/∂x over probes e, (k, *x.shape)."""
+    with torch.inference_mode(False), torch.enable_grad():  # also where gradients are switched off
+        x_t = x_t.clone().detach().requires_grad_()
+        v = velocity(model, x_t, t, y)
+        trace = 0
+        for e in probes:
+            (g,) = torch.autograd.grad((v * e).sum(), x_t, retain_graph=True)
+            trace = trace + (g * e).flatten(1).sum(1)
+    return v.detach(), trace.cpu().double()
+
+
+def ode_bound(model: nn.Module, x: Tensor, y: Tensor | None = None, steps: int = 50, first: float = 2e-3) -> Tensor:
     """A lower bound of log P(x) of pixels on 256 levels by the ODE, nats (batch,): log p(x_t) + log P(x₀ | x_t) − log q(x_t | x₀).
 
     Pixels are whole numbers and the ODE has densities: the noise of the time `first` stands between them, as dequantisation does.

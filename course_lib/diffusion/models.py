@@ -9,10 +9,10 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from .. import checkpoints
-from ..nn import check_images
+from ..nn import check_images, keeps_config
 from . import likelihood, samplers
 from .networks import UNet, VectorNetwork, WaveNetwork
-from .schedules import Schedule, like
+from .schedules import Schedule
 
 PREDICTIONS = ("noise", "data", "v", "velocity")
 
@@ -51,7 +51,7 @@ class Diffusion(nn.Module):
             return x
         if self.predict == "velocity":
             return noise - x
-        alpha, sigma = (like(c, x) for c in self.schedule.alpha_sigma(t))
+        alpha, sigma = self.schedule.weights(t, x)
         return alpha * noise - sigma * x
 
     def shares(self, alpha, sigma) -> tuple:
@@ -67,11 +67,6 @@ class Diffusion(nn.Module):
         total = alpha**2 + sigma**2
         return alpha / total, -sigma / total, sigma / total, alpha / total
 
-    def split(self, said: Tensor, x_t: Tensor, t: Tensor | float) -> tuple[Tensor, Tensor]:
-        """The network's words → the estimates of x₀ and of ε, for which α x₀ + σ ε = x_t."""
-        p, q, r, s = self.shares(*(self.schedule.at(t) if isinstance(t, float) else (like(c, x_t) for c in self.schedule.alpha_sigma(t))))
-        return p * x_t + q * said, r * x_t + s * said
-
     def denoise(self, x_t: Tensor, t: Tensor | float, y: Tensor | None = None, guidance: float = 1.0) -> tuple[Tensor, Tensor]:
         """The estimates of x₀ and of ε, (batch, ...) each, with α x₀ + σ ε = x_t.
 
@@ -85,25 +80,28 @@ class Diffusion(nn.Module):
 
         Source: Ho & Salimans 2022 (arXiv:2207.12598), whose scale is our w − 1.
         """
-        return self.split(self.answer(x_t, t, y, guidance), x_t, t)
+        said = self.answer(x_t, t, y, guidance)
+        p, q, r, s = self.shares(*self.schedule.weights(t, x_t))
+        return p * x_t + q * said, r * x_t + s * said
 
     def answer(self, x_t: Tensor, t: Tensor | float, y: Tensor | None = None, guidance: float = 1.0) -> Tensor:
-        """What the network says, shaped like x_t; guided when told to. Arguments as for `denoise`."""
+        """What the network says, shaped like x_t; guided when there are labels. Arguments as for `denoise`."""
         self.check_labels(y)
-        if isinstance(t, float):  # all are at the same time: it is embedded once
-            alpha, sigma = self.schedule.at(t)
-            log_snr = x_t.new_tensor([2 * math.log(alpha / sigma)])
-        else:
-            log_snr = self.schedule.log_snr(t).to(x_t).view(-1)
-        if y is None or guidance == 0.0:
-            return self.net(x_t, log_snr, None).to(x_t.dtype)  # autocast gives 16 bits: too few for a chain
-        if guidance == 1.0:
-            return self.net(x_t, log_snr, y).to(x_t.dtype)
-        # both answers from one call
+        log_snr = self.log_snr(t, x_t)
+        if y is None or guidance in (0.0, 1.0):  # one answer is enough
+            return self.net(x_t, log_snr, y if guidance else None).to(x_t.dtype)  # autocast gives 16 bits: too few for a chain
+        # both answers from one call: told the labels, and not told
         labels = torch.cat([y, torch.full_like(y, self.classes)])
         log_snr = torch.cat([log_snr, log_snr]) if len(log_snr) > 1 else log_snr
         told, untold = self.net(torch.cat([x_t, x_t]), log_snr, labels).to(x_t.dtype).chunk(2)
         return untold + guidance * (told - untold)
+
+    def log_snr(self, t: Tensor | float, x: Tensor) -> Tensor:
+        """The noise level as networks are told it: one for each example (batch,), or (1,) where all are at the same time t."""
+        if isinstance(t, float):
+            alpha, sigma = self.schedule.at(t)
+            return x.new_tensor([2 * math.log(alpha / sigma)])
+        return self.schedule.log_snr(t).to(x).view(-1)
 
     def check_labels(self, y: Tensor | None) -> None:
         """ValueError for labels that this model was not trained with."""
@@ -124,7 +122,7 @@ class Diffusion(nn.Module):
         x_t = self.schedule.noised(x, t, noise)
         if y is not None:  # each example loses its label on its own
             y = torch.where(torch.rand(len(x), device=x.device) < self.drop, self.classes, y)
-        said = self.net(x_t, self.schedule.log_snr(t).to(x), y)
+        said = self.net(x_t, self.log_snr(t, x), y)
         return (said.to(x.dtype) - self.target(x, noise, t)).square().flatten(1).sum(1).mean()
 
     def scaled(self, x: Tensor) -> Tensor:
@@ -161,7 +159,8 @@ class Diffusion(nn.Module):
         start = torch.randn(n, *self.shape, device=weight.device, dtype=weight.dtype) if start is None else start.to(weight)
         if tuple(start.shape) != (n, *self.shape):
             raise ValueError(f"start must be {(n, *self.shape)}, got {tuple(start.shape)}")
-        return self.unscaled(samplers.METHODS[method](self, start, self.schedule.times(steps), y, guidance))
+        chain = samplers.sample_fast if method == "ddim" and not self.clip else samplers.METHODS[method]
+        return self.unscaled(chain(self, start, self.schedule.times(steps), y, guidance))
 
 
 class ImageDiffusion(Diffusion):
@@ -169,15 +168,12 @@ class ImageDiffusion(Diffusion):
 
     clip = True
 
+    @keeps_config
     def __init__(
         self, shape=(1, 28, 28), width=32, multiples=(1, 2), blocks=1, attention=(1,), patch=2, classes=10, schedule="cosine", predict="v",
         drop=0.1,
     ):  # fmt: skip
         super().__init__(UNet(shape, width, multiples, blocks, attention, patch, classes), shape, schedule, predict, drop)
-        self.config = {
-            "shape": list(shape), "width": width, "multiples": list(multiples), "blocks": blocks, "attention": list(attention),
-            "patch": patch, "classes": classes, "schedule": schedule, "predict": predict, "drop": drop,
-        }  # fmt: skip
 
     def scaled(self, x: Tensor) -> Tensor:
         check_images(x, self.shape)
@@ -199,13 +195,10 @@ class PointDiffusion(Diffusion):
         scale: the chain sees the data divided by it; it should make their standard deviation about 1, that of the noise
     """
 
+    @keeps_config
     def __init__(self, dims=2, width=128, layers=3, schedule="cosine", predict="v", classes=0, drop=0.1, transport=False, scale=1.0):
         super().__init__(VectorNetwork(dims, width, layers, classes), (dims,), schedule, predict, drop)
         self.transport, self.scale = transport, scale
-        self.config = {
-            "dims": dims, "width": width, "layers": layers, "schedule": schedule, "predict": predict, "classes": classes, "drop": drop,
-            "transport": transport, "scale": scale,
-        }  # fmt: skip
 
     def scaled(self, x: Tensor) -> Tensor:
         return x / self.scale
@@ -240,15 +233,12 @@ class LatentDiffusion(PointDiffusion):
     Source: Rombach et al. 2021 (arXiv:2112.10752).
     """
 
+    @keeps_config
     def __init__(self, autoencoder="vae", width=256, layers=3, schedule="cosine", predict="v", classes=10, drop=0.1):
         latents = checkpoints.record(autoencoder)["config"]["latents"]
         super().__init__(latents, width, layers, schedule, predict, classes, drop)
         self.register_buffer("mean", torch.zeros(latents))
         self.register_buffer("std", torch.ones(latents))
-        self.config = {
-            "autoencoder": autoencoder, "width": width, "layers": layers, "schedule": schedule, "predict": predict, "classes": classes,
-            "drop": drop,
-        }  # fmt: skip
 
     @property
     def autoencoder(self) -> nn.Module:
@@ -270,11 +260,8 @@ class WaveDiffusion(Diffusion):
 
     clip = True
 
+    @keeps_config
     def __init__(
         self, length=2048, patch=16, width=32, dilations=(1, 2, 4, 8, 16) * 2, classes=9, schedule="cosine", predict="v", drop=0.1
     ):
         super().__init__(WaveNetwork(length, patch, width, dilations, classes), (length,), schedule, predict, drop)
-        self.config = {
-            "length": length, "patch": patch, "width": width, "dilations": list(dilations), "classes": classes, "schedule": schedule,
-            "predict": predict, "drop": drop,
-        }  # fmt: skip

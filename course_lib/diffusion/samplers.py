@@ -6,16 +6,12 @@ All take labels `y` (batch,) or None, and `guidance`, as `Diffusion.denoise` doe
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
-
-if TYPE_CHECKING:
-    from .models import Diffusion
+from torch import Tensor, nn
 
 
-def estimates(model: "Diffusion", x_t: Tensor, t: float, y: Tensor | None = None, guidance: float = 1.0) -> tuple[Tensor, Tensor]:
+def estimates(model: nn.Module, x_t: Tensor, t: float, y: Tensor | None = None, guidance: float = 1.0) -> tuple[Tensor, Tensor]:
     """x̂₀ and ε̂ of noisy data at time t; where the model clips, x̂₀ lies in [−1, 1] and ε̂ goes with it."""
     x, noise = model.denoise(x_t, t, y, guidance)
     if model.clip:
@@ -26,7 +22,7 @@ def estimates(model: "Diffusion", x_t: Tensor, t: float, y: Tensor | None = None
 
 
 def ddim_step(
-    model: "Diffusion", x_t: Tensor, x: Tensor, noise: Tensor, t: float, s: float, eta: float = 0.0, fresh: Tensor | None = None
+    model: nn.Module, x_t: Tensor, x: Tensor, noise: Tensor, t: float, s: float, eta: float = 0.0, fresh: Tensor | None = None
 ) -> Tensor:
     """x_s for an earlier time s from x_t and its two estimates: η = 0 is deterministic, η = 1 is DDPM's ancestral step.
 
@@ -36,24 +32,17 @@ def ddim_step(
 
     Source: Song et al. 2020 (arXiv:2010.02502), equation 12.
     """
-    alpha, sigma = model.schedule.at(s)
+    (alpha_s, sigma_s), (_, sigma_t) = model.schedule.at(s), model.schedule.at(t)
     if eta == 0:
-        return alpha * x + sigma * noise
-    variance = eta**2 * model.schedule.between(s, t)[1] * (sigma / model.schedule.at(t)[1]) ** 2  # `Schedule.posterior` has its origin
+        return alpha_s * x + sigma_s * noise
+    variance = eta**2 * model.schedule.between(s, t)[1] * sigma_s**2 / sigma_t**2  # η² times that of `Schedule.posterior`
     fresh = torch.randn_like(x_t) if fresh is None else fresh
-    return alpha * x + max(0.0, sigma**2 - variance) ** 0.5 * noise + variance**0.5 * fresh
-
-
-def jump(model: "Diffusion", x_t: Tensor, said: Tensor, t: float, s: float) -> Tensor:
-    """DDIM's deterministic step straight from what the network says: x̂₀ and ε̂ are sums of the two, and so is x_s."""
-    p, q, r, w = model.shares(*model.schedule.at(t))
-    alpha, sigma = model.schedule.at(s)
-    return said.mul(alpha * q + sigma * w).add_(x_t, alpha=alpha * p + sigma * r)
+    return alpha_s * x + max(0.0, sigma_s**2 - variance) ** 0.5 * noise + variance**0.5 * fresh
 
 
 @torch.no_grad()
 def sample(
-    model: "Diffusion",
+    model: nn.Module,
     start: Tensor,
     times: Tensor,
     y: Tensor | None = None,
@@ -69,9 +58,6 @@ def sample(
     """
     x_t = start
     for t, s in model.schedule.steps(times):
-        if eta == 0 and not model.clip and not watch:  # the same numbers with a tenth of the arithmetic
-            x_t = jump(model, x_t, model.answer(x_t, t, y, guidance), t, s)
-            continue
         x, noise = estimates(model, x_t, t, y, guidance)
         if watch:
             watch(t, x_t, x)
@@ -80,7 +66,22 @@ def sample(
 
 
 @torch.no_grad()
-def sample_heun(model: "Diffusion", start: Tensor, times: Tensor, y: Tensor | None = None, guidance: float = 1.0) -> Tensor:
+def sample_fast(model: nn.Module, start: Tensor, times: Tensor, y: Tensor | None = None, guidance: float = 1.0) -> Tensor:
+    """`sample` with η = 0, for a model that does not clip: x̂₀ and ε̂ are sums of x_t and what the network says, and so is x_s."""
+    x_t = start
+    for t, s in model.schedule.steps(times):
+        x_t = jump(model, x_t, model.answer(x_t, t, y, guidance), t, s)
+    return x_t
+
+
+def jump(model: nn.Module, x_t: Tensor, said: Tensor, t: float, s: float) -> Tensor:
+    """A step of `sample_fast` from t to s: one sum, in a fifth of the time of `ddim_step`."""
+    (alpha, sigma), (p, q, r, w) = model.schedule.at(s), model.shares(*model.schedule.at(t))
+    return said.mul(alpha * q + sigma * w).add_(x_t, alpha=alpha * p + sigma * r)
+
+
+@torch.no_grad()
+def sample_heun(model: nn.Module, start: Tensor, times: Tensor, y: Tensor | None = None, guidance: float = 1.0) -> Tensor:
     """The probability-flow ODE by Heun's method: two evaluations a step, one in the last, and an error that falls with the square.
 
     In the coordinates x/σ and α/σ the ODE reads d(x/σ) = x̂₀ d(α/σ): a DDIM step takes x̂₀ from the old time, Heun averages old and new.
@@ -93,8 +94,8 @@ def sample_heun(model: "Diffusion", start: Tensor, times: Tensor, y: Tensor | No
         x_s = ddim_step(model, x_t, x, noise, t, s)
         if s > 0:
             mean = (x + estimates(model, x_s, s, y, guidance)[0]) / 2
-            alpha, sigma = model.schedule.at(t)
-            x_s = ddim_step(model, x_t, mean, (x_t - alpha * mean) / sigma, t, s)
+            alpha_t, sigma_t = model.schedule.at(t)
+            x_s = ddim_step(model, x_t, mean, (x_t - alpha_t * mean) / sigma_t, t, s)
         x_t = x_s
     return x_t
 
@@ -103,7 +104,7 @@ METHODS = {"ddpm": partial(sample, eta=1.0), "ddim": sample, "heun": sample_heun
 
 
 @torch.no_grad()
-def encode(model: "Diffusion", x: Tensor, times: Tensor, y: Tensor | None = None) -> Tensor:
+def encode(model: nn.Module, x: Tensor, times: Tensor, y: Tensor | None = None) -> Tensor:
     """Data → the noise that `sample` turns into them, along the same ODE: `times` as for sampling, read from their end.
 
     Each step takes the estimates of its beginning, as `sample` does, so the two are inverse in the limit of many steps only.
@@ -117,7 +118,7 @@ def encode(model: "Diffusion", x: Tensor, times: Tensor, y: Tensor | None = None
 
 @torch.no_grad()
 def edit(
-    model: "Diffusion",
+    model: nn.Module,
     x: Tensor,
     strength: float,
     steps: int,
@@ -143,7 +144,7 @@ def edit(
 
 @torch.no_grad()
 def inpaint(
-    model: "Diffusion",
+    model: nn.Module,
     x: Tensor,
     known: Tensor,
     start: Tensor,
@@ -169,14 +170,14 @@ def inpaint(
         raise ValueError(f"known {tuple(known.shape)} and start {tuple(start.shape)} must fit x {tuple(x.shape)}")
     x_t = start
     for t, s in model.schedule.steps(times):
-        alpha, sigma = model.schedule.at(s)
-        step, variance = model.schedule.between(s, t)
+        alpha_s, sigma_s = model.schedule.at(s)
+        alpha_ts, variance_ts = model.schedule.between(s, t)
         for repeat in range(repeats):
             guess, noise = estimates(model, x_t, t, y, guidance)
             x_s = ddim_step(model, x_t, guess, noise, t, s, eta=1.0)
-            x_s = torch.where(known, alpha * x + sigma * torch.randn_like(x), x_s)
+            x_s = torch.where(known, alpha_s * x + sigma_s * torch.randn_like(x), x_s)
             if s == 0 or repeat == repeats - 1:
                 break
-            x_t = step * x_s + variance**0.5 * torch.randn_like(x)  # back from s to t: one step of the forward chain
+            x_t = alpha_ts * x_s + variance_ts**0.5 * torch.randn_like(x)  # back from s to t: one step of the forward chain
         x_t = x_s
     return x_t

@@ -56,6 +56,10 @@ class Schedule:
         """α and σ at one time, as plain numbers: they multiply tensors of any type on any device."""
         return _at(self.name, t)
 
+    def weights(self, t: Tensor | float, x: Tensor) -> tuple[Tensor | float, Tensor | float]:
+        """α and σ ready to be multiplied with x: at one time, or at a time for each example (batch,)."""
+        return self.at(t) if isinstance(t, float) else tuple(like(c, x) for c in self.alpha_sigma(t))
+
     def log_snr(self, t: Tensor) -> Tensor:
         """log α²/σ², the signal-to-noise ratio in nats: ∞ at t = 0."""
         alpha, sigma = self.alpha_sigma(t)
@@ -69,7 +73,7 @@ class Schedule:
 
     def noised(self, x: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """x_t = α(t) x₀ + σ(t) ε: x and noise (batch, ...), t (batch,) → (batch, ...)."""
-        alpha, sigma = (like(c, x) for c in self.alpha_sigma(t))
+        alpha, sigma = self.weights(t, x)
         return alpha * x + sigma * noise
 
     def steps(self, times: Tensor) -> list[tuple[float, float]]:
@@ -86,8 +90,8 @@ class Schedule:
     def between(self, s: float, t: float) -> tuple[float, float]:
         """α and σ² of the step from s to a later t alone: x_t = α x_s + σ ε."""
         (alpha_s, sigma_s), (alpha_t, sigma_t) = self.at(s), self.at(t)
-        step = alpha_t / alpha_s
-        return step, max(0.0, sigma_t**2 - step**2 * sigma_s**2)
+        alpha_ts = alpha_t / alpha_s
+        return alpha_ts, max(0.0, sigma_t**2 - alpha_ts**2 * sigma_s**2)
 
     def posterior(self, x: Tensor, x_t: Tensor, s: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance of q(x_s | x_t, x₀) for s < t, whatever lies between them.
@@ -101,11 +105,12 @@ class Schedule:
         Source: Ho et al. 2020 (arXiv:2006.11239), equations 6 and 7, for any two times: Kingma et al. 2021 (arXiv:2107.00630), appendix A.
         """
         (alpha_s, sigma_s), (alpha_t, sigma_t) = (self.alpha_sigma(v) for v in (s, t))
-        step = alpha_t / alpha_s  # α of the step from s to t alone
-        variance = sigma_t.square() - step.square() * sigma_s.square()
-        of_t, of_x = step * (sigma_s / sigma_t).square(), alpha_s * variance / sigma_t.square()
-        mean = like(of_t, x) * x_t + like(of_x, x) * x
-        return mean, like(variance * (sigma_s / sigma_t).square(), x)
+        # of the step from s to t alone
+        alpha_ts = alpha_t / alpha_s
+        variance_ts = sigma_t.square() - alpha_ts.square() * sigma_s.square()
+        of_x_t, of_x = alpha_ts * sigma_s.square() / sigma_t.square(), alpha_s * variance_ts / sigma_t.square()
+        mean = like(of_x_t, x) * x_t + like(of_x, x) * x  # `like`: a number for each example, ready to multiply its pixels
+        return mean, like(variance_ts * sigma_s.square() / sigma_t.square(), x)
 
 
 def like(c: Tensor, x: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ..nn import mlp
+from ..nn import keeps_config, mlp
 
 
 def mixture_log_prob(x: Tensor, means: Tensor, sigma: float, weights: Tensor | None = None) -> Tensor:
@@ -52,9 +52,9 @@ class ScoreNetwork(nn.Module):
     Source: Song & Ermon 2019 (arXiv:1907.05600); denoising: Vincent 2011.
     """
 
+    @keeps_config
     def __init__(self, dims=2, sigmas=(4.0, 2.0, 1.0, 0.5, 0.25, 0.12, 0.06), hidden=(128, 128, 128)):
         super().__init__()
-        self.config = {"dims": dims, "sigmas": list(sigmas), "hidden": list(hidden)}
         self.register_buffer("sigmas", torch.tensor(sigmas), persistent=False)
         self.net = mlp([dims + 1, *hidden, dims])
 

@@ -4,18 +4,22 @@
 `continuous` FFJORD, and `recipes` how the checkpoints are made.
 """
 
-from .continuous import ContinuousFlow, Velocity  # noqa: F401
+from .continuous import ContinuousFlow, Velocity, WithTrace  # noqa: F401
 from .images import ImageFlow, Level, UniformDequantiser, VariationalDequantiser, dequantise  # noqa: F401
 from .layers import (  # noqa: F401
+    COUPLINGS,
     ActNorm,
+    AdditiveCoupling,
     Autoregressive,
     Coupling,
+    InverseAutoregressive,
     InvertibleLinear,
     Logit,
     Permutation,
+    SplineCoupling,
     Squeeze,
     scale_and_shift,
 )
 from .models import KINDS, Flow  # noqa: F401
 from .recipes import LIVE, RECIPES, RIVALS, SHOWN, TOYS, point_flow  # noqa: F401
-from .spline import rational_quadratic  # noqa: F401
+from .spline import knots, rational_quadratic  # noqa: F401

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..distributions import standard_normal_log_prob
+from ..nn import keeps_config
 from .layers import draw_latents
 
 
@@ -47,11 +48,11 @@ class ContinuousFlow(nn.Module):
     Source: Chen et al. 2018 (arXiv:1806.07366); Grathwohl et al. 2018 (arXiv:1810.01367).
     """
 
+    @keeps_config
     def __init__(self, dims=2, hidden=(64, 64, 64), trace="exact", rtol=1e-5, atol=1e-5, adjoint=False):
         super().__init__()
         if trace not in ("exact", "hutchinson"):
             raise ValueError(f"unknown trace {trace!r}; choose exact or hutchinson")
-        self.config = {"dims": dims, "hidden": list(hidden), "trace": trace, "rtol": rtol, "atol": atol, "adjoint": adjoint}
         self.dims, self.trace, self.rtol, self.atol, self.adjoint = dims, trace, rtol, atol, adjoint
         self.velocity = Velocity(dims, hidden)
 

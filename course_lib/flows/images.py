@@ -10,9 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..distributions import bits_per_dim, log_mean_exp, standard_normal_log_prob
-from ..nn import check_halvings, one_hot
-from .layers import KINDS as COUPLINGS
-from .layers import ActNorm, Coupling, InvertibleLinear, Logit, Squeeze, draw_latents
+from ..nn import check_halvings, keeps_config, one_hot
+from .layers import COUPLINGS, ActNorm, Coupling, InvertibleLinear, Logit, Squeeze, draw_latents
 
 KINDS = ("realnvp", "glow", "spline")
 LEVELS = 256
@@ -69,9 +68,7 @@ class VariationalDequantiser(nn.Module):
         self.context = ImageConditioner(4 * channels, width, width, 1)
         nn.init.normal_(self.context.net[-1].weight, 0.0, 0.02)  # at zero the couplings would see nothing of x
         self.couplings = nn.ModuleList(
-            Coupling(
-                ImageConditioner(2 * channels + width, 4 * channels, width, 1), "affine", ("checkerboard", "other checkerboard")[i % 2]
-            )
+            Coupling(ImageConditioner(2 * channels + width, 4 * channels, width, 1), ("checkerboard", "other checkerboard")[i % 2])
             for i in range(layers)
         )
 
@@ -98,7 +95,7 @@ class Level(nn.Module):
 
     def __init__(self, channels: int, kind: str, steps: int, width: int, blocks: int, classes: int):
         super().__init__()
-        coupling = "spline" if kind == "spline" else "affine"
+        coupling = COUPLINGS["spline" if kind == "spline" else "affine"]
         self.layers = nn.ModuleList([Squeeze()])
         for i in range(steps):
             order = ("first", "second")[i % 2] if kind == "realnvp" else "first"
@@ -108,7 +105,7 @@ class Level(nn.Module):
             if kind != "realnvp":
                 self.layers.append(InvertibleLinear(channels))
             half = channels // 2
-            self.layers.append(Coupling(ImageConditioner(half + classes, COUPLINGS[coupling] * half, width, blocks), coupling, order))
+            self.layers.append(coupling(ImageConditioner(half + classes, coupling.numbers * half, width, blocks), order))
 
 
 class ImageFlow(nn.Module):
@@ -129,6 +126,7 @@ class ImageFlow(nn.Module):
     Source: RealNVP, Dinh et al. 2016 (arXiv:1605.08803), section 3.6; Glow, Kingma & Dhariwal 2018 (arXiv:1807.03039).
     """
 
+    @keeps_config
     def __init__(self, shape=(1, 28, 28), kind="glow", steps=(8, 8), width=32, blocks=1, dequantisation="variational", classes=0):
         super().__init__()
         if kind not in KINDS:
@@ -136,15 +134,6 @@ class ImageFlow(nn.Module):
         if dequantisation not in ("uniform", "variational"):
             raise ValueError(f"unknown dequantisation {dequantisation!r}; choose uniform or variational")
         check_halvings(shape, len(steps))
-        self.config = {
-            "shape": list(shape),
-            "kind": kind,
-            "steps": list(steps),
-            "width": width,
-            "blocks": blocks,
-            "dequantisation": dequantisation,
-            "classes": classes,
-        }
         self.shape, self.dims, self.classes = tuple(shape), math.prod(shape), classes
         self.logit = Logit()
         self.dequantiser = VariationalDequantiser(shape[0]) if dequantisation == "variational" else UniformDequantiser()

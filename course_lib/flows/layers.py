@@ -4,6 +4,7 @@ Every layer has `forward(x, given) → (z, log_det)`, from data to latent, with 
 `inverse(z, given) → x`. `given` is what the layer may know besides: a one-hot class (batch, classes), an image of the same size, or None.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -17,16 +18,9 @@ from .spline import rational_quadratic
 BOUND = 3.0  # of log scales: one coupling stretches by at most e³, whatever comes in
 BINS = 8
 ORDERS = ("first", "second", "checkerboard", "other checkerboard")
-KINDS = {"additive": 1, "affine": 2, "spline": 3 * BINS - 1}  # of couplings, and the numbers each needs for an entry of x
-
-Halves = tuple[Tensor, Tensor]
 
 
-def _flat_sum(values: Tensor) -> Tensor:
-    return values.flatten(1).sum(1)
-
-
-def _mean_over_processes(values: Tensor) -> Tensor:
+def mean_over_processes(values: Tensor) -> Tensor:
     if dist.is_available() and dist.is_initialized():
         dist.all_reduce(values)
         values /= dist.get_world_size()
@@ -63,8 +57,8 @@ class ActNorm(nn.Module):
     def initialise(self, x: Tensor) -> None:
         """Set mean and deviation by this batch; several processes share theirs."""
         axes, shape = [i for i in range(x.ndim) if i != 1], (1, -1) + (1,) * (x.ndim - 2)
-        mean = _mean_over_processes(x.mean(axes))
-        std = _mean_over_processes((x - mean.view(shape)).square().mean(axes)).sqrt()
+        mean = mean_over_processes(x.mean(axes))
+        std = mean_over_processes((x - mean.view(shape)).square().mean(axes)).sqrt()
         self.shift.copy_(-mean)
         self.log_scale.copy_(-(std + 1e-6).log())
         self.ready.fill_(True)
@@ -90,7 +84,7 @@ class InvertibleLinear(nn.Module):
         self.lower, self.upper = nn.Parameter(lower.tril(-1)), nn.Parameter(upper.triu(1))
 
     def factors(self) -> tuple[Tensor, Tensor]:
-        """P L and U + diag(s)."""
+        """L and U + diag(s)."""
         eye = torch.eye(len(self.p), dtype=self.p.dtype, device=self.p.device)
         return self.lower.tril(-1) + eye, self.upper.triu(1) + torch.diag(self.sign * self.log_s.exp())
 
@@ -101,18 +95,14 @@ class InvertibleLinear(nn.Module):
 
     def forward(self, x: Tensor, given: Tensor | None = None) -> tuple[Tensor, Tensor]:
         with torch.autocast(x.device.type, enabled=False):  # in 16 bits the inverse would be another map
-            z = _mix(x, self.weight())
+            z = torch.einsum("oi,bi...->bo...", self.weight(), x)  # on a CPU twice as fast as a convolution with a 1×1 kernel
         return z, (x[0, 0].numel() * self.log_s.sum()).expand(len(x))
 
     def inverse(self, z: Tensor, given: Tensor | None = None) -> Tensor:
         with torch.autocast(z.device.type, enabled=False):
             lower, upper = self.factors()
             step = torch.linalg.solve_triangular(lower, self.p.T, upper=False, unitriangular=True)
-            return _mix(z, torch.linalg.solve_triangular(upper, step, upper=True))
-
-
-def _mix(x: Tensor, weight: Tensor) -> Tensor:
-    return torch.einsum("oi,bi...->bo...", weight, x)  # on a CPU twice as fast as the convolution with a 1×1 kernel, which this is
+            return torch.einsum("oi,bi...->bo...", torch.linalg.solve_triangular(upper, step, upper=True), z)
 
 
 class Permutation(nn.Module):
@@ -160,129 +150,156 @@ class Logit(nn.Module):
     def forward(self, x: Tensor, given: Tensor | None = None) -> tuple[Tensor, Tensor]:
         z = torch.logit(self.alpha / 2 + (1 - self.alpha) * x)
         # dz/dx = (1 − α) / (σ(z) σ(−z))
-        return z, _flat_sum(F.softplus(z) + F.softplus(-z) + torch.tensor(1 - self.alpha, dtype=z.dtype).log())
+        return z, (F.softplus(z) + F.softplus(-z) + math.log(1 - self.alpha)).flatten(1).sum(1)
 
     def inverse(self, z: Tensor, given: Tensor | None = None) -> Tensor:
         return ((z.sigmoid() - self.alpha / 2) / (1 - self.alpha)).clamp(0, 1)
 
 
 class Coupling(nn.Module):
-    """One half of x stays as it is and decides what happens to the other half.
+    """One half of x stays as it is, and decides how the other half is moved and scaled: z = x · exp(s) + t with s in (−3, 3).
 
     Args:
-        network: (kept half, given) → the numbers that the other half needs, `KINDS[kind]` for each of its entries
-        kind: "additive" z = x + t; "affine" z = x · exp(s) + t with s in (−3, 3); "spline", a monotone spline of 8 bins
+        network: (kept half, given) → the numbers that the other half needs, `numbers` for each of its entries
         order: which channels stay: the "first" half or the "second". On squeezed images "checkerboard" keeps upper left and lower right
             of each 2×2 patch, which are the black squares of the image before squeezing, and "other checkerboard" the white ones
 
-    Where couplings follow each other, x may be given as its two halves, and comes back so: joining and cutting at each layer takes time.
-
-    Source: NICE, Dinh et al. 2014 (arXiv:1410.8516); RealNVP, Dinh et al. 2016 (arXiv:1605.08803); splines, Durkan et al. 2019
-    (arXiv:1906.04032).
+    Source: RealNVP, Dinh et al. 2016 (arXiv:1605.08803).
     """
 
-    def __init__(self, network: nn.Module, kind: str = "affine", order: str = "first"):
+    kind, numbers = "affine", 2
+
+    def __init__(self, network: nn.Module, order: str = "first"):
         super().__init__()
-        if kind not in KINDS:
-            raise ValueError(f"unknown kind {kind!r}; choose one of {', '.join(KINDS)}")
         if order not in ORDERS:
             raise ValueError(f"unknown order {order!r}; choose one of {', '.join(ORDERS)}")
-        self.network, self.kind, self.order = network, kind, order
+        self.network, self.order = network, order
 
-    def split(self, x: Tensor | Halves) -> Halves:
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The half that stays, and the half that moves."""
-        if "checkerboard" in self.order:
+        first, second = x.chunk(2, 1)
+        if "checkerboard" in self.order:  # the four channels of a patch: upper left, upper right, lower left, lower right
             patches = x.unflatten(1, (-1, 4))
-            black, white = patches[:, :, [0, 3]].flatten(1, 2), patches[:, :, [1, 2]].flatten(1, 2)
-            return (black, white) if self.order == "checkerboard" else (white, black)
-        first, second = x if isinstance(x, tuple) else x.chunk(2, 1)
-        return (first, second) if self.order == "first" else (second, first)
+            first, second = patches[:, :, [0, 3]].flatten(1, 2), patches[:, :, [1, 2]].flatten(1, 2)
+        return (first, second) if self.order in ("first", "checkerboard") else (second, first)
 
-    def join(self, kept: Tensor, moved: Tensor, apart: bool = False) -> Tensor | Halves:
-        """The opposite of `split`. apart: leave the two halves as they are."""
+    def join(self, kept: Tensor, moved: Tensor) -> Tensor:
+        """The opposite of `split`."""
         first, second = (kept, moved) if self.order in ("first", "checkerboard") else (moved, kept)
         if "checkerboard" not in self.order:
-            return (first, second) if apart else torch.cat([first, second], 1)
+            return torch.cat([first, second], 1)
         black, white = first.unflatten(1, (-1, 2)), second.unflatten(1, (-1, 2))
         return torch.stack([black[:, :, 0], white[:, :, 0], white[:, :, 1], black[:, :, 1]], 2).flatten(1, 2)
 
-    def forward(self, x: Tensor | Halves, given: Tensor | None = None) -> tuple[Tensor | Halves, Tensor]:
+    def forward(self, x: Tensor, given: Tensor | None = None) -> tuple[Tensor, Tensor]:
         kept, moved = self.split(x)
-        numbers = self.network(kept, given).to(moved.dtype)
-        if self.kind == "additive":
-            moved, log_det = moved + numbers, moved.new_zeros(len(moved))
-        elif self.kind == "affine":
-            s, t = scale_and_shift(numbers)
-            moved, log_det = torch.addcmul(t, moved, s.exp()), _flat_sum(s)
-        else:
-            moved, log_slope = self.spline(moved, numbers)
-            log_det = _flat_sum(log_slope)
-        return self.join(kept, moved, isinstance(x, tuple)), log_det
+        s, t = scale_and_shift(self.network(kept, given).to(x.dtype))
+        return self.join(kept, moved * s.exp() + t), s.flatten(1).sum(1)
 
-    def inverse(self, z: Tensor | Halves, given: Tensor | None = None) -> Tensor | Halves:
+    def inverse(self, z: Tensor, given: Tensor | None = None) -> Tensor:
         kept, moved = self.split(z)
-        numbers = self.network(kept, given).to(moved.dtype)
-        if self.kind == "additive":
-            moved = moved - numbers
-        elif self.kind == "affine":
-            s, t = scale_and_shift(numbers)
-            moved = (moved - t) / s.exp()
-        else:
-            moved, _ = self.spline(moved, numbers, inverse=True)
-        return self.join(kept, moved, isinstance(z, tuple))
+        s, t = scale_and_shift(self.network(kept, given).to(z.dtype))
+        return self.join(kept, (moved - t) / s.exp())
 
-    def spline(self, moved: Tensor, numbers: Tensor, inverse: bool = False) -> tuple[Tensor, Tensor]:
-        numbers = numbers.unflatten(1, (moved.shape[1], -1)).movedim(2, -1)
+
+class AdditiveCoupling(Coupling):
+    """The other half is only moved: z = x + t. It changes no volume.
+
+    Source: NICE, Dinh et al. 2014 (arXiv:1410.8516).
+    """
+
+    kind, numbers = "additive", 1
+
+    def forward(self, x: Tensor, given: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        kept, moved = self.split(x)
+        return self.join(kept, moved + self.network(kept, given).to(x.dtype)), x.new_zeros(len(x))
+
+    def inverse(self, z: Tensor, given: Tensor | None = None) -> Tensor:
+        kept, moved = self.split(z)
+        return self.join(kept, moved - self.network(kept, given).to(z.dtype))
+
+
+class SplineCoupling(Coupling):
+    """The other half is bent, each entry by a monotone spline of 8 bins.
+
+    Source: Durkan et al. 2019 (arXiv:1906.04032).
+    """
+
+    kind, numbers = "spline", 3 * BINS - 1
+
+    def bend(self, x: Tensor, given: Tensor | None, inverse: bool) -> tuple[Tensor, Tensor]:
+        kept, moved = self.split(x)
+        numbers = self.network(kept, given).to(x.dtype).unflatten(1, (moved.shape[1], -1)).movedim(2, -1)
         widths, heights, slopes = numbers.split([BINS, BINS, BINS - 1], -1)
-        return rational_quadratic(moved, widths, heights, slopes, inverse=inverse)
+        moved, log_slope = rational_quadratic(moved, widths, heights, slopes, inverse=inverse)
+        return self.join(kept, moved), log_slope.flatten(1).sum(1)
+
+    def forward(self, x: Tensor, given: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return self.bend(x, given, inverse=False)
+
+    def inverse(self, z: Tensor, given: Tensor | None = None) -> Tensor:
+        return self.bend(z, given, inverse=True)[0]
+
+
+COUPLINGS = {"additive": AdditiveCoupling, "affine": Coupling, "spline": SplineCoupling}
 
 
 def scale_and_shift(numbers: Tensor) -> tuple[Tensor, Tensor]:
     """s in (−3, 3) and t from what a network says, (batch, 2c, ...) → twice (batch, c, ...)."""
     s, t = numbers.chunk(2, 1)
-    return 2 * BOUND * torch.sigmoid(s * (2 / BOUND)) - BOUND, t  # BOUND · tanh(s / BOUND), in half of the time
+    return BOUND * torch.tanh(s / BOUND), t
 
 
 class Autoregressive(nn.Module):
-    """Every entry is shifted and scaled by what the entries before it say: z_i = (x_i − t_i) · exp(−s_i), s and t functions of x_{<i}.
+    """MAF: every entry is shifted and scaled by what the entries before it say, z_i = (x_i − t_i) · exp(−s_i), s and t functions of x_{<i}.
+
+    Densities take one pass of the network, samples one for each entry.
 
     Args:
-        inverse: False makes a masked autoregressive flow (MAF): densities in one pass, samples one entry after the other. True makes an
-            inverse autoregressive flow (IAF), x_i = z_i · exp(s_i) + t_i with functions of z_{<i}: samples in one pass, densities slowly
         hidden: widths of the masked network
 
-    Source: MAF, Papamakarios et al. 2017 (arXiv:1705.07057); IAF, Kingma et al. 2016 (arXiv:1606.04934).
+    Source: Papamakarios et al. 2017 (arXiv:1705.07057).
     """
 
-    def __init__(self, dims: int, hidden: Sequence[int], inverse: bool = False, classes: int = 0):
+    def __init__(self, dims: int, hidden: Sequence[int], classes: int = 0):
         super().__init__()
-        self.flipped = inverse
         self.network = masked_mlp(dims, hidden, outputs=2, given=classes)
         nn.init.zeros_(self.network[-1].weight)
         nn.init.zeros_(self.network[-1].bias)
 
     def numbers(self, u: Tensor, given: Tensor | None) -> tuple[Tensor, Tensor]:
-        """s and t, (batch, dims) each."""
+        """s and t, (batch, dims) each: entry i depends on u_{<i}."""
         return scale_and_shift(self.network(u if given is None else torch.cat([u, given], 1)).to(u.dtype))
 
-    def one_by_one(self, u: Tensor, given: Tensor | None, solve) -> Tensor:
-        """Entry i after the entries before it: `dims` passes of the network."""
-        out = torch.zeros_like(u)
-        for i in range(u.shape[1]):
-            s, t = self.numbers(out, given)
-            out = torch.cat([out[:, :i], solve(u[:, i], s[:, i], t[:, i])[:, None], out[:, i + 1 :]], 1)
-        return out
-
     def forward(self, x: Tensor, given: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        z = self.one_by_one(x, given, lambda u, s, t: (u - t) * (-s).exp()) if self.flipped else None
-        s, t = self.numbers(z if self.flipped else x, given)
-        return z if self.flipped else (x - t) * (-s).exp(), -s.sum(1)
+        s, t = self.numbers(x, given)
+        return (x - t) * (-s).exp(), -s.sum(1)
 
     def inverse(self, z: Tensor, given: Tensor | None = None) -> Tensor:
-        if self.flipped:
+        x = torch.zeros_like(z)
+        for i in range(z.shape[1]):  # entry i needs those before it
+            s, t = self.numbers(x, given)
+            x = torch.cat([x[:, :i], (z * s.exp() + t)[:, i : i + 1], x[:, i + 1 :]], 1)
+        return x
+
+
+class InverseAutoregressive(Autoregressive):
+    """IAF, the same the other way round: x_i = z_i · exp(s_i) + t_i, s and t functions of z_{<i}. Samples in one pass, densities slowly.
+
+    Source: Kingma et al. 2016 (arXiv:1606.04934).
+    """
+
+    def forward(self, x: Tensor, given: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        z = torch.zeros_like(x)
+        for i in range(x.shape[1]):
             s, t = self.numbers(z, given)
-            return z * s.exp() + t
-        return self.one_by_one(z, given, lambda u, s, t: u * s.exp() + t)
+            z = torch.cat([z[:, :i], ((x - t) * (-s).exp())[:, i : i + 1], z[:, i + 1 :]], 1)
+        s, t = self.numbers(z, given)
+        return z, -s.sum(1)
+
+    def inverse(self, z: Tensor, given: Tensor | None = None) -> Tensor:
+        s, t = self.numbers(z, given)
+        return z * s.exp() + t
 
 
 def draw_latents(model: nn.Module, n: int, temperature: float = 1.0) -> Tensor:

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ..distributions import standard_normal_log_prob
-from ..nn import mlp, one_hot
-from .layers import KINDS as COUPLINGS
-from .layers import ActNorm, Autoregressive, Coupling, Halves, InvertibleLinear, Permutation, draw_latents
+from ..nn import keeps_config, mlp, one_hot
+from .layers import COUPLINGS, ActNorm, Autoregressive, InverseAutoregressive, InvertibleLinear, Permutation, draw_latents
 
 KINDS = ("nice", "realnvp", "glow", "spline", "maf", "iaf")
 
@@ -26,17 +25,6 @@ class Conditioner(nn.Module):
         return self.net(kept if given is None else torch.cat([kept, given], 1))
 
 
-def together(x: Tensor | Halves) -> Tensor:
-    return torch.cat(x, 1) if isinstance(x, tuple) else x
-
-
-def as_taken_by(layer: nn.Module, x: Tensor | Halves) -> Tensor | Halves:
-    """Two halves for a coupling, which leaves them apart; one tensor for any other layer."""
-    if isinstance(layer, Coupling):
-        return x if isinstance(x, tuple) else x.chunk(2, 1)
-    return together(x)
-
-
 class Flow(nn.Module):
     """An invertible map f from data to z ~ N(0, I): log p(x) = log N(f(x); 0, I) + log |det ∂f/∂x|, exactly.
 
@@ -52,27 +40,27 @@ class Flow(nn.Module):
     Source: the papers named in `layers`.
     """
 
+    @keeps_config
     def __init__(self, kind="realnvp", dims=2, layers=8, hidden=(64, 64), classes=0):
         super().__init__()
         if kind not in KINDS:
             raise ValueError(f"unknown kind of flow {kind!r}; choose one of {', '.join(KINDS)}")
         if dims < 2 or layers < 1:
             raise ValueError(f"a flow needs at least 2 dimensions and 1 layer, got {dims} and {layers}")
-        self.config = {"kind": kind, "dims": dims, "layers": layers, "hidden": list(hidden), "classes": classes}
         self.kind, self.dims, self.classes = kind, dims, classes
         self.layers = nn.ModuleList()
         for i in range(layers):
             if kind in ("maf", "iaf"):
-                self.layers.append(Autoregressive(dims, hidden, inverse=kind == "iaf", classes=classes))
+                self.layers.append((Autoregressive if kind == "maf" else InverseAutoregressive)(dims, hidden, classes))
                 self.layers.append(Permutation(range(dims - 1, -1, -1)))
                 continue
             if kind in ("glow", "spline"):
                 self.layers += [ActNorm(dims), InvertibleLinear(dims)]
-            coupling = {"nice": "additive", "spline": "spline"}.get(kind, "affine")
+            coupling = COUPLINGS[{"nice": "additive", "spline": "spline"}.get(kind, "affine")]
             order = "second" if i % 2 and kind in ("nice", "realnvp") else "first"
             kept = (dims + 1) // 2 if order == "first" else dims // 2
-            network = Conditioner(kept + classes, hidden, COUPLINGS[coupling] * (dims - kept))
-            self.layers.append(Coupling(network, coupling, order))
+            network = Conditioner(kept + classes, hidden, coupling.numbers * (dims - kept))
+            self.layers.append(coupling(network, order))
         if kind == "nice":
             self.layers.append(ActNorm(dims))  # additive couplings keep every volume: the scales must come from somewhere
 
@@ -82,9 +70,9 @@ class Flow(nn.Module):
             raise ValueError(f"expected points of shape (batch, {self.dims}), got {tuple(x.shape)}")
         given, log_det = one_hot(y, self.classes, x), 0.0
         for layer in self.layers:
-            x, more = layer(as_taken_by(layer, x), given)
+            x, more = layer(x, given)
             log_det = log_det + more
-        return together(x), log_det
+        return x, log_det
 
     def log_prob(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Exact log density of x (batch, dims): (batch,), nats."""
@@ -103,8 +91,8 @@ class Flow(nn.Module):
         """z → x, both (batch, dims)."""
         given = one_hot(y, self.classes, z)
         for layer in reversed(self.layers):
-            z = layer.inverse(as_taken_by(layer, z), given)
-        return together(z)
+            z = layer.inverse(z, given)
+        return z
 
     def stages(self, z: Tensor, y: Tensor | None = None) -> list[Tensor]:
         """[z, …, x]: what the inverse of each layer makes of it, from latent to data."""

@@ -9,7 +9,7 @@ from .. import metrics, training
 from ..autoencoders import VAE
 from ..datasets import Dataset, toy2d, toy2d_log_prob
 from ..datasets.toy2d import plane
-from ..gans import PointGAN, gan_step
+from ..gans import PointGAN, gan_step_with_cures
 from ..recipes import Budget, Recipe
 from .continuous import ContinuousFlow
 from .images import ImageFlow
@@ -114,7 +114,7 @@ def film_of_rivals(budget: Budget, steps: int, data: Dataset, test: Dataset, see
         for rival in RIVALS:
             training.seed_everything(seed)
             if rival == "GAN":
-                model, options = PointGAN(minibatch=True), {"step": gan_step, "schedule": "linear"}
+                model, options = PointGAN(minibatch=True), {"step": gan_step_with_cures, "schedule": "linear"}
                 options["optimisers"] = model.optimisers(lr=1e-3, betas=(0.5, 0.9))
             else:
                 model, options = point_flow("spline") if rival == "flow" else PointVAE(), {}

@@ -10,6 +10,12 @@ SMALLEST = 1e-3  # of a bin's share of the interval, and of a slope: keeps the m
 UNIT = math.log(math.expm1(1 - SMALLEST))  # softplus of this, plus SMALLEST, is 1: raw parameters of 0 make the identity
 
 
+def knots(sizes: Tensor, bound: float) -> Tensor:
+    """Real numbers, one for each bin (..., bins) → where the bins begin and end, from −bound to bound (..., bins + 1)."""
+    shares = SMALLEST + (1 - SMALLEST * sizes.shape[-1]) * sizes.softmax(-1)
+    return bound * (2 * F.pad(shares.cumsum(-1), (1, 0)) - 1)
+
+
 def rational_quadratic(
     x: Tensor, widths: Tensor, heights: Tensor, slopes: Tensor, bound: float = 3.0, inverse: bool = False
 ) -> tuple[Tensor, Tensor]:
@@ -25,43 +31,33 @@ def rational_quadratic(
         y (...), and log |dy/dx| (...)
 
     Raises:
-        ValueError: there are fewer than two bins, or the numbers of bins and slopes do not fit
+        ValueError: the numbers of bins and slopes do not fit
 
     Source: Durkan et al. 2019 (arXiv:1906.04032), equations 4 to 8 and 29.
     """
     bins = widths.shape[-1]
-    if bins < 2 or heights.shape[-1] != bins or slopes.shape[-1] != bins - 1:
+    if heights.shape[-1] != bins or slopes.shape[-1] != bins - 1:
         raise ValueError(
-            f"a spline of k ≥ 2 bins needs k widths, k heights and k − 1 slopes, got {bins}, {heights.shape[-1]} and {slopes.shape[-1]}"
+            f"a spline of k bins needs k widths, k heights and k − 1 slopes, got {bins}, {heights.shape[-1]} and {slopes.shape[-1]}"
         )
-    # widths and heights go through the same steps: one tensor instead of two
-    sizes = torch.stack([widths, heights], -2)
-    sizes = (sizes - sizes.detach().amax(-1, keepdim=True)).exp()  # softmax by hand: torch's takes four times as long for rows this short
-    sizes = 2 * bound * (SMALLEST + (1 - SMALLEST * bins) * sizes / sizes.sum(-1, keepdim=True))
-    ends = sizes.cumsum(-1) - bound
-    starts = ends - sizes
-    slopes = F.pad(SMALLEST + F.softplus(slopes + UNIT), (1, 1), value=1.0)
-    inside = (x > -bound) & (x < bound)
-    u = x.clamp(-bound, bound)  # outside, the formulas below would divide by nearly nothing, and NaN times 0 is NaN
-    axis = 1 if inverse else 0
-    k = (u[..., None] >= ends[..., axis, :-1]).sum(-1, keepdim=True)
-    table = torch.stack([*starts.unbind(-2), *sizes.unbind(-2), slopes[..., :-1], slopes[..., 1:]], -2)  # (..., 6, bins)
-    x0, y0, width, height, d0, d1 = table.gather(-1, k[..., None, :].expand(*table.shape[:-1], 1)).squeeze(-1).unbind(-1)
-    slope = height / width
-    bend = d0 + d1 - 2 * slope
-    if inverse:
-        rise = u - y0
-        a = height * (slope - d0) + rise * bend
-        b = height * d0 - rise * bend
-        c = slope * rise
-        root = (b.square() + 4 * a * c).clamp_min(1e-20).sqrt()
-        # of the two forms of the solution, the one that never subtracts two numbers of nearly one size
-        t = torch.where(b < 0, root - b, 2 * c) / torch.where(b < 0, 2 * a, b + root)
+    xs, ys = knots(widths, bound), knots(heights, bound)
+    delta = F.pad(SMALLEST + F.softplus(slopes + UNIT), (1, 1), value=1.0)
+    inside, u = x.abs() < bound, x.clamp(-bound, bound)
+    k = (u[..., None] >= (ys if inverse else xs)[..., 1:-1]).sum(-1, keepdim=True)  # the bin that u lies in
+    x0, y0, d0 = (v.gather(-1, k)[..., 0] for v in (xs, ys, delta))
+    x1, y1, d1 = (v.gather(-1, k + 1)[..., 0] for v in (xs, ys, delta))
+    s = (y1 - y0) / (x1 - x0)
+    if inverse:  # ξ solves a ξ² + b ξ + c = 0; of the two forms of the root, the one that subtracts no two numbers of nearly one size
+        a = (y1 - y0) * (s - d0) + (u - y0) * (d0 + d1 - 2 * s)
+        b = (y1 - y0) * d0 - (u - y0) * (d0 + d1 - 2 * s)
+        c = -s * (u - y0)
+        root = (b.square() - 4 * a * c).clamp_min(1e-20).sqrt()
+        xi = (torch.where(b < 0, root - b, -2 * c) / torch.where(b < 0, 2 * a, b + root)).clamp(0, 1)
     else:
-        t = (u - x0) / width
-    t = t + (t.clamp(0, 1) - t).detach()  # rounding may leave the bin by a hair, and the logs below would be NaN; gradients pass
-    rest = 1 - t
-    below = slope + bend * t * rest
-    y = x0 + t * width if inverse else y0 + height * t * (slope * t + d0 * rest) / below
-    log_slope = 2 * slope.log() + (d1 * t.square() + 2 * slope * t * rest + d0 * rest.square()).log() - 2 * below.log()
-    return torch.where(inside, y, x), torch.where(inside, -log_slope if inverse else log_slope, 0.0)
+        xi = (u - x0) / (x1 - x0)
+    below = s + (d0 + d1 - 2 * s) * xi * (1 - xi)
+    y = y0 + (y1 - y0) * (s * xi.square() + d0 * xi * (1 - xi)) / below
+    log_slope = (s.square() * (d1 * xi.square() + 2 * s * xi * (1 - xi) + d0 * (1 - xi).square()) / below.square()).log()
+    if inverse:
+        y, log_slope = x0 + xi * (x1 - x0), -log_slope
+    return torch.where(inside, y, x), torch.where(inside, log_slope, 0.0)

@@ -16,7 +16,17 @@ from .losses import (  # noqa: F401
     optimal_discriminator,
     zero_centred_penalty,
 )
-from .models import GAN, Discriminator, Generator, MinibatchDiscrimination, PointGAN, gan_step, modes_covered  # noqa: F401
+from .models import (  # noqa: F401
+    GAN,
+    Discriminator,
+    Generator,
+    MinibatchDiscrimination,
+    PointGAN,
+    gan_step,
+    gan_step_with_cures,
+    modes_covered,
+    strided_layers,
+)
 from .progressive import ProgressiveGAN, growth  # noqa: F401
 from .recipes import LIVE, RARE, RECIPES, progressive_step, unbalanced  # noqa: F401
 from .style import StyledConv, StyleGAN, adain  # noqa: F401

@@ -9,7 +9,7 @@ from torch import Tensor
 from .. import metrics, training
 from ..datasets import Dataset, to_float
 from ..datasets.toy2d import GAUSSIANS, plane
-from .models import GAN, PointGAN, gan_step, modes_covered
+from .models import GAN, PointGAN, gan_step_with_cures, modes_covered
 
 RULES = {
     "as the rules say": {},
@@ -34,7 +34,9 @@ WASSERSTEIN_PENALTY = {"penalty": 0.1, "clip": 0.0}
 SAMPLES = 2_500
 
 
-def train_points(points: Tensor, steps: int, batch_size: int, seed: int, step=gan_step, lr: float = 1e-3, **settings) -> PointGAN:
+def train_points(
+    points: Tensor, steps: int, batch_size: int, seed: int, step=gan_step_with_cures, lr: float = 1e-3, **settings
+) -> PointGAN:
     """A GAN on points, trained on one CPU core's worth of work: (n, 2) → the model. settings: of `PointGAN`."""
     training.seed_everything(seed)
     model = PointGAN(**settings)
@@ -80,7 +82,7 @@ def film_of_games(budget, steps: int, data: Dataset, test: Dataset, seed: int) -
         def step(run, batch, frame=frame):
             if run.step % every == 0:
                 frame(run.model)
-            return gan_step(run, batch)
+            return gan_step_with_cures(run, batch)
 
         frame(train_points(data.x, steps, budget.batch_size, seed, step=step, width=128, **settings))
         for key, values in zip(("samples", "landscape", "modes", "good"), zip(*frames, strict=True), strict=True):
@@ -127,7 +129,7 @@ def film_of_rules(budget, steps: int, data: Dataset, test: Dataset, seed: int) -
         players = model.optimisers(settings["lr"], settings["betas"])
         try:
             training.fit(
-                model, data.x, steps=steps, batch_size=budget.batch_size, step=gan_step, prepare=to_float, optimisers=players,
+                model, data.x, steps=steps, batch_size=budget.batch_size, step=gan_step_with_cures, prepare=to_float, optimisers=players,
                 schedule="linear", seed=seed, device="cpu", progress=False,
             )  # fmt: skip
         except training.TrainingDiverged:

@@ -37,7 +37,7 @@ def play(game: str, method: str, steps: int, lr_x: float, lr_y: float, start: tu
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}; choose one of {', '.join(METHODS)}")
 
-    slopes, (x, y) = SLOPES[game], start
+    slopes, (x, y) = SLOPES[game], start  # (x, y) → ∂f/∂x, ∂f/∂y
     path, before = [(x, y)], None
     for _ in range(steps):
         dx, dy = slopes(x, y)

@@ -37,7 +37,9 @@ def generator_loss(fake: Tensor, kind: str = "nonsaturating") -> Tensor:
     check_kind(kind)
     if kind == "saturating":
         return -F.softplus(fake).mean()
-    return F.softplus(-fake).mean() if kind == "nonsaturating" else -fake.mean()
+    if kind == "nonsaturating":
+        return F.softplus(-fake).mean()
+    return -fake.mean()
 
 
 def check_kind(kind: str) -> None:
@@ -60,7 +62,7 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     share = torch.rand(len(real), device=real.device) if share is None else share
     if share.shape != real.shape[:1]:
         raise ValueError(f"share must be one number for each example, but has shape {tuple(share.shape)} instead of ({len(real)},)")
-    share = share.view(-1, *[1] * (real.dim() - 1))  # one coefficient an example, not one a pixel
+    share = share.view(-1, *[1] * (real.dim() - 1))  # the paper's ε: one an example, not one a pixel
     between = (real.detach() + share * (fake.detach() - real.detach())).requires_grad_()
     return (gradient_norm(critic, between) - 1).square().mean()
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ..nn import check_halvings, check_images, mlp
+from ..nn import check_halvings, check_images, keeps_config, mlp
 from .losses import check_kind, clip_weights, discriminator_loss, generator_loss, gradient_penalty, zero_centred_penalty
 
 NORMS = ("batch", "none", "spectral")
@@ -62,6 +62,18 @@ class Generator(nn.Module):
         return self.layers(z)
 
 
+def strided_layers(channels: int, width: int, norm: str) -> list[nn.Module]:
+    """The DCGAN discriminator but for its last layer: (batch, channels, h, w) → (batch, 2 · width · h · w / 16). The first has no norm."""
+    return [
+        nn.Conv2d(channels, width, 4, stride=2, padding=1),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),
+        nn.BatchNorm2d(2 * width) if norm == "batch" else nn.Identity(),
+        nn.LeakyReLU(0.2),
+        nn.Flatten(),
+    ]
+
+
 class Discriminator(nn.Module):
     """The DCGAN discriminator: images in [−1, 1] → scores (batch,), before any sigmoid. Strided convolutions, leaky ReLU, no pooling.
 
@@ -77,28 +89,17 @@ class Discriminator(nn.Module):
         super().__init__()
         if norm not in NORMS:
             raise ValueError(f"unknown norm {norm!r}; choose one of {', '.join(NORMS)}")
-        channels, height, width_ = shape
-        self.shape, self.projection = tuple(shape), projection
+        self.shape = channels, height, width_ = tuple(shape)
         self.label_image = nn.Embedding(classes, height * width_) if classes and not projection else None
-        features = 2 * width * height * width_ // 16
-        compare = MinibatchDiscrimination(features) if minibatch else None
-        self.features = nn.Sequential(
-            nn.Conv2d(channels + bool(self.label_image), width, 4, 2, 1),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(width, 2 * width, 4, 2, 1),
-            nn.BatchNorm2d(2 * width) if norm == "batch" else nn.Identity(),
-            nn.LeakyReLU(0.2),
-            nn.Flatten(),
-            compare or nn.Identity(),
-        )
-        features = compare.outputs if compare else features
-        self.judge = nn.Linear(features, 1)
-        self.label_code = nn.Embedding(classes, features) if projection else None
+        outputs = 2 * width * height * width_ // 16
+        compare = MinibatchDiscrimination(outputs) if minibatch else nn.Identity()
+        outputs = compare.outputs if minibatch else outputs
+        self.features = nn.Sequential(*strided_layers(channels + bool(self.label_image), width, norm), compare)
+        self.judge = nn.Linear(outputs, 1)
+        self.label_code = nn.Embedding(classes, outputs) if projection else None
         self.apply(dcgan_weights)
         if norm == "spectral":
-            for module in list(self.modules()):
-                if isinstance(module, nn.Conv2d | nn.Linear | nn.Embedding):
-                    spectral_norm(module)
+            divide_by_spectral_norms(self)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         if self.label_image is not None:
@@ -108,6 +109,13 @@ class Discriminator(nn.Module):
         if self.label_code is not None:
             score = score + (features * self.label_code(y)).sum(1)
         return score
+
+
+def divide_by_spectral_norms(network: nn.Module) -> None:
+    """Make every layer divide its weights by their largest singular value."""
+    for module in list(network.modules()):
+        if isinstance(module, nn.Conv2d | nn.Linear | nn.Embedding):
+            spectral_norm(module)
 
 
 def dcgan_weights(module: nn.Module) -> None:
@@ -151,6 +159,7 @@ class GAN(nn.Module):
     Wasserstein: Arjovsky et al. 2017 (arXiv:1701.07875); spectral norm: Miyato et al. 2018 (arXiv:1802.05957).
     """
 
+    @keeps_config
     def __init__(
         self,
         shape=(1, 28, 28),
@@ -172,20 +181,6 @@ class GAN(nn.Module):
         check_critic_steps(critic_steps)
         if projection and not classes:
             raise ValueError("a projection discriminator needs labels: give classes")
-        self.config = {
-            "shape": list(shape),
-            "latents": latents,
-            "width": width,
-            "loss": loss,
-            "norm": norm,
-            "classes": classes,
-            "projection": projection,
-            "minibatch": minibatch,
-            "penalty": penalty,
-            "r1": r1,
-            "clip": clip,
-            "critic_steps": critic_steps,
-        }
         self.shape, self.latents, self.classes = tuple(shape), latents, classes
         self.kind, self.penalty, self.r1, self.clip, self.critic_steps = loss, penalty, r1, clip, critic_steps
         self.generator = Generator(shape, latents, width, classes)
@@ -238,6 +233,7 @@ class PointGAN(nn.Module):
     Source: the 25 Gaussians of Srivastava et al. 2017 (arXiv:1705.07761); packing: Lin et al. 2017 (arXiv:1712.04086).
     """
 
+    @keeps_config
     def __init__(
         self,
         dims=2,
@@ -255,19 +251,6 @@ class PointGAN(nn.Module):
         super().__init__()
         check_kind(loss)
         check_critic_steps(critic_steps)
-        self.config = {
-            "dims": dims,
-            "latents": latents,
-            "width": width,
-            "loss": loss,
-            "minibatch": minibatch,
-            "pack": pack,
-            "penalty": penalty,
-            "r1": r1,
-            "clip": clip,
-            "critic_steps": critic_steps,
-            "scale": scale,
-        }
         self.latents, self.kind, self.penalty, self.r1, self.clip, self.critic_steps = latents, loss, penalty, r1, clip, critic_steps
         self.pack, self.scale, self.classes = pack, scale, 0
         self.generator = mlp([latents, width, width, dims], nn.ReLU)
@@ -295,14 +278,29 @@ class PointGAN(nn.Module):
     optimisers = GAN.optimisers
 
 
-def gan_step(run, batch: Tensor | tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-    """One step of the discriminator, and every `critic_steps` one of the generator; a `step` for `training.fit`."""
+def gan_step(run, x: Tensor) -> dict[str, Tensor]:
+    """One step of each player on a batch x; a `step` for `training.fit`."""
+    model = run.model
+    z = torch.randn(len(x), model.latents, device=x.device)
+    with torch.no_grad():  # D's step: nothing may flow into G
+        fake = model.decode(z)
+    d_loss = discriminator_loss(model.score(x), model.score(fake), model.kind)
+    run.update(d_loss, "discriminator")
+
+    fake = model.decode(torch.randn_like(z))  # G's step: through D, which stays as it is
+    g_loss = generator_loss(model.score(fake), model.kind)
+    run.update(g_loss, "generator")
+    return {"discriminator": d_loss, "generator": g_loss}
+
+
+def gan_step_with_cures(run, batch: Tensor | tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+    """`gan_step` with all that a model may ask for: labels, penalties, clipped weights, and several steps of D for each of G."""
     model = run.model
     x, y = batch if isinstance(batch, tuple) else (batch, None)
     if not isinstance(model, PointGAN):
         check_images(x, model.shape)
     z = torch.randn(len(x), model.latents, device=x.device)
-    with torch.no_grad():  # this step is the discriminator's: nothing may flow into the generator
+    with torch.no_grad():
         fake = model.decode(z, y)
     real_score, fake_score = model.score(x, y), model.score(fake, y)
     loss = discriminator_loss(real_score, fake_score, model.kind)

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..nn import check_halvings
+from ..nn import check_halvings, keeps_config
 from .models import adam_for_both
 
 LEAK = 0.2
@@ -26,10 +26,10 @@ class ProgressiveGAN(nn.Module):
 
     STAGES = 3
 
+    @keeps_config
     def __init__(self, shape=(1, 28, 28), latents=64, width=24, r1=1.0):
         super().__init__()
         check_halvings(shape)
-        self.config = {"shape": list(shape), "latents": latents, "width": width, "r1": r1}
         self.shape, self.latents, self.classes = tuple(shape), latents, 0
         self.kind, self.penalty, self.r1, self.clip, self.critic_steps = "nonsaturating", 0.0, r1, 0.0, 1
         self.register_buffer("grown", torch.tensor(1.0))

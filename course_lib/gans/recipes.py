@@ -10,7 +10,7 @@ from .. import metrics
 from ..datasets import Dataset, to_float
 from ..recipes import Budget, Recipe, floats_and_labels, images_and_labels
 from .films import film_of_collapse, film_of_games, film_of_rules
-from .models import GAN, gan_step
+from .models import GAN, gan_step_with_cures
 from .progressive import ProgressiveGAN, growth
 from .style import StyleGAN
 from .translation import Pix2Pix, pix2pix_step
@@ -19,7 +19,7 @@ from .translation import Pix2Pix, pix2pix_step
 def progressive_step(run, x: Tensor) -> dict[str, Tensor]:
     """One step of the game at the size that training has reached."""
     run.model.grown.fill_(growth(run.progress))
-    return gan_step(run, x)
+    return gan_step_with_cures(run, x)
 
 
 def measure_samples(model, data: Dataset, n: int = 10_000) -> dict:
@@ -65,7 +65,7 @@ def unbalanced(data: Dataset, keep: int = 20) -> tuple[Tensor, Tensor]:
 # what a lecture trains while you watch
 LIVE = {"cpu": Budget(400, 64, ema=0.99), "gpu": Budget(4_000, 64, ema=0.999)}
 
-GAME = {"prepare": to_float, "step": gan_step, "schedule": "linear"}
+GAME = {"prepare": to_float, "step": gan_step_with_cures, "schedule": "linear"}
 CONDITIONAL = GAME | {"prepare": floats_and_labels, "optimisers": GAN.optimisers}
 WGAN = {"optimisers": partial(GAN.optimisers, lr=2e-3, betas=(0.0, 0.9))}
 

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..nn import check_halvings
+from ..nn import check_halvings, keeps_config
 from .models import Discriminator
 
 LEAK = 0.2
@@ -55,10 +55,10 @@ class StyleGAN(nn.Module):
 
     LAYERS = 6  # two a resolution: quarter, half and full size
 
+    @keeps_config
     def __init__(self, shape=(1, 28, 28), latents=32, width=24, r1=1.0, mixing=0.5):
         super().__init__()
         check_halvings(shape)
-        self.config = {"shape": list(shape), "latents": latents, "width": width, "r1": r1, "mixing": mixing}
         self.shape, self.latents, self.classes, self.mixing = tuple(shape), latents, 0, mixing
         self.kind, self.penalty, self.r1, self.clip, self.critic_steps = "nonsaturating", 0.0, r1, 0.0, 1
         sizes = [2 * width, 2 * width, 2 * width, 2 * width, width, width]

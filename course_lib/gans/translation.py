@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..nn import check_halvings, check_images
+from ..nn import check_halvings, check_images, keeps_config
 from .losses import discriminator_loss, generator_loss
 from .models import adam_for_both
 
@@ -81,12 +81,12 @@ class Pix2Pix(nn.Module):
     Source: Isola et al. 2016 (arXiv:1611.07004).
     """
 
+    @keeps_config
     def __init__(self, task="outline", shape=(1, 28, 28), width=16, l1=20.0):
         super().__init__()
         if task not in TASKS:
             raise ValueError(f"unknown task {task!r}; choose one of {', '.join(TASKS)}")
         check_halvings(shape)
-        self.config = {"task": task, "shape": list(shape), "width": width, "l1": l1}
         self.task, self.shape, self.l1 = task, tuple(shape), l1
         self.generator = UNet(shape[0], width)
         self.discriminator = PatchDiscriminator(shape[0], width)

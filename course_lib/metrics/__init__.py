@@ -15,6 +15,7 @@ from .coverage import (  # noqa: F401
     memorisation,
     nearest_distances,
     neighbour_scores,
+    neighbour_scores_fast,
     precision_recall,
 )
 from .detection import auroc, linear_probe, roc_curve  # noqa: F401
@@ -33,16 +34,8 @@ from .digits import (  # noqa: F401
 from .factors import DCI, dci, disentanglement, factor_vae_score, mig, mutual_information_matrix, sap  # noqa: F401
 from .gaussians import Moments, frechet_distance, gaussian_distance, moments  # noqa: F401
 from .inception import inception_features  # noqa: F401
-from .kernels import cubic_kernel, gaussian_kernel, kid, mmd  # noqa: F401
+from .kernels import cubic_kernel, gaussian_kernel, kid, kid_fast, mmd  # noqa: F401
 from .likelihood import GreyLevels, bits_per_dim, importance_sampled, levels_log_prob, nats_to_bits, perplexity  # noqa: F401
+from .recipes import RECIPES  # noqa: F401
 from .scores import inception_score  # noqa: F401
 from .transport import Plan, sinkhorn, sliced_wasserstein, transport_plan_1d, wasserstein_1d  # noqa: F401
-
-
-def __getattr__(name: str):
-    # `course_lib.recipes` asks every topic for its RECIPES; importing them here at once would be a cycle with the topics that measure
-    if name == "RECIPES":
-        from .recipes import RECIPES
-
-        return RECIPES
-    raise AttributeError(f"module 'course_lib.metrics' has no attribute {name!r}")

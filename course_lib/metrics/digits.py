@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import checkpoints, datasets
-from ..nn import check_images
+from ..nn import check_images, keeps_config
 from .arrays import Score
 from .gaussians import frechet_distance, gaussian_distance, moments
 from .kernels import mmd
@@ -20,9 +20,9 @@ class DigitNetwork(nn.Module):
         width: channels of the first convolution;  features: size of the layer before the last
     """
 
+    @keeps_config
     def __init__(self, width=32, features=64):
         super().__init__()
-        self.config = {"width": width, "features": features}
 
         def block(a: int, b: int, size: int, stride: int = 1) -> list[nn.Module]:
             return [nn.Conv2d(a, b, size, stride, size // 2, bias=False), nn.BatchNorm2d(b), nn.ReLU()]

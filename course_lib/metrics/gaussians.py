@@ -54,17 +54,6 @@ def gram(x: Tensor) -> Tensor:
     return whole
 
 
-def between_triangles(root: Tensor, cov: Tensor) -> Tensor:
-    """rootᵀ cov root of a lower triangular root, (d, d): on and below the diagonal, which is all that `eigvalsh` reads."""
-    right, whole = torch.empty_like(cov), torch.zeros_like(cov)
-    parts = [slice(start, start + BLOCK) for start in range(0, len(cov), BLOCK)]
-    for part in parts:  # root is zero above its diagonal
-        right[:, part] = cov[:, part.start :] @ root[part.start :, part]
-    for part in parts:
-        whole[part, : part.stop] = root[part.start :, part].T @ right[part.start :, : part.stop]
-    return whole
-
-
 def moments(features: Array) -> tuple[Tensor, Tensor]:
     """Mean (d,) and covariance (d, d) of features (n, d), in float64.
 
@@ -107,14 +96,11 @@ def frechet_distance(a: Array | Moments, b: Array | Moments) -> Score:
 
 def gaussian_distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> float:
     """‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2 (Σ₁Σ₂)^½), the squared 2-Wasserstein distance of two Gaussians. Means (d,), covariances (d, d)."""
-    # with Σ₁ = R Rᵀ, the symmetric Rᵀ Σ₂ R has the eigenvalues of Σ₁Σ₂: no complex matrix root. Cholesky's R is the cheaper one
-    root, failed = torch.linalg.cholesky_ex(cov_a)
-    if failed:
+    root, failed = torch.linalg.cholesky_ex(cov_a)  # Σ₁ = R Rᵀ
+    if failed:  # singular: the root from its eigenvalues takes longer
         values, vectors = torch.linalg.eigh(cov_a)
         root = vectors * values.clamp(min=0).sqrt()
-        product = root.T @ cov_b @ root
-    else:
-        product = between_triangles(root, cov_b)
-    trace = torch.linalg.eigvalsh(product).clamp(min=0).sqrt().sum()
+    # the symmetric Rᵀ Σ₂ R has the eigenvalues of Σ₁Σ₂, and needs no complex root
+    trace = torch.linalg.eigvalsh(root.T @ cov_b @ root).clamp(min=0).sqrt().sum()
     distance = (mean_a - mean_b).square().sum() + cov_a.trace() + cov_b.trace() - 2 * trace
     return max(0.0, distance.item())  # rounding may leave a little below 0

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from .. import checkpoints, datasets, recipes, training
 from ..datasets import binarise, to_float
 from . import digits
-from .coverage import memorisation, neighbour_scores
+from .coverage import memorisation, neighbour_scores_fast
 from .gaussians import frechet_distance
 from .kernels import mmd
 from .likelihood import GreyLevels, bits_per_dim
@@ -103,8 +103,8 @@ def log_prob_of_levels(model: nn.Module, x: Tensor, y: Tensor, levels: GreyLevel
     on = binarise(x, generator=torch.Generator(x.device).manual_seed(0))
     y = y if getattr(model, "classes", 0) else None
     kind = "bound, binarised" if y is None else "bound, binarised, label known"
-    if hasattr(model, "iwae_bound"):
-        return levels.bound(x, on, model.iwae_bound(on, DRAWS, y)), kind
+    if hasattr(model, "iwae_bound_in_parts"):
+        return levels.bound(x, on, model.iwae_bound_in_parts(on, DRAWS, y)), kind
     if hasattr(model, "log_prob"):
         return levels.bound(x, on, model.log_prob(on) if y is None else model.log_prob(on, y)), kind
     return None, "none"
@@ -125,7 +125,7 @@ def likelihood(model: nn.Module, test: tuple[Tensor, Tensor], levels: GreyLevels
 def quality(fake: Tensor, real: Tensor, train: Tensor) -> dict:
     """Every score of samples against as many real images, uint8 (n, 1, 28, 28) each; `train` is what they might be copies of."""
     of_fake, of_real = (digits.digit_features(to_float(x)) for x in (fake, real))
-    near = neighbour_scores(of_real, of_fake)
+    near = neighbour_scores_fast(of_real, of_fake)
     copied = memorisation(to_float(fake), to_float(train), to_float(real))
     return {
         "fid": float(frechet_distance(of_real, of_fake)),

@@ -1,21 +1,23 @@
 """Interactive explorers: sliders, and pictures that follow them.
 
 This module has what they share. The explorers of a topic live in the module of its name, for example `course_lib.widgets.autoencoders`.
-Only core `ipywidgets` are used, so that they work on 8.x and on Colab's 7.7.1.
+No topic's explorers import another's: what two topics need lies here, in `plane` (points and densities in a chart) or in `pixels`
+(pictures whose pixels are framed, hidden or clicked on). Only core `ipywidgets` are used, so that they work on 8.x and on Colab's 7.7.1.
 """
 
 import base64
 import html
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial, wraps
 from typing import Any
 
 import ipywidgets as widgets
 import torch
 from torch import Tensor, nn
 
-from ..plotting.panels import PAPER, Chart, Note, Pixels, Strips, Table, figure_png
+from ..plotting.panels import PAPER, Chart, Note, Pixels, Strips, Table, fewer_colors, figure_png
 
 GAP = 14  # pixels between two panels
 BESIDE = 464  # pixels: what fits beside a column of sliders in JupyterLab on a screen of 1280
@@ -41,19 +43,24 @@ class Explorer(widgets.VBox):
         controls: the widgets that a reader moves
         view: one HTML widget with everything that is drawn
         milliseconds: how long the last drawing took in the kernel
+        moved: which of the controls given to `follow` moved last, counted from 0
     """
+
+    FEW_COLORS = False  # True where soft pictures lie under hundreds of dots: the static figure then takes a third of the bytes
+    _held = False
 
     # ipywidgets 7 displays through this method, 8 through the mime bundle; without it both take the bundle, which holds a picture too
     _ipython_display_ = None
 
-    def __init__(self, controls: Sequence[widgets.Widget]):
+    def __init__(self, controls: Sequence[widgets.Widget], instead: Mapping[widgets.Widget, Callable] | None = None):
+        """instead: control → what follows it in place of the drawing; for a control that moves others."""
         self.controls = list(controls)
         self.view = widgets.HTML()
         self.milliseconds = 0.0
-        self._held = False
         for control in self.controls:
-            if control.has_trait("value"):
-                control.observe(self.draw, "value")
+            # a film's buttons move its slider; drawing for both would be a waste
+            if control.has_trait("value") and not isinstance(control, widgets.Play):
+                control.observe((instead or {}).get(control, self.draw), "value")
         if len(self.controls) > 3:
             column = widgets.VBox(self.controls, layout=widgets.Layout(width="330px", flex="0 0 auto"))
             super().__init__([widgets.HBox([column, self.view], layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start"))])
@@ -103,6 +110,18 @@ class Explorer(widgets.VBox):
             self._held = False
         self.draw()
 
+    def follow(self, controls: Sequence[widgets.Widget]) -> None:
+        """Keep in `moved` which of these a reader moved last. To be called before `super().__init__`: what is drawn may need it."""
+        self.moved = 0
+
+        def remember(i: int, change: Any) -> None:
+            # less than a step is the browser rounding a value, and controls that are held move on their own
+            if not self._held and abs(change["new"] - change["old"]) > 0.05:
+                self.moved = i
+
+        for i, control in enumerate(controls):
+            control.observe(partial(remember, i), "value")
+
     def settings(self) -> str:
         """The controls in words, for example "β = 4, traverse image = 1"."""
         named = [c for c in self.controls if c.has_trait("value") and getattr(c, "description", "")]
@@ -127,7 +146,8 @@ class Explorer(widgets.VBox):
             for panel, x, y in placed:
                 panel.draw(Pixels(page.axes, x, y))
 
-        return figure_png((width, y), draw)
+        content = figure_png((width, y), draw)
+        return fewer_colors(content) if self.FEW_COLORS else content
 
     def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
         alt = f"{type(self).__name__}: {self.settings()}"
@@ -136,6 +156,25 @@ class Explorer(widgets.VBox):
         if self.comm is not None:  # None once closed
             data["application/vnd.jupyter.widget-view+json"] = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
         return data, {"image/png": {"alt": alt}}
+
+
+def kept_for(*controls: str) -> Callable:
+    """Decorate a method of an explorer: what it returned for its arguments and these controls' values is kept. A slider comes by again."""
+
+    def decorate(method: Callable) -> Callable:
+        @wraps(method)
+        def remembered(self, *args: Any) -> Any:
+            values = [getattr(self, name).value for name in controls]
+            # a browser's 0.30000000000000004 is 0.3
+            key = method.__name__, *args, *(round(value, 4) if isinstance(value, float) else value for value in values)
+            memory = vars(self).setdefault("_kept", {})
+            if key not in memory:
+                memory[key] = method(self, *args)
+            return memory[key]
+
+        return remembered
+
+    return decorate
 
 
 def slider(description: str, value: float, low: float, high: float, step: float, digits: int = 1, **kwargs: Any) -> widgets.FloatSlider:
@@ -148,6 +187,19 @@ def slider(description: str, value: float, low: float, high: float, step: float,
 def int_slider(description: str, value: int, low: int, high: int, **kwargs: Any) -> widgets.IntSlider:
     """The same for whole numbers."""
     return widgets.IntSlider(value, min=low, max=high, description=description, readout=True, **wide(), **kwargs)
+
+
+def seed_slider(description: str = "draw", seed: int = 0) -> widgets.IntSlider:
+    """A slider that draws others: 51 seeds."""
+    return int_slider(description, seed, 0, 50)
+
+
+def film(last: int, interval: int) -> tuple[widgets.IntSlider, widgets.Play]:
+    """A slider over the frames 0 to `last`, which is shown first, and the buttons that play them, a frame every `interval` milliseconds."""
+    frame, play = int_slider("frame", last, 0, last), widgets.Play(value=last, min=0, max=last, interval=interval)
+    # in the browser: playing does not wait for the kernel, and still works on both versions
+    play.link = widgets.jslink((play, "value"), (frame, "value"))
+    return frame, play
 
 
 def choice_slider(description: str, options: Sequence, value: Any) -> widgets.SelectionSlider:
@@ -164,6 +216,22 @@ def menu(description: str, options: Sequence, value: Any = None) -> widgets.Drop
 def wide() -> dict:
     """Room for the description of a control; without it long ones are cut off."""
     return {"style": {"description_width": "90px"}, "layout": widgets.Layout(width="320px")}
+
+
+def plural(n: int, noun: str) -> str:
+    """A number and its noun: "1 step", "1,000 steps", "2 passes"."""
+    return f"{n:,} {noun}{'' if n == 1 else 's' if not noun.endswith('s') else 'es'}"
+
+
+def some(entries: Mapping, name: str, what: str) -> dict:
+    """The entries as a dict.
+
+    Raises:
+        ValueError: there are none
+    """
+    if not entries:
+        raise ValueError(f"{name} is empty; give at least one, {what}")
+    return dict(entries)
 
 
 def as_images(images: Any, name: str = "images") -> Tensor:

@@ -1,7 +1,6 @@
 """The explorers of topic 04."""
 
 import colorsys
-import io
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from scipy.ndimage import gaussian_filter
 from scipy.special import ndtr
 from torch import Tensor, nn
@@ -17,40 +15,13 @@ from torch import Tensor, nn
 from ..datasets.toy2d import plane
 from ..distributions import standard_normal_log_prob
 from ..flows import ActNorm, Autoregressive, ContinuousFlow, Coupling, Flow, ImageFlow, InvertibleLinear, Permutation, rational_quadratic
-from ..flows.layers import KINDS as COUPLINGS
+from ..flows.layers import COUPLINGS
 from ..flows.models import Conditioner
 from ..flows.spline import SMALLEST, UNIT
 from ..latent_spaces import lerp
-from ..plotting.panels import CYCLE, GREY, INK, Bars, Chart, Line, Mark, Note, Strips, Strokes, png
-from . import BESIDE, WIDE, Explorer, as_images, at_rest, choice_slider, int_slider, menu, slider
-from .plane import as_points, dots, square
-from .start_here import log_normal
-
-DEEP = np.array([9, 58, 112], dtype=np.float32)  # the colour of the highest density; white is none
-DRAWS = 50  # seeds that a slider offers
-
-
-def shaded(density: np.ndarray, side: int = 160) -> bytes:
-    """A density (g, g) with rows from top to bottom as a soft picture, PNG bytes: the darker the denser, darkest at its maximum."""
-    smooth = F.interpolate(torch.as_tensor(density)[None, None].float(), (side, side), mode="bicubic", align_corners=False)[0, 0]
-    # the square root keeps what is thin in sight; steps too small to see save a third of the bytes
-    share = (smooth.clamp_min(0) / smooth.max().clamp_min(1e-30)).sqrt().numpy()[..., None]
-    return png((255 - np.round(24 * share) / 24 * (255 - DEEP) + 0.5).astype(np.uint8))
-
-
-def fewer_colors(content: bytes) -> bytes:
-    """A PNG with at most 128 colours: soft pictures under hundreds of dots take a third of the bytes in a notebook."""
-    buffer = io.BytesIO()
-    Image.open(io.BytesIO(content)).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
-    return buffer.getvalue()
-
-
-def seen_segments(lines: np.ndarray, reach: float, **look: Any) -> Strokes:
-    """Lines (n, k, 2) as separate pieces, those that lie in the plane."""
-    pieces = np.stack([lines[:, :-1], lines[:, 1:]], 2).reshape(-1, 2, 2)
-    pieces = pieces[(np.abs(pieces) <= reach).all((1, 2))]
-    return Strokes(pieces[..., 0], pieces[..., 1], **look)
-
+from ..plotting.panels import CYCLE, GREY, INK, Bars, Chart, Line, Mark, Note, Strips, Strokes
+from . import BESIDE, WIDE, Explorer, as_images, at_rest, choice_slider, int_slider, kept_for, menu, plural, seed_slider, slider, some
+from .plane import arrows, as_points, dots, log_normal, seen_lines, seen_segments, shaded, square
 
 # --------------------------------------------------------------------------------------------------------------------
 # One dimension
@@ -84,9 +55,7 @@ class ChangeOfVariablesExplorer(Explorer):
         self.heights = [slider(f"height {k + 1}", v, 0.1, 4.0, 0.1) for k, v in enumerate(heights)]
         self.slopes = [slider(f"slope {k + 1}", v, 0.1, 4.0, 0.1) for k, v in enumerate(slopes)]
         self.shift, self.scale = slider("shift", 0.0, -2.0, 2.0, 0.1), slider("scale", 1.0, 0.3, 2.0, 0.1)
-        super().__init__([self.preset, self.x, *self.heights, *self.slopes, self.shift, self.scale])
-        self.preset.unobserve(self.draw, "value")
-        self.preset.observe(self.take, "value")
+        super().__init__([self.preset, self.x, *self.heights, *self.slopes, self.shift, self.scale], {self.preset: self.take})
 
     def take(self, _change=None) -> None:
         """Set the map as the menu says, and draw once."""
@@ -221,23 +190,19 @@ class LayerExplorer(Explorer):
         model: the menu;  layer: the slider, 0 is the latent and the last is the data
     """
 
+    FEW_COLORS = True
     CELLS = 96  # of the density, across
     SAMPLES = 1000
 
     def __init__(self, models: Mapping[str, Flow], data: Any = None):
-        self.models, self.data = dict(models), None if data is None else as_points(data, "data")
-        if not self.models:
-            raise ValueError("models is empty; give at least one, name → flow")
+        self.models, self.data = some(models, "models", "name → flow"), None if data is None else as_points(data, "data")
         for name, model in self.models.items():
             if getattr(model, "dims", None) != 2 or not hasattr(model, "stages") or model.classes:
                 raise ValueError(f"the model “{name}” must be a flows.Flow with dims = 2 and no classes, to be drawn in the plane")
-        self._scenes = {}
         self.model = menu("model", list(self.models))
         last = len(self.models[self.model.value].layers)
         self.layer = int_slider("after layer", last, 0, last)
-        super().__init__([self.model, self.layer])
-        self.model.unobserve(self.draw, "value")
-        self.model.observe(self.fit, "value")
+        super().__init__([self.model, self.layer], {self.model: self.fit})
 
     def fit(self, _change=None) -> None:
         """As many steps on the slider as the model has layers."""
@@ -246,15 +211,10 @@ class LayerExplorer(Explorer):
             self.layer.max = len(self.models[self.model.value].layers)
             self.layer.value = self.layer.max
 
+    @kept_for("model")
     def scene(self) -> dict[str, Any]:
-        """Everything about a model that does not change while the slider moves."""
-        name = self.model.value
-        if name not in self._scenes:
-            self._scenes[name] = self.prepare(self.models[name])
-        return self._scenes[name]
-
-    def prepare(self, model: Flow) -> dict[str, Any]:
         """Samples (k, n, 2) and grid lines (k, lines, points, 2) after each layer, and the picture and mass of each density."""
+        model = self.models[self.model.value]
         axis, along = torch.arange(-3, 3.01, 0.5), torch.linspace(-3, 3, 49)
         upright = torch.stack(torch.meshgrid(axis, along, indexing="ij"), -1)
         z = torch.randn(self.SAMPLES, 2, generator=torch.Generator().manual_seed(0))
@@ -295,11 +255,8 @@ class LayerExplorer(Explorer):
         clouds = [] if self.data is None else [dots(self.data, reach, "", CYCLE[2], 2.5, 0.5)]
         alt = f"the density of {name}, {where}; {scene['masses'][k]:.1%} of it lies in the picture"
         title = f"density {'of z' if k == 0 else 'of x' if k == n else where}" + ("" if self.data is None else "; orange: the data")
-        right = square(title, alt, reach, 0, strokes=clouds, background=(scene["pictures"][k], (-reach, reach, -reach, reach)))
+        right = square(title, alt, reach, 0, scene["pictures"][k], strokes=clouds)
         return [[left, right], [Note(self.words(model, k, scene), WIDE)]]
-
-    def static(self) -> bytes:
-        return fewer_colors(super().static())
 
     @staticmethod
     def words(model: Flow, k: int, scene: Mapping[str, Any]) -> str:
@@ -343,45 +300,38 @@ class TemperatureExplorer(Explorer):
     ACROSS = 8  # pictures in a row
 
     def __init__(self, models: Mapping[str, ImageFlow], x: Any):
-        self.models, self.images = dict(models), torch.as_tensor(x)
+        self.models, self.images = some(models, "models", "name → flow"), torch.as_tensor(x)
         as_images(self.images, "x")  # for its shape
-        if not self.models:
-            raise ValueError("models is empty; give at least one, name → flow")
         for name, model in self.models.items():
             if getattr(model, "classes", 0):
                 raise ValueError(f"the model “{name}” needs labels; this explorer takes flows that were built without classes")
             model.check(self.images[:1])
-        self._samples, self._paths = {}, {}
         self.model = menu("model", list(self.models))
         self.temperature = slider("temperature", 0.7, 0.0, 1.2, 0.1)
-        self.seed = int_slider("draw", 0, 0, DRAWS)
+        self.seed = seed_slider()
         self.first = int_slider("first", 0, 0, len(self.images) - 1)
         self.second = int_slider("second", min(1, len(self.images) - 1), 0, len(self.images) - 1)
         super().__init__([self.model, self.temperature, self.seed, self.first, self.second])
 
+    @kept_for("model", "temperature", "seed")
     def samples(self) -> Tensor:
-        """Sixteen images (16, *shape) in [0, 1], kept once drawn. The same z at every temperature, but for its length."""
-        key = self.model.value, round(self.temperature.value, 4), self.seed.value
-        if key not in self._samples:
-            model = self.models[key[0]]
-            z = key[1] * torch.randn(2 * self.ACROSS, model.dims, generator=torch.Generator().manual_seed(key[2]))
-            with at_rest(model) as device:
-                self._samples[key] = model.decode(z.to(device)).cpu()
-        return self._samples[key]
+        """Sixteen images (16, *shape) in [0, 1]. The same z at every temperature, but for its length."""
+        model, generator = self.models[self.model.value], torch.Generator().manual_seed(self.seed.value)
+        z = self.temperature.value * torch.randn(2 * self.ACROSS, model.dims, generator=generator)
+        with at_rest(model) as device:
+            return model.decode(z.to(device)).cpu()
 
+    @kept_for("model", "first", "second")
     def path(self) -> tuple[Tensor, Tensor, float]:
-        """Pictures on the straight line in z, those in pixels, and by how many grey levels both ends are missed; kept once made."""
-        key = self.model.value, self.first.value, self.second.value
-        if key not in self._paths:
-            model, pair = self.models[key[0]], self.images[[key[1], key[2]]]
-            t = torch.linspace(0, 1, self.ACROSS)
-            with at_rest(model) as device:
-                ends = model.encode(pair.to(device)).cpu()
-                pictures = model.decode(lerp(*ends, t).to(device)).cpu()
-            pixels = pair.float() / 255
-            missed = 255 * float((pictures[[0, -1]] - pixels).abs().max())
-            self._paths[key] = pictures, torch.lerp(pixels[:1], pixels[1:], t.view(-1, 1, 1, 1)), missed
-        return self._paths[key]
+        """Pictures on the straight line in z, those in pixels, and by how many grey levels both ends are missed."""
+        model, pair = self.models[self.model.value], self.images[[self.first.value, self.second.value]]
+        t = torch.linspace(0, 1, self.ACROSS)
+        with at_rest(model) as device:
+            ends = model.encode(pair.to(device)).cpu()
+            pictures = model.decode(lerp(*ends, t).to(device)).cpu()
+        pixels = pair.float() / 255
+        missed = 255 * float((pictures[[0, -1]] - pixels).abs().max())
+        return pictures, torch.lerp(pixels[:1], pixels[1:], t.view(-1, 1, 1, 1)), missed
 
     def panels(self):
         name, temperature, first, second = self.model.value, self.temperature.value, self.first.value, self.second.value
@@ -404,7 +354,7 @@ class TemperatureExplorer(Explorer):
             f"Two of the samples lie {apart:.2f} apart on average." if temperature else "All sixteen are one picture, the decoded z = 0."
         )
         level = round(missed)
-        ends = "are met exactly" if level == 0 else f"are missed by up to {level} grey level{'s' if level > 1 else ''} of 255"
+        ends = "are met exactly" if level == 0 else f"are missed by up to {plural(level, 'grey level')} of 255"
         text = f"z ~ N(0, {temperature:.1f}² I) in {self.models[name].dims} dimensions. {alike} "
         text += f"On the way in z both ends {ends}: a flow loses nothing."
         return [[Strips(drawn, [("", samples, alt)], 56, self.ACROSS)], [ways], [Note(text, BESIDE)]]
@@ -425,6 +375,7 @@ class TrajectoryExplorer(Explorer):
         time: the slider, 0 is the latent and 1 the data
     """
 
+    FEW_COLORS = True
     TIMES, POINTS, TRAILS, CELLS = 41, 300, 80, 96
     FINE = 3  # times finer is the grid made after it was pushed, for its corners have moved smoothly
 
@@ -490,32 +441,23 @@ class TrajectoryExplorer(Explorer):
         way = np.linalg.norm(here - self.points[0], axis=-1)
         speed = np.linalg.norm(self.ways[k], axis=-1)
         mass = float(self.densities[k].sum()) * (2 * reach / self.CELLS) ** 2
-        trails = self.points[: k + 1, : self.TRAILS].swapaxes(0, 1)
-        trails = trails[(np.abs(trails) <= reach).all((1, 2))]  # whole ones are drawn in half the time of pieces
-        trails = Strokes(trails[..., 0], trails[..., 1], color=CYCLE[0], width=1.2, opacity=0.6)
+        trails = seen_lines(self.points[: k + 1, : self.TRAILS].swapaxes(0, 1), reach, color=CYCLE[0], width=1.2, opacity=0.6)
         strokes = [self.arrows(k), trails, dots(here, reach, color=INK, width=4)]
         told = f"{len(here)} points at time {t:.3f}; they are {way.mean():.2f} from their start on average; mean speed {speed.mean():.2f}"
         left = square(f"points, trails and velocity at t = {t:.3f}", told, reach, 0, strokes=strokes)
         alt = f"the density at time {t:.3f}; {mass:.1%} of it lies in the picture"
         clouds = [dots(self.data, reach, "", CYCLE[2], 2.5, 0.5)]
-        right = square(f"density at t = {t:.3f}; orange: the data", alt, reach, 0, strokes=clouds)
-        right.background = self.pictures[k], (-reach, reach, -reach, reach)
+        right = square(f"density at t = {t:.3f}; orange: the data", alt, reach, 0, self.pictures[k], strokes=clouds)
         name = " (the latent)" if k == 0 else " (the data)" if k == self.TIMES - 1 else ""
         text = f"Time {t:.3f}{name}: the points are {way.mean():.2f} from where they began on average, the farthest {way.max():.2f}. "
         text += f"The velocity in the picture is {speed.mean():.2f} on average and at most {speed.max():.2f}; arrows show it to scale. "
         return [[left, right], [Note(text + f"At t = 1 the data has −log p(x) = {self.nll:.3f} nats on average.", WIDE)]]
 
-    def static(self) -> bytes:
-        return fewer_colors(super().static())
-
     def arrows(self, k: int) -> Strokes:
         """The velocity at time k; the fastest of all times is as long as two steps of the arrows' grid."""
         longest = np.linalg.norm(self.ways, axis=-1).max()
-        way = self.ways[k] * (4 * self.reach / 14 / max(longest, 1e-9))
-        across, tip = way @ np.array([[0.0, 1.0], [-1.0, 0.0]]), self.places + way
-        arrows = np.stack([self.places, tip, tip - 0.3 * way + 0.18 * across, tip, tip - 0.3 * way - 0.18 * across], 1)
-        arrows = arrows[(np.abs(arrows) <= self.reach).all((1, 2))]
-        return Strokes(arrows[..., 0], arrows[..., 1], color=CYCLE[1], width=1.1, opacity=0.5)
+        ways = self.ways[k] * (4 * self.reach / 14 / max(longest, 1e-9))
+        return arrows(self.places, ways, self.reach, 0.3, 0.18, color=CYCLE[1], width=1.1, opacity=0.5)
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -544,7 +486,6 @@ class InversionExplorer(Explorer):
         self.weights = choice_slider("weights", [(f"{v:g}", v) for v in WEIGHTS], 0.5)
         self.kind = menu("kind", list(COUPLINGS), "affine")
         self.precision = menu("precision", list(PRECISIONS))
-        self._errors = {}
         super().__init__([self.depth, self.weights, self.kind, self.precision])
 
     def layers(self, kind: str, weights: float, precision: str) -> list[Coupling]:
@@ -553,17 +494,15 @@ class InversionExplorer(Explorer):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             for i in range(max(DEPTHS)):
-                network = Conditioner(half, [self.HIDDEN], COUPLINGS[kind] * half)
+                network = Conditioner(half, [self.HIDDEN], COUPLINGS[kind].numbers * half)
                 nn.init.normal_(network.net[-1].weight, 0.0, weights / math.sqrt(self.HIDDEN))
-                layers.append(Coupling(network, kind, ("first", "second")[i % 2]).to(PRECISIONS[precision]))
+                layers.append(COUPLINGS[kind](network, ("first", "second")[i % 2]).to(PRECISIONS[precision]))
         return layers
 
+    @kept_for("kind", "weights", "precision")
     def errors(self) -> np.ndarray:
-        """The largest |x − f⁻¹(f(x))| for each of DEPTHS, infinite where numbers overflowed; kept once computed."""
-        key = self.kind.value, self.weights.value, self.precision.value
-        if key not in self._errors:
-            self._errors[key] = self.measure(*key)
-        return self._errors[key]
+        """The largest |x − f⁻¹(f(x))| for each of DEPTHS, infinite where numbers overflowed."""
+        return self.measure(self.kind.value, self.weights.value, self.precision.value)
 
     def measure(self, kind: str, weights: float, precision: str) -> np.ndarray:
         layers = self.layers(kind, weights, precision)

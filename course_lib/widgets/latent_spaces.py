@@ -10,19 +10,9 @@ import torch
 from torch import Generator, Tensor
 
 from ..latent_spaces import PCA, JointTable, lerp, manifold_distance, slerp
-from ..plotting.panels import CYCLE, GREY, Bars, Cells, Chart, Line, Mark, Note, Strips, to_uint8
-from . import BESIDE, WIDE, Explorer, as_images, choice_slider, int_slider, menu, slider
-
-
-def framed(images: Any, colors: Sequence[str]) -> np.ndarray:
-    """A rim of one pixel around each picture, in its colour: (n, 1, h, w) or (n, 3, h, w) → uint8 (n, 3, h + 2, w + 2)."""
-    inside = to_uint8(images)
-    n, _, h, w = inside.shape
-    rims = np.array([[int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in colors], np.uint8)
-    framed = np.empty((n, 3, h + 2, w + 2), np.uint8)
-    framed[:] = rims[:, :, None, None]
-    framed[:, :, 1:-1, 1:-1] = inside
-    return framed
+from ..plotting.panels import CYCLE, GREY, Bars, Cells, Chart, Line, Mark, Note, Strips
+from . import BESIDE, WIDE, Explorer, as_images, choice_slider, int_slider, kept_for, menu, seed_slider, slider
+from .pixels import framed, mark_one
 
 
 def grids(states: Tensor) -> np.ndarray:
@@ -58,7 +48,7 @@ class JointTableExplorer(Explorer):
         rows = [widgets.HBox(self.pixels[i : i + width]) for i in range(0, height * width, width)]
         self.clear = widgets.Button(description="clear", layout=widgets.Layout(width="92px", height="36px"))
         self.clear.on_click(self.forget)
-        self.seed = int_slider("draw", 0, 0, 50)
+        self.seed = seed_slider()
         self.label()
         super().__init__([widgets.VBox(rows), self.clear, self.seed])
 
@@ -245,24 +235,22 @@ class RandomExplorer(Explorer):
 
     def __init__(self, sources: Mapping[str, Callable[[int, Generator], Tensor]], data: Any, across: int = 9):
         self.sources, self.data, self.across = dict(sources), as_images(data, "data"), across
-        self.drawn = {}
-        self.seed = int_slider("draw", 0, 0, 50)
+        self.seed = seed_slider()
         super().__init__([self.seed])
 
-    def scene(self, seed: int) -> dict[str, tuple[Tensor, float]]:
-        """name → images and the median of their distances; kept once drawn, for the slider passes here again."""
-        if seed not in self.drawn:
-            with torch.inference_mode():
-                images = {
-                    name: as_images(source(self.across, torch.Generator().manual_seed(seed)), name).clamp(0, 1)
-                    for name, source in self.sources.items()
-                }
-                distances = manifold_distance(torch.cat(list(images.values())), self.data).split([len(v) for v in images.values()])
-            self.drawn[seed] = {name: (v, float(d.median())) for (name, v), d in zip(images.items(), distances, strict=True)}
-        return self.drawn[seed]
+    @kept_for("seed")
+    def scene(self) -> dict[str, tuple[Tensor, float]]:
+        """name → images and the median of their distances."""
+        with torch.inference_mode():
+            images = {
+                name: as_images(source(self.across, torch.Generator().manual_seed(self.seed.value)), name).clamp(0, 1)
+                for name, source in self.sources.items()
+            }
+            distances = manifold_distance(torch.cat(list(images.values())), self.data).split([len(v) for v in images.values()])
+        return {name: (v, float(d.median())) for (name, v), d in zip(images.items(), distances, strict=True)}
 
     def panels(self):
-        seed, scene = self.seed.value, self.scene(self.seed.value)
+        seed, scene = self.seed.value, self.scene()
         rows = [
             (f"{name}: {d:.1f}", images, f"{len(images)} images of “{name}”, draw {seed}, median distance {d:.2f} to the nearest real one")
             for name, (images, d) in scene.items()
@@ -304,7 +292,6 @@ class InterpolationExplorer(Explorer):
         self.second = int_slider("second", min(2, len(self.images)), 1, len(self.images))
         self.t = slider("t", 0.5, 0.0, 1.0, 0.02, 2)
         self.way = menu("path", [("straight line (lerp)", "lerp"), ("arc (slerp)", "slerp")])
-        self._paths = None, {}, {}
         super().__init__([self.first, self.second, self.t, self.way])
 
     def between(self, space: str, ends: Tensor, t: float | Tensor) -> Tensor:
@@ -313,15 +300,13 @@ class InterpolationExplorer(Explorer):
         path = (lerp if self.way.value == "lerp" else slerp)(a, b, torch.as_tensor(t).view(-1))
         return self.spaces[space][1](path.view(-1, *ends.shape[1:])).clamp(0, 1)
 
+    @kept_for("first", "second", "way")
     def paths(self) -> tuple[dict, dict]:
-        """name → codes of both ends, and name → (pictures, distances) on the path; the same while t is dragged."""
-        key = self.first.value, self.second.value, self.way.value
-        if self._paths[0] != key:
-            pair = self.images[[self.first.value - 1, self.second.value - 1]]
-            ends = {name: encode(pair) for name, (encode, _) in self.spaces.items()}
-            pictures = {name: self.between(name, codes, torch.linspace(0, 1, self.STEPS)) for name, codes in ends.items()}
-            self._paths = key, ends, {name: (p, self.distances(p)) for name, p in pictures.items()}
-        return self._paths[1:]
+        """name → codes of both ends, and name → (pictures, distances) on the path."""
+        pair = self.images[[self.first.value - 1, self.second.value - 1]]
+        ends = {name: encode(pair) for name, (encode, _) in self.spaces.items()}
+        pictures = {name: self.between(name, codes, torch.linspace(0, 1, self.STEPS)) for name, codes in ends.items()}
+        return ends, {name: (p, self.distances(p)) for name, p in pictures.items()}
 
     def distances(self, pictures: Tensor) -> Tensor | None:
         return None if self.data is None else manifold_distance(pictures, self.data)
@@ -334,11 +319,9 @@ class InterpolationExplorer(Explorer):
             far = self.distances(at)
         axis = np.linspace(0, 1, self.STEPS)
         marked = round(t * (self.STEPS - 1))
-        colors = ["#ffffff"] * self.STEPS
-        colors[marked] = CYCLE[1]
         pair = f"digit {self.first.value} to digit {self.second.value} by {self.way.value}"
         told = f"{self.STEPS} pictures from {pair}, the one at t = {axis[marked]:.1f} marked"
-        rows = [(name, framed(pictures, colors), f"{name}: {told}") for name, (pictures, _) in paths.items()]
+        rows = [(name, mark_one(pictures, marked), f"{name}: {told}") for name, (pictures, _) in paths.items()]
         path = Strips(f"from {pair}", rows, 56, columns=[f"{v:.1f}" for v in axis])
         here = f"at t = {t:.2f}"
         if far is None:
@@ -384,7 +367,7 @@ class TopicExplorer(Explorer):
         best = self.topic_words.argsort(1)[:, ::-1][:, :3]
         self.names = [f"{k + 1} {' '.join(self.words[i] for i in row)}" for k, row in enumerate(best)]
         self.weights = [slider(f"topic {k + 1}", round(float(w / start.sum()), 2), 0.0, 1.0, 0.01, 2) for k, w in enumerate(start)]
-        self.seed = int_slider("draw", 0, 0, 50)
+        self.seed = seed_slider()
         super().__init__([*self.weights, self.seed])
 
     def text(self, shares: np.ndarray) -> str:

@@ -14,17 +14,13 @@ from ..distributions import entropy, gaussian_kl_between, mutual_information
 from ..plotting import repository_url
 from ..plotting.panels import CYCLE, GREY, GRID, INK, Bars, Cells, Chart, Drawing, Line, Mark, Note, one_picture, png
 from . import Explorer, choice_slider, int_slider, slider
+from .plane import log_normal
 
 BIT = math.log(2)  # nats
 
 
 # --------------------------------------------------------------------------------------------------------------------
 # Probability
-
-
-def log_normal(x: np.ndarray, mean: float, std: float) -> np.ndarray:
-    """log N(x; mean, std²), nats."""
-    return -0.5 * ((x - mean) / std) ** 2 - math.log(std * math.sqrt(2 * math.pi))
 
 
 def gaussian_kl(mean_q: float, std_q: float, mean_p: float, std_p: float) -> float:

@@ -64,15 +64,12 @@ averaged over the batch: one number for the whole batch; the ELBO of each exampl
     likelihood - kl -> (likelihood - kl).mean()
 sigmoid, then log: right for small logits, infinite or NaN for large ones: sigmoid rounds to 1, and log(1 − 1) is −∞. Work on logits.
     F.logsigmoid(logits), F.logsigmoid(-logits) -> (p := logits.float().sigmoid()).log(), (1 - p).log()
-sigmoid, then clamped log: right for small logits, but PyTorch stops at −100 where sigmoid has rounded to 0 or 1. There is a version that
-    takes logits.
+sigmoid, then clamped log: right for small logits, but PyTorch stops at −100 where sigmoid has rounded to 0 or 1. There is a version that takes logits.
     x * log_p + (1 - x) * log_not_p -> -F.binary_cross_entropy(logits.float().sigmoid(), x.float(), reduction="none")
-probabilities clamped: the clamp keeps the log finite, but wrong: a dark pixel at logit 200 costs 200 nats, yours stops at the log of the
-    margin. What sigmoid has rounded away does not come back: look for a function that takes the logits.
+probabilities clamped: the clamp keeps the log finite, but wrong: a dark pixel at logit 200 costs 200 nats, yours stops at the log of the margin. What sigmoid has rounded away does not come back: look for a function that takes the logits.
     F.logsigmoid(logits), F.logsigmoid(-logits) -> (p := logits.float().sigmoid().clamp(m := 1e-{7|2|3|4|5|6}, 1 - m)).log(), (1 - p).log()
     F.logsigmoid(logits), F.logsigmoid(-logits) -> (p := logits.float().sigmoid().clamp(m := 2**-23, 1 - m)).log(), (1 - p).log()
-a small number in the log: the number in the log keeps it finite, but wrong: a dark pixel at logit 200 costs 200 nats, yours stops at the
-    log of that number. What sigmoid has rounded away does not come back: look for a function that takes the logits.
+a small number in the log: the number in the log keeps it finite, but wrong: a dark pixel at logit 200 costs 200 nats, yours stops at the log of that number. What sigmoid has rounded away does not come back: look for a function that takes the logits.
     F.logsigmoid(logits), F.logsigmoid(-logits) -> (torch.stack([p := logits.sigmoid(), 1 - p]) + 1e-{8|3|4|5|6|7|9|10|12|15|20}).log()
 sigmoid twice: the sigmoid is applied twice: your function takes logits and gets probabilities.
     F.logsigmoid(logits), F.logsigmoid(-logits) -> F.logsigmoid(logits.sigmoid()), F.logsigmoid(-logits.sigmoid())

@@ -42,11 +42,9 @@ divided by k after the log: the division by k happens after the log. Inside the 
     - math.log(len(log_weights)) -> / len(log_weights)
 underflow: right for moderate weights, but −∞ at log weights near −1000: exp underflows to 0. Keep the largest one out of the exp.
     torch.logsumexp(log_weights, 0) -> log_weights.float().exp().sum(0).log()
-a small number in the log: the number added inside the log hides the −∞, but unlikely images get its log. Keep the largest weight out of
-    the exp.
+a small number in the log: the number added inside the log hides the −∞, but unlikely images get its log. Keep the largest weight out of the exp.
     total - math.log(len(log_weights)) -> (log_weights.float().exp().mean(0) + 1e-{8|3|4|5|6|7|9|10|12|15|20|30}).log()
-one largest for the batch: right for images of like likelihood, −∞ for one far below the others: its largest log weight is that of the
-    whole batch.
+one largest for the batch: right for images of like likelihood, −∞ for one far below the others: its largest log weight is that of the whole batch.
     torch.logsumexp(log_weights, 0) -> (log_weights - log_weights.max()).exp().sum(0).log() + log_weights.max()
 largest not added back: the largest log weight is taken out of the exp, but not given back after the log.
     torch.logsumexp(log_weights, 0) -> (log_weights - log_weights.amax(0)).exp().sum(0).log()

@@ -39,13 +39,11 @@ entropy: each logarithm is weighted with its probability, as in an entropy. Here
     -kept.mean() -> -(kept.exp() * kept).{mean|float().sum}()
 rows first: each row is averaged first, then the rows: then a symbol of a short row counts for more. All symbols count the same.
     -kept.mean() -> torch.stack([-l[r].mean() for l, r in zip(log_p, real)]){.mean()| ; nats / -> nats.mean() / ; .exp() -> .exp().mean()}
-perplexities averaged: bits are right, but the perplexity is a mean of perplexities, which a few hard symbols rule.
-    Average the nats, then take exp.
+perplexities averaged: bits are right, but the perplexity is a mean of perplexities, which a few hard symbols rule. Average the nats, then take exp.
     nats.exp() -> {(-kept)|torch.stack([-l[r].mean() for l, r in zip(log_p, real)])}.exp().mean()
 probabilities averaged: bits are right, but the perplexity comes from a mean of probabilities. Average the logarithms.
     {nats.exp() -> 1 / kept.exp().mean()|-kept.mean() -> -kept.exp().mean().log()}
-product, then root: right for a few symbols. The product of hundreds of probabilities is 0 on a computer:
-    stay with logarithms up to the end.
+product, then root: right for a few symbols. The product of hundreds of probabilities is 0 on a computer: stay with logarithms up to the end.
     nats.exp() -> {kept.float().exp().prod() ** (-1|(-kept.sum()).float().exp() ** (1} / real.sum())
     -kept.mean() -> -kept.float().exp().prod().log() / real.sum()
 exp of bits: bits are right, but the perplexity is exp of bits. exp belongs to nats; what belongs to bits?
@@ -54,8 +52,7 @@ exp of bits: bits are right, but the perplexity is exp of bits. exp belongs to n
     nats.exp() -> 2**nats
 nats: the perplexity is right, but the first result is in nats. How many nats has a bit?
     nats / math.log(2) -> nats
-multiplied by log 2: the perplexity is right, but for bits the nats are multiplied by log 2. A bit is log 2 ≈ 0.69 nats:
-    there are more bits than nats.
+multiplied by log 2: the perplexity is right, but for bits the nats are multiplied by log 2. A bit is log 2 ≈ 0.69 nats: there are more bits than nats.
     nats / math.log(2) -> nats * math.log(2){| ; nats.exp() -> 2 ** (nats * math.log(2))}
 sign of the bits: the perplexity is right, but the bits are negative. They are what a symbol costs.
     nats / -> -nats /

@@ -23,8 +23,7 @@ CAUSAL = Task(
     mistakes="""
 both sides padded: zeros are added on both sides, so an output sees what comes after it. On which side is the past?
     (past, 0) -> {(past // 2, past - past // 2)|(past - past // 2, past // 2)}
-padded on the right: the zeros are on the right, or the wrong end was cut off: an output sees itself and what comes after it.
-    On which side is the past?
+padded on the right: the zeros are on the right, or the wrong end was cut off: an output sees itself and what comes after it. On which side is the past?
     (past, 0) -> (0, past)
 not padded: the output is shorter than the input: before the start there are zeros.
     (past, 0) -> (0, 0)

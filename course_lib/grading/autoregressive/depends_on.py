@@ -28,8 +28,7 @@ DEPENDS = Task(
         (convolutions((1, 2, 2), "AB", 0.9, between=nn.Tanhshrink), grid(3, 1, 5, 7) * FLAT, 2, 3),  # no slope at 0
     ],
     mistakes="""
-outputs added: the outputs of the pixel are added up first. Where one rises as another falls, their sum hides what each
-    depends on: take them one by one.
+outputs added: the outputs of the pixel are added up first. Where one rises as another falls, their sum hides what each depends on: take them one by one.
     slopes != 0 -> slopes.{sum|mean}(0, keepdim=True) != 0
 first output alone: only the first output of the pixel is looked at. Any of them may depend on an input.
     slopes != 0 -> slopes[{:1|-1:}] != 0
@@ -53,8 +52,7 @@ causal by decree: this is what a causal model may see. What this model does see 
     return hits.flatten(0, 2).any(0) -> return torch.arange(x[0, 0].numel()).reshape(x.shape[2:]) {<|<=} row * x.shape[3] + column
 slopes: these are the sizes of the slopes. Which of them are not 0?
     return hits.flatten(0, 2).any(0) -> return slopes.{abs().sum|abs().amax|sum}((0, 1, 2))
-batch and channels kept: the map has axes for the examples and channels of the input. One map (height, width) is asked for:
-    any of them counts.
+batch and channels kept: the map has axes for the examples and channels of the input. One map (height, width) is asked for: any of them counts.
     hits.flatten(0, 2).any(0) -> {hits.any(0)|slopes.sum(0) != 0|hits.any(0).any(0)|hits.any(0).any(1)}
 pixel itself added: the pixel itself is always marked. It counts only where the output depends on it.
     hits = slopes != 0 -> hits = slopes != 0; hits[..., row, column] = True

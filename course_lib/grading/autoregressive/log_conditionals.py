@@ -38,13 +38,11 @@ given those after: xᵢ is conditioned on the variables after it. That is a chai
     range(i) -> range(i + 1, D)
 given the last one alone: right for two variables: only the one just before is known. All those before count; sum out none of them.
     range(i) -> [i - 1]
-divided by the one before: right for two variables: the joint probability is divided by that of xᵢ₋₁ alone.
-    Divide by that of all before xᵢ together.
+divided by the one before: right for two variables: the joint probability is divided by that of xᵢ₋₁ alone. Divide by that of all before xᵢ together.
     above / below -> above / (joint.movedim(i - 1, 0)[row[i - 1]].sum() if i else 1)
 divided too early: the denominator lacks xᵢ₋₁: this is the probability of xᵢ₋₁ and xᵢ together, given those before.
     j in others else -> j < i - 1 else
-a list as index: rows of the table are picked where one entry is meant: a list or a tensor as index picks along the first axis.
-    A tuple has one index for each axis.
+a list as index: rows of the table are picked where one entry is meant: a list or a tensor as index picks along the first axis. A tuple has one index for each axis.
     above / below -> joint[row[: i + 1]].sum(){ / joint[row[:i]].sum()|}
 logarithms divided: logarithms are divided. The logarithm of a quotient is a difference.
     (above / below).log() -> above.log() / {(below.log() if i else 1)|below.log()}

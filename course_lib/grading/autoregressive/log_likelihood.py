@@ -25,17 +25,14 @@ LIKELIHOOD = Task(
     gradient=("logits",),
     any_float=True,
     mistakes="""
-product, then log: right for a few pixels. The product of hundreds of probabilities is 0 on a computer, and its logarithm −∞:
-    add up logarithms.
+product, then log: right for a few pixels. The product of hundreds of probabilities is 0 on a computer, and its logarithm −∞: add up logarithms.
     {|each = -> p = logits.float().sigmoid(); one, zero = p.log(), (1 - p).log(); each = ; }each.sum(1) -> each.float().exp().prod(1).log()
-sigmoid, then log: right for small logits. At large ones the sigmoid is exactly 0 or 1 in a float, and the logarithm is lost:
-    torch has a function that takes logits as they are.
+sigmoid, then log: right for small logits. At large ones the sigmoid is exactly 0 or 1 in a float, and the logarithm is lost: torch has a function that takes logits as they are.
     each = -> p = logits.{float|double}().sigmoid(); one, zero = p.log(), {(1 - p)|(-logits.float()).sigmoid()}.log(); each =
     each = -> p = logits.float().sigmoid(); one, zero = (log.clamp(min=-100) for log in (p.log(), (1 - p).log())); each =
 exp overflows: right for small logits. exp of a large one is infinite in a float: torch has log(1 + eˣ) as one function, which is not.
     torch.where(x > 0, one, zero) -> x * logits.float() - {(1 + logits.float().exp()).log()|logits.float().exp().log1p()}
-probabilities padded: a tiny number is added to the probabilities, or they are kept from 0: then an impossible pixel costs far too
-    little. Work with the logits, which need no such help.
+probabilities padded: a tiny number is added to the probabilities, or they are kept from 0: then an impossible pixel costs far too little. Work with the logits, which need no such help.
     each = -> e = 1e-{8|4|5|6|7|9|10|11|12}; p = logits.float().sigmoid(); one, zero = (p + e).log(), (1 - p + e).log(); each =
     each = -> e = 1e-{4|5|6|7|8|9|10|11|12}; p = logits.float().sigmoid().clamp(e, 1 - e); one, zero = p.log(), (1 - p).log(); each =
     each = -> e = 2**-23; p = logits.float().sigmoid().clamp(e, 1 - e); one, zero = p.log(), (1 - p).log(); each =

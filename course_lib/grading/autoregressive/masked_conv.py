@@ -28,8 +28,7 @@ padded for another kernel: right for a kernel of 3. A larger one needs more zero
     =pad -> ={1|2}
 padded by the kernel: the output is larger than the image: so much padding is too much on each side.
     =pad -> =2 * pad{ + 1|}
-padded on one side: the padding is all on one side. Above and to the left, that would make a plain convolution causal; here the mask does so
-    already, and the centre has to stay where it is.
+padded on one side: the padding is all on one side. Above and to the left, that would make a plain convolution causal; here the mask does so already, and the centre has to stay where it is.
     x, weight * mask, padding=pad -> F.pad(x, ({2 * pad, 0, 2 * pad, 0|0, 2 * pad, 0, 2 * pad|pad, pad, 2 * pad, 0})), weight * mask
 not padded with zeros: right inside, wrong at the border: outside the image there are zeros. Anything else may come from later pixels.
     x, weight * mask, padding=pad -> F.pad(x, [pad] * 4, mode="{replicate|circular|reflect}"), weight * mask
@@ -45,8 +44,7 @@ renormalised: the output is divided by how many places are open. Only the masked
     =pad) -> =pad){| * mask.numel()} / mask.sum()
 inputs apart: each output takes the same weights for all channels of the input. Axis 1 of the weight counts them.
     x, weight * mask -> x.sum(1, keepdim=True), weight[:, :1] * mask
-weight detached: right values, but no gradient reaches the weight: `.data`, `.detach()` and `no_grad` cut it off.
-    Multiply the weight as it is.
+weight detached: right values, but no gradient reaches the weight: `.data`, `.detach()` and `no_grad` cut it off. Multiply the weight as it is.
     weight * mask -> weight.detach() * mask
 """,
 )

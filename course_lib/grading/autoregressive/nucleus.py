@@ -35,8 +35,7 @@ NUCLEUS = Task(
     mistakes="""
 ties broken: right without ties. Symbols that are as likely as the last one inside stay too: which of them went was chance.
     {|logits.sort(dim=1, descending=True, stable=True) -> (s.flip(1) for s in logits.sort(dim=1, stable=True)) ; }logits < least -> ~stays
-border left out: the symbol that takes the sum past p goes, so less than p is left, and nothing at all where the first symbol
-    has more than p.
+border left out: the symbol that takes the sum past p goes, so less than p is left, and nothing at all where the first symbol has more than p.
     {total - each < p -> total <= p|total - each < p -> total <= p ; logits < least -> ~stays|logits < least -> logits <= least}
 one kept at least: the first symbol is saved, but elsewhere the one that takes the sum past p still goes: less than p is left.
     total - each < p -> (total <= p) | (total == each){| ; logits < least -> ~stays}
@@ -50,8 +49,7 @@ rarest first: sorted from the rarest on, so the tail stays. The likeliest come f
     descending=True, -> ; logits < least -> ~stays{| ; total - each < p -> total <= p}
 not put back: which places stay is right in sorted order, but the logits are in the order of the alphabet: put it back.
     logits < least -> ~inside
-put back the wrong way: sorted values are picked by what the sort returned, which mixes them once more.
-    Which function puts values at given places?
+put back the wrong way: sorted values are picked by what the sort returned, which mixes them once more. Which function puts values at given places?
     {logits.masked_fill(goes, -math.inf) -> ordered.where(inside, -math.inf).gather(1, order)|logits < least -> ~inside.gather(1, order)}
 probabilities not sorted: logits are sorted, but the probabilities that are added up are not: they come in the order of the alphabet.
     ordered.softmax(1) -> logits.softmax(1){| ; logits < least -> ~stays}
@@ -65,8 +63,7 @@ logits added: logits are added up. Probabilities reach p, and a logit is not one
 softmax over the batch: the softmax runs over axis 0, which counts the examples.
     ordered.softmax(1) -> {logits.softmax(0).gather(1, order)|ordered.softmax(0)} ; logits < least -> {~stays|logits < least}
     ordered, order = -> logits = logits.T; ordered, order = ; goes, -math.inf) -> goes, -math.inf).T
-share of the alphabet: a share p of the alphabet stays. p is a share of the probability: sometimes one symbol has it,
-    sometimes it takes many.
+share of the alphabet: a share p of the alphabet stays. p is a share of the probability: sometimes one symbol has it, sometimes it takes many.
     total - each < p -> torch.ones_like(each).cumsum(1) <= {math.ceil(p * each.shape[1])|max(1, int(p * each.shape[1]))}
 same for all rows: all rows have the same number of symbols, or the same threshold. Each row has its own.
     logits < least -> logits < {ordered[:, [(logits >= least)[0].sum() - 1]]|least.min()|least[0]}

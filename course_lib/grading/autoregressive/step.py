@@ -49,8 +49,7 @@ buffer grows: y is right, but the buffer grows with each step. Which input will 
     known[:, :, 1:] -> known
 newest dropped: y is right, but x enters the buffer at the wrong end: the oldest input is its first, the newest its last.
     known[:, :, 1:] -> torch.cat([x[:, :, None], buffer[:, :, :-1]], 2)
-oldest overwritten: y is right, but x takes the place of the oldest input, and the others stay where they are. Then the
-    buffer is no longer in order.
+oldest overwritten: y is right, but x takes the place of the oldest input, and the others stay where they are. Then the buffer is no longer in order.
     known[:, :, 1:] -> torch.cat([x[:, :, None], buffer[:, :, 1:]], 2)
 newest overwritten: y is right, but x takes the place of the newest input, and the others do not move on.
     known[:, :, 1:] -> torch.cat([buffer[:, :, :-1], x[:, :, None]], 2)

@@ -70,8 +70,7 @@ not held above least: at t = 1 ᾱ falls to 0, and a sampler that divides by its
     .clamp(min=least) -> {|; bar / (1 - bar) -> (bar / (1 - bar)).clamp(min=least)}
 SNR before the floor: ᾱ is right, but the SNR belongs to another ᾱ, the one before it was held above `least`.
     bar / (1 - bar) -> {ratio / (1 - ratio)|(ratio / (1 - ratio)).clamp(min=least)|bar / (1 - ratio)}
-held below too: ᾱ has an upper limit, or 1 − ᾱ a lower one. Only ᾱ has a limit, `least`, from below: t is above 0 here, so 1 − ᾱ is never
-    0.
+held below too: ᾱ has an upper limit, or 1 − ᾱ a lower one. Only ᾱ has a limit, `least`, from below: t is above 0 here, so 1 − ᾱ is never 0.
     clamp(min=least) -> clamp(least, {1 - least|0.9|0.95|0.98|0.99|0.995|0.998|0.999|0.9995|0.9999})
     / (1 - bar) -> / (1 - bar{).clamp(min=1e-4|).clamp(min=1e-3|).clamp(min=1e-2|).clamp(min=least| + 1e-5| + 1e-4| + 1e-3})
     bar / (1 - bar) -> bar.clamp(max=1 - least) / (1 - bar.clamp(max=1 - least))

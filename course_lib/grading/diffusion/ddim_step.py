@@ -48,8 +48,7 @@ backwards: s and t are exchanged: the list falls, so the step goes from times[i]
     times[i], times[i + 1] -> {times[i + 1], times[i]|times[i], times[i - 1]}
 stays at t: x and the noise are put together with ᾱ of time t, where the step begins. It should end at s.
     {bar_s.sqrt() -> bar_t.sqrt() ; bar_s - v -> bar_t - v|bar_s.sqrt() -> bar_t.sqrt()|bar_s - v -> bar_t - v}
-β of a single step: right for neighbouring times. Where the list leaves times out, more noise is added than r of two neighbouring times
-    says.
+β of a single step: right for neighbouring times. Where the list leaves times out, more noise is added than r of two neighbouring times says.
     bar_t / bar_s -> bar_t / alpha_bar[t - 1]
 η not squared: right for η = 0 and η = 1. In between, η scales the standard deviation, not the variance.
     eta**2 -> eta

@@ -43,8 +43,7 @@ LOSS = Task(
     mistakes="""
 one t for the batch: the whole batch gets one t. Draw one for each example: the loss varies far less from batch to batch.
     rand(len(x)) -> {rand(1)|rand(len(x))[0]}.expand(len(x))
-ᾱ of the first example: all examples get the ᾱ of one of them. Here `alpha_bar(t)` is no pair, but one ᾱ for each example: is there a
-    `[0]` too many?
+ᾱ of the first example: all examples get the ᾱ of one of them. Here `alpha_bar(t)` is no pair, but one ᾱ for each example: is there a `[0]` too many?
     .view(-1, *[1] * (x.ndim - 1)) -> [{0|-1}]
 one noise for the batch: all examples get the same noise. Each needs its own, fresh for every pixel.
     randn(x.shape) -> randn({x.shape[1:]|1}).expand(x.shape)

@@ -42,8 +42,7 @@ factors that add up to 1: the two factors add up to 1. Here their squares do, so
 data and noise exchanged: data and noise are exchanged: where ᾱ is near 1 there should be hardly any noise.
     data = share.sqrt() -> data = (1 - share).sqrt() ; spread = (1 - share) -> spread = share
     data = share.sqrt() -> data = (1 - share) ; spread = (1 - share).sqrt() -> spread = share
-along the wrong axis: each example has its own ᾱ, but yours runs along another axis. Broadcasting starts at the last one: which axes must
-    be added?
+along the wrong axis: each example has its own ᾱ, but yours runs along another axis. Broadcasting starts at the last one: which axes must be added?
     .view(-1, *[1] * (x.ndim - 1)) -> {|[:, None]|[(..., None) if x.ndim < 4 else ...]}
 always four axes: right for images, but other inputs have fewer axes and come back with too many: let the number of added axes follow x.
     *[1] * (x.ndim - 1) -> {1, 1, 1|*[1] * (1 if x.ndim == 2 else 3)}

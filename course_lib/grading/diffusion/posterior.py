@@ -74,8 +74,7 @@ quotient upside down: a quotient of the two 1 − ᾱ is upside down: at s = 0 i
 divided by the noise at s: in the mean something is divided by 1 − ᾱ_s, which is 0 at s = 0. Both weights have 1 − ᾱ_t below.
     (1 - r) / left -> (1 - r) / (1 - bar_s) {|; r.sqrt() * (1 - bar_s) / left -> r.sqrt()}
     (1 - r) / left -> (1 - r) / (1 - bar_s) ; r.sqrt() * (1 - bar_s) / left -> r.sqrt() {* (1 - bar_s) / (1 - bar_s)|/ (1 - bar_s) * left}
-precisions at s = 0: right, except at s = 0: there 1 − ᾱ_s is 0, and a division by it ends in NaN. The task's formula divides by
-    1 − ᾱ_t alone.
+precisions at s = 0: right, except at s = 0: there 1 − ᾱ_s is 0, and a division by it ends in NaN. The task's formula divides by 1 − ᾱ_t alone.
     of_t * x_t + of_x * x, -> variance * (bar_s.sqrt() * x / (1 - bar_s) + r.sqrt() * x_t / (1 - r)),
     x, variance -> x{| + 0 / (1 - bar_s)}, variance / (1 - bar_s) * (1 - bar_s)
 root of the ratio: r is taken as √(ᾱ_t/ᾱ_s). It is the ratio itself, and has a root in one place only, in the weight of x_t.
@@ -90,8 +89,7 @@ ratio forgotten: the whole way from 0 to t counts as the step. Divide out what h
     bar_t / bar_s -> {bar_t|bar_s|bar_t * bar_s}
 difference for ratio: the noise of the step is taken as a difference of two ᾱ. Factors multiply along the chain, so it needs their ratio.
     bar_t / bar_s -> 1 - bar_s + bar_t
-ᾱ for the earlier data: the variance is right, but the weight of x has the wrong ᾱ under its root. What is wanted is x_s: which share of
-    it is data?
+ᾱ for the earlier data: the variance is right, but the weight of x has the wrong ᾱ under its root. What is wanted is x_s: which share of it is data?
     bar_s.sqrt() -> {bar_t.sqrt()|r**0.5}
 noise kept: this mean keeps all of the noise in x_t, as DDIM without new noise does. With this variance on top there would be too much.
     of_t * x_t + of_x * x -> bar_s.sqrt() * x + ((1 - bar_s) / left).sqrt() * (x_t - bar_t.sqrt() * x)

@@ -61,7 +61,7 @@ no shift: the shift is missing.
 s bounded: s is squeezed before it is used. Where it has to be bounded, the function log_scale has done that: take s as it comes.
     s.exp() -> {s.tanh().exp()|s.sigmoid()|(s + 2).sigmoid()} ; s.sum(1) -> {scale.log()|s}.sum(1)
     scale = s.exp() -> c = {5|1|2|3|4|6|8|10|15}; s = s.clamp({-c, c|max=c|min=-c}); scale = s.exp()
-    scale = s.exp() -> c = {5|1|2|3|4|6|8|10}; scale = s.clamp({-c, c|max=c|min=-c}).exp()
+    s.exp() -> s.clamp(-{5, 5|1, 1|2, 2|3, 3|4, 4|6, 6|8, 8|10, 10}).exp()
 conditioned on itself: s and t are computed from the second half, which they then change: nobody could undo that. What is still there after?
     log_scale(first), shift(first) -> log_scale(second), shift(second)
 halves exchanged: the first half is changed and the second kept. Here it is the other way round.

@@ -41,8 +41,7 @@ averaged over the entries: the distance is averaged over the entries of a code. 
     .sum(3) -> .mean(3)
 one distance for all kernels: the kernels are taken together, so all have the same number. Each compares the samples by itself.
     .sum(3) -> .sum((2, 3)) ; near.sum(1) - 1 -> {(near.sum(1) - 1)[:, None].expand(-1, m.shape[1])|near.sum(1) - 1}
-exponential of each entry: the exponential is taken of each entry, then summed. First the distance, a sum over the entries, then the
-    exponential.
+exponential of each entry: the exponential is taken of each entry, then summed. First the distance, a sum over the entries, then the exponential.
     .sum(3) -> ; near.sum(1) - 1 -> near.sum((1, 3)){ - m.shape[2]| - 1|}
 summed over the kernels: one number for each sample. One for each sample and kernel is asked for.
     near.sum(1) - 1 -> (near.sum(1) - 1).sum(1)

@@ -41,7 +41,7 @@ def measure(gans, x, centres, std, part=0, n=2000) -> dict[str, float]:
 
 def blunt(m):
     """Whether the discriminator of large packs, or of single samples that reach every mode, is fooled too easily."""
-    return m["ahead"] < 0.62 and (m["pack"] > 2 or m["pack"] == 1 and m["modes"] == 8)
+    return m["pack"] > 2 and m["ahead"] < 0.8 or m["pack"] == 1 and m["ahead"] < 0.62 and m["modes"] == 8
 
 
 CURE = Goal(
@@ -58,7 +58,7 @@ CURE = Goal(
     known=[
         Region(
             "too slow",
-            lambda m: m["modes"] < 8 and m["moved"] < 1.2 and m["good"] < 0.7 and not blunt(m),
+            lambda m: m["modes"] < 8 and m["good"] < 0.7 and not blunt(m) and (m["moved"] < 1.2 or m["pack"] > 1 and m["rate"] < 0.003),
             "The generator has not come far, and it does not run about either: it learns too slowly, or too seldom.",
         ),
         Region(

@@ -46,7 +46,7 @@ def broken(network, latents, channels):
 
     asked = [nn.ConvTranspose2d, nn.BatchNorm2d, nn.ReLU] * (len(channels) - 1) + [nn.ConvTranspose2d, nn.Tanh]
     return {
-        "a class of one's own": not all(type(layer).__module__.startswith("torch.nn.") for layer in layers),
+        "a class of one's own": not all(getattr(type(layer), "__module__", "").startswith("torch.nn.") for layer in layers),
         "fully connected": has((nn.Linear, nn.Flatten, nn.Unflatten)),
         "resized": has(RESIZERS),
         "ordinary convolution": has(nn.Conv2d),
@@ -106,11 +106,9 @@ DCGAN = Rules(
     mistakes="""
 a class of one's own: a class of your own is in it, and the check cannot look inside. Build it from the layers of torch.nn alone.
     layers = [] -> layers = [type("Own", (nn.Module,), {})()]
-fully connected: a fully connected or reshaping layer is in it. z comes as an image of 1×1: the first transposed convolution makes 4×4 of
-    it.
+fully connected: a fully connected or reshaping layer is in it. z comes as an image of 1×1: the first transposed convolution makes 4×4 of it.
     layers = [] -> layers = [nn.Flatten(), nn.Linear(latents, latents), nn.Unflatten(1, (latents, 1, 1))]
-resized: it grows or shrinks the image by a fixed layer (pooling, upsampling). In a DCGAN the strides of transposed convolutions do that,
-    so it is learned.
+resized: it grows or shrinks the image by a fixed layer (pooling, upsampling). In a DCGAN the strides of transposed convolutions do that, so it is learned.
     nn.ConvTranspose2d(a, b, 4, stride, padding, bias=last) -> nn.Upsample(scale_factor=2 if i else 4), nn.Conv2d(a, b, 3, padding=1)
 ordinary convolution: an ordinary convolution is in it: with stride 2 it halves the image. Which layer doubles it?
     ConvTranspose2d -> Conv2d
@@ -134,8 +132,7 @@ not padded: a later transposed convolution makes more than twice the size: 4 × 
     (2, 1) -> (2, 0)
 another norm: it normalises, but not by batch norm over images: that is `nn.BatchNorm2d`.
     BatchNorm2d -> InstanceNorm2d
-no batch norm: a batch norm is missing: one follows each transposed convolution but the last. Without it a deep generator often collapses
-    at the start.
+no batch norm: a batch norm is missing: one follows each transposed convolution but the last. Without it a deep generator often collapses at the start.
     nn.BatchNorm2d(b), ->
 image normalised: batch norm follows the last convolution too. It would give every batch of images one mean and one contrast.
     [nn.Tanh()] -> [nn.BatchNorm2d(b), nn.Tanh()]
@@ -157,11 +154,9 @@ norm after the ReLU: a batch norm stands after its ReLU. In a DCGAN it comes fir
     nn.BatchNorm2d(b), nn.ReLU() -> nn.ReLU(), nn.BatchNorm2d(b)
 bias kept: a convolution before a batch norm has a bias. The batch norm takes every mean away, the bias with it: switch it off.
     bias=last -> bias=True
-features of a batch norm: a batch norm has another number of features than its convolution puts out. `nn.BatchNorm2d(n)` normalises the n
-    channels that reach it.
+features of a batch norm: a batch norm has another number of features than its convolution puts out. `nn.BatchNorm2d(n)` normalises the n channels that reach it.
     nn.BatchNorm2d(b) -> nn.BatchNorm2d({b + 1|a})
-something else: every rule seems kept, but the layers are not convolution, batch norm, ReLU, …, convolution, tanh: print the network and
-    compare.
+something else: every rule seems kept, but the layers are not convolution, batch norm, ReLU, …, convolution, tanh: print the network and compare.
     nn.ReLU() -> nn.ReLU(), nn.{ReLU|Identity}()
 """,
 )

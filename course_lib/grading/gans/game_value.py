@@ -84,8 +84,7 @@ bits: right in bits. Nats are asked for: which logarithm gives them?
     return value, value / 2 + math.log(2) -> return value / math.log(2), value / 2 / math.log(2) + 1
 order: the value comes first, then the divergence.
     return value, value / 2 + math.log(2) -> return value / 2 + math.log(2), value
-twice the divergence: the divergence is twice too large. JS is half of the sum of two KL divergences; from the value it is found by solving
-    V = 2 JS − 2 log 2.
+twice the divergence: the divergence is twice too large. JS is half of the sum of two KL divergences; from the value it is found by solving V = 2 JS − 2 log 2.
     value / 2 + math.log(2) -> value + 2 * math.log(2)
     (of_p + of_q) / 2 -> of_p + of_q
     (of_p + of_q) / 2 -> (p * (p / mean).log()).sum() + (q * (q / mean).log()).sum()
@@ -99,8 +98,7 @@ one comparison: only one table is compared with the mixture. JS is the mean of b
     (of_p + of_q) / 2 -> {(p * (p|(q * (q} / mean).log()).sum()
 from the mixture: the mixture stands first in the KL divergences, so they are infinite where a table is 0. In JS each table stands first.
     (p, p / mean) -> (mean, mean / p) ; (q, q / mean) -> (mean, mean / q)
-no logarithm of the mixture: the mixture goes in without its logarithm. `F.kl_div(log_b, a)` wants the second distribution first, and as
-    logarithms.
+no logarithm of the mixture: the mixture goes in without its logarithm. `F.kl_div(log_b, a)` wants the second distribution first, and as logarithms.
     torch.xlogy(p, p / mean) -> (torch.xlogy(p, p) - p * mean) ; torch.xlogy(q, q / mean) -> (torch.xlogy(q, q) - q * mean)
     (of_p + of_q) / 2 -> (torch.xlogy(p, p) - p * mean + torch.xlogy(q, q) - q * mean).{mean() / 2|sum()}
     (of_p + of_q) / 2 -> (2 * torch.xlogy(mean, mean) - mean * p - mean * q).{sum()|mean()} / 2
@@ -118,8 +116,7 @@ log 2 left out: the value is right, the divergence negative. It must be 0 where 
     value / 2 + math.log(2) -> (value - 2 * math.log(2)) / 2
 the distance: this is the root of the divergence: SciPy's `jensenshannon` returns that, as a distance.
     (of_p + of_q) / 2 -> ((of_p + of_q) / 2).sqrt()
-a KL divergence: the divergence compares p and q directly, by KL, which is infinite where one is 0 and the other is not. JS compares each
-    with their mean.
+a KL divergence: the divergence compares p and q directly, by KL, which is infinite where one is 0 and the other is not. JS compares each with their mean.
     p / mean -> p / q ; (of_p + of_q) / 2 -> of_p
     q / mean -> q / p ; (of_p + of_q) / 2 -> of_q
     p / mean -> p / q ; q / mean -> q / p

@@ -36,6 +36,12 @@ def fixed_critic(*shape):
     return critic
 
 
+def by_the_parameters(critic, real, fake, share):
+    between = real + share.reshape(-1, *[1] * (real.dim() - 1)) * (fake - real)
+    slopes = torch.autograd.grad(critic.requires_grad_()(between).sum(), critic.parameters(), create_graph=True)
+    return sum((slope.norm() - 1) ** 2 for slope in slopes)
+
+
 PENALTY = Task(
     gradient_penalty,
     truth,
@@ -47,14 +53,12 @@ PENALTY = Task(
     gradient=("critic",),
     tolerance=2e-5,
     mistakes="""
-one coefficient a pixel: `share` has met the wrong axis: it has one number for each example, the first axis, and PyTorch lines up the last
-    ones. Give it as many axes of length 1 as an example has.
+one coefficient a pixel: `share` has met the wrong axis: it has one number for each example, the first axis, and PyTorch lines up the last ones. Give it as many axes of length 1 as an example has.
     share.reshape(-1, *[1] * (real.dim() - 1)) -> share
     share.reshape(-1, *[1] * (real.dim() - 1)) -> share[:, None]
 four axes always: right for images. Points have fewer axes: give `share` as many axes as `real` has, whatever their number.
     share.reshape(-1, *[1] * (real.dim() - 1)) -> share[:, None, None, None]
-points and images alone: right for points and images, which have two axes or four. Other data have another number: give `share` as many axes
-    as `real` has, whatever their number.
+points and images alone: right for points and images, which have two axes or four. Other data have another number: give `share` as many axes as `real` has, whatever their number.
     share.reshape(-1, *[1] * (real.dim() - 1)) -> share.reshape((-1, 1) if real.dim() == 2 else (-1, 1, 1, 1))
     share.reshape(-1, *[1] * (real.dim() - 1)) -> share.reshape((-1, 1, 1, 1) if real.dim() == 4 else (-1, 1))
 real and fake swapped: share 0 gives the fake and 1 the real one. As a draw that would be as good, but the formula walks from real to fake.
@@ -72,8 +76,7 @@ added, not between: the fake is added to the real one. To walk from one to the o
 away from the fake: the point lies outside, not between real and fake: the difference points the wrong way.
     (fake - real) -> (real - fake)
     real + u * (fake - real) -> fake + u * (fake - real)
-share and length of points: two things fit points at best, not images: `share` needs as many axes of length 1 as an example has, and the
-    length of a gradient is taken over all of its axes but the batch, not over one.
+share and length of points: two things fit points at best, not images: `share` needs as many axes of length 1 as an example has, and the length of a gradient is taken over all of its axes but the batch, not over one.
     share.reshape(-1, *[1] * (real.dim() - 1)) -> share{[:, None]||[:, None, None, None]} ; .flatten(1).norm(dim=1) -> .norm(dim={1|-1})
 norm over one axis: right for points. An image's gradient has three axes besides the batch, and its length is taken over all of them.
     .flatten(1).norm(dim=1) -> .norm(dim={1|-1})
@@ -87,8 +90,9 @@ largest slope: the largest entry of the gradient stands for its length. The Eucl
 by real or fake: the gradient is taken by `real` or `fake`, and carries a factor from the walk between them. Take it by the point itself.
     u = -> real = real.clone().requires_grad_(); u = ; , between, create -> , real, create
     u = -> fake = fake.clone().requires_grad_(); u = ; , between, create -> , fake, create
-chord: the gap of the scores over the distance from real to fake: a mean slope of the whole way. At one point the slope is the length of a
-    gradient.
+by the parameters: the gradient is taken by the parameters of the critic. Take it by the point that you put in, made to ask for one with `.requires_grad_()`.
+    = by_the_parameters
+chord: the gap of the scores over the distance from real to fake: a mean slope of the whole way. At one point the slope is the length of a gradient.
     length = slope -> length = (critic(real) - critic(fake)).abs() / (real - fake)
 sum of absolute slopes: the absolute slopes are added up. The Euclidean length is the root of the sum of squares.
     .norm(dim=1) -> .abs().sum(1)
@@ -104,8 +108,7 @@ one-sided: only lengths above 1 are punished. In this formula one below 1 costs 
     (length - 1) -> (length - 1).relu()
 mean length: the mean length is compared with 1. Compare each length, then average.
     (length - 1).square().mean() -> (length.mean() - 1).square()
-mean of the scores: each slope is too small by the size of the batch: the scores were averaged before the gradient. An example's score
-    depends on that example alone, so their sum has the slopes as they are.
+mean of the scores: each slope is too small by the size of the batch: the scores were averaged before the gradient. An example's score depends on that example alone, so their sum has the slopes as they are.
     critic(between).sum() -> critic(between).mean()
 weight included: ten times too large: the weight belongs to the training loop.
     return -> return 10 *
@@ -116,8 +119,7 @@ summed: summed over the batch. Average.
     .mean() -> .sum()
 one per example: one number for each example. A penalty is one number: their mean.
     .mean() ->
-graph thrown away: right value, but no gradient reaches the critic, so the penalty would change nothing. `torch.autograd.grad` throws its
-    own graph away unless told: which argument keeps it? If it is kept, what cuts it afterwards: `detach`, `data`, `item`, `no_grad`?
+graph thrown away: right value, but no gradient reaches the critic, so the penalty would change nothing. `torch.autograd.grad` throws its own graph away unless told: which argument keeps it? If it is kept, what cuts it afterwards: `detach`, `data`, `item`, `no_grad`?
     , create_graph=True ->
     .mean() -> .mean().detach()
 """,

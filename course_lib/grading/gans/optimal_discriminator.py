@@ -30,19 +30,15 @@ reversed: 1 minus the right value: this is the probability of a fake.
 the ratio: the ratio p / q, which may be above 1. D is a probability: what belongs in the denominator?
     torch.sigmoid(score) -> score.exp()
     torch.sigmoid(score) -> log_data.exp() / log_model.exp()
-underflow: right for moderate densities, NaN at log densities near −1000: exp underflows, and 0 / 0 is NaN. Divide top and bottom by p,
-    and only the difference of the logarithms is left.
+underflow: right for moderate densities, NaN at log densities near −1000: exp underflows, and 0 / 0 is NaN. Divide top and bottom by p, and only the difference of the logarithms is left.
     torch.sigmoid(score) -> log_data.exp() / (log_data.exp() + log_model.exp())
-0 / 0 covered up: a small number, or something in place of NaN, hides a 0 / 0: where both densities are tiny D would be the same
-    everywhere, whatever their ratio. Only the difference of the logarithms counts.
+0 / 0 covered up: a small number, or something in place of NaN, hides a 0 / 0: where both densities are tiny D would be the same everywhere, whatever their ratio. Only the difference of the logarithms counts.
     torch.sigmoid(score) -> log_data.exp() / (log_data.exp() + log_model.exp() + 1e-{8|5|6|7|9|10|12|15|20|30})
     return torch.sigmoid(score) -> c = 1e-{5|6|7|8|9|10|12|15|20|30}; p = log_data.exp() + c; return p / (p + log_model.exp(){| + c})
     torch.sigmoid(score) -> (log_data.exp() / (log_data.exp() + log_model.exp())).nan_to_num({0|0.5|1})
-log of the sum: right for moderate densities, infinite or NaN near −1000: exp underflows in the sum, and the logarithm of 0 is −∞.
-    `torch.logaddexp` adds densities without leaving their logarithms.
+log of the sum: right for moderate densities, infinite or NaN near −1000: exp underflows in the sum, and the logarithm of 0 is −∞. `torch.logaddexp` adds densities without leaving their logarithms.
     torch.sigmoid(score) -> (log_data - (log_data.exp() + log_model.exp()).log()).exp()
-overflow: NaN where p is much larger than q: exp of the difference overflows, and ∞ / ∞ is NaN. Which function of torch has this form,
-    and is safe on both sides?
+overflow: NaN where p is much larger than q: exp of the difference overflows, and ∞ / ∞ is NaN. Which function of torch has this form, and is safe on both sides?
     torch.sigmoid(score) -> score.exp() / (score.exp() + 1)
 logs for densities: the logarithms stand where the densities belong. What undoes a log?
     torch.sigmoid(score) -> log_data / (log_data + log_model)
@@ -61,8 +57,7 @@ product for sum: the denominator is a product: log p + log q is the log of p · 
     torch.sigmoid(score) -> (log_data - (log_data + log_model)).exp()
     torch.sigmoid(score) -> log_data.exp() / (log_data + log_model).exp()
     torch.sigmoid(score) -> log_data.exp() / (log_data.exp() * log_model.exp())
-difference of densities: the difference of the densities is put through a sigmoid. Two tiny densities would look the same, whatever their
-    ratio.
+difference of densities: the difference of the densities is put through a sigmoid. Two tiny densities would look the same, whatever their ratio.
     log_data - log_model -> log_data.exp() - log_model.exp()
 log D: this is log D. D itself is asked for.
     torch.sigmoid(score) -> F.logsigmoid(score)

@@ -27,8 +27,7 @@ the number in every place: each of the new columns holds the label's number. The
     F.one_hot(y, classes) -> y[:, None].expand(-1, classes)
 label first: the label stands before z. It is asked for behind it.
     [z, hot] -> [hot, z]
-as many places as there are labels: the width depends on the largest label of the batch. `F.one_hot` counts the classes that it sees unless
-    told.
+as many places as there are labels: the width depends on the largest label of the batch. `F.one_hot` counts the classes that it sees unless told.
     F.one_hot(y, classes) -> F.one_hot(y)
 counted from 1: the 1 is one place too far to the right. Class 0 has the first place.
     F.one_hot(y, classes) -> F.one_hot(y + 1, classes + 1)[:, :classes]
@@ -45,11 +44,9 @@ turned about: 0 and 1 have changed places: the class that is asked for has the 1
     F.one_hot -> 1 - F.one_hot
 one label for all: every row has the label of the first. Each has its own.
     F.one_hot(y, classes) -> F.one_hot(y[:1].expand(len(y)), classes)
-every label in every row: each row has a 1 for every label of the batch: `[:, y]` takes all rows. Each row has one place of its own: give
-    the row numbers too, `torch.arange(len(y))`.
+every label in every row: each row has a 1 for every label of the batch: `[:, y]` takes all rows. Each row has one place of its own: give the row numbers too, `torch.arange(len(y))`.
     .to(z) -> .to(z).amax(0).expand(len(z), -1)
-labels taken for rows: some rows hold nothing but 1s behind z: `[y]` picks rows by their number. In each row the label picks a place: give
-    both, the row numbers, `torch.arange(len(y))`, and y.
+labels taken for rows: some rows hold nothing but 1s behind z: `[y]` picks rows by their number. In each row the label picks a place: give both, the row numbers, `torch.arange(len(y))`, and y.
     F.one_hot(y, classes).to(z) -> torch.zeros(len(z), classes).to(z).index_fill(0, y, 1.0)
 label left out: this is z alone: where is the label?
     [z, hot] -> [z]

@@ -40,8 +40,7 @@ unknown taken for 0: one image has everything: None is treated as a value, 0 or 
     [pixel == value -> [pixel == {(value or 0)|(1 if value is None else value)} ; known) if value is not None -> known)
 contradictions kept: the images that contradict what is known are kept, and those that fit are gone.
     if all -> if not all
-one known pixel only: only one of the known pixels counts. Does each turn of your loop begin again from the whole table, or end it too
-    early?
+one known pixel only: only one of the known pixels counts. Does each turn of your loop begin again from the whole table, or end it too early?
     all(fits) -> fits[{-1|0}]
 pixels in reverse order: right if `known` were read backwards. Axis 0 of the table is the first pixel.
     (image, known) -> (image, known[::-1])
@@ -49,8 +48,7 @@ all that fit are equal: every image that fits is equally likely here. What does 
     kept[image] = table[image] -> kept[image] = {1|(table[image] > 0)}
 a mask: 1 for each image that fits, 0 for the rest: this says what is possible, not how likely it is.
     kept[image] = table[image] -> kept[image] = 1 ; kept / kept.sum() -> kept
-known pixels as if independent: divided by the product of the single pixels' probabilities, as if they were independent. Known pixels occur
-    together.
+known pixels as if independent: divided by the product of the single pixels' probabilities, as if they were independent. Known pixels occur together.
     / kept.sum() -> / math.prod(table.select(i, value).sum() for i, value in enumerate(known) if value is not None)
 softmax: a softmax gives something to every image, even to those that contradict. Probabilities need no exp.
     kept / kept.sum() -> kept.flatten().softmax(0).reshape(table.shape)

@@ -56,8 +56,7 @@ kept against lost: what is kept is divided by what is lost. A share is one of th
     / variances.sum() -> / variances[k:].sum()
 means for sums: a mean is divided by a mean: k numbers above, d below. Add them up.
     variances[:k].sum() / variances.sum() -> variances[:k].mean() / variances.mean()
-n and n − 1: above the line the variances are divided by n and below by n − 1, or the other way round. `torch.cov` and `var` take n − 1
-    unless told otherwise.
+n and n − 1: above the line the variances are divided by n and below by n − 1, or the other way round. `torch.cov` and `var` take n − 1 unless told otherwise.
     return share -> return share {* len(x) / (len(x) - 1)|* (len(x) - 1) / len(x)}
 centred along the wrong axis: each image has its own mean taken away, over its pixels. It is each pixel that has one, over the images.
     x.mean(0) -> x.mean(1, keepdim=True)

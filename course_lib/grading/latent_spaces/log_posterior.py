@@ -60,19 +60,16 @@ normalised over the images: the probabilities add up to 1 over the images, or ov
     joint.log_softmax(1) -> {joint.log_softmax(0)|joint - joint.logsumexp((0, 1))}
 probabilities, not logs: these are the probabilities. Their logarithms are asked for.
     joint.log_softmax(1) -> joint.softmax(1)
-products before logs: right for a few pixels, NaN or infinite for many: the product of many probabilities is 0 on a computer. Add
-    logarithms.
+products before logs: right for a few pixels, NaN or infinite for many: the product of many probabilities is 0 on a computer. Add logarithms.
     joint.log_softmax(1) -> (joint.exp() / joint.exp().sum(1, keepdim=True)).log()
-a small number in the log: a small number is added before the log, so that all rare pixels look alike. p lies above 0: its log is finite as
-    it is.
+a small number in the log: a small number is added before the log, so that all rare pixels look alike. p lies above 0: its log is finite as it is.
     x.shape -> x.shape; eps = 1e-{8|2|3|4|5|6|7|9|10} ; p.log() -> (p + eps).log() ; (1 - p).log() -> (1 - p + eps).log()
     {p.log() -> (p|(1 - p).log() -> (1 - p} + 1e-{8|2|3|4|5|6|7|9|10}).log()
     x.shape -> x.shape; p = p.float().clamp(eps := 1e-{6|2|3|4|5}, 1 - eps).to(x)
 averaged over pixels: the evidence is averaged over the pixels. Independent evidence adds up: ten pixels say more than one.
     ink + paper -> (ink + paper) / {known.sum(1, keepdim=True)|d|n}
     + ink + paper -> / d + (ink + paper) / d
-a small number in the product: a small number keeps the logarithm finite, but the product that it is added to was 0: all classes look alike.
-    Add logarithms.
+a small number in the product: a small number keeps the logarithm finite, but the product that it is added to was 0: all classes look alike. Add logarithms.
     + paper -> + paper; joint = joint.exp() + 1e-{12|6|8|9|10|15|20|30} ; joint.log_softmax(1) -> (joint / joint.sum(1, keepdim=True)).log()
 prior for each pixel: the prior counts more than once. An image has one class: is log p(y) added before the sum over the pixels?
     log_prior + ink -> {known.sum(1, keepdim=True)|d|2} * log_prior + ink

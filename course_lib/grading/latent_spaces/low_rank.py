@@ -42,8 +42,7 @@ Vᵀ taken for V: `svd` returns Vᵀ, not V: its rows, not its columns, belong t
     full_matrices=False) -> full_matrices={False|True}) ; vt[:rank] -> vt[:, :rank].T
 smallest kept: the weakest terms are kept. In which order does `torch.linalg.svd` return them?
     u[:, :rank], s[:rank], vt[:rank] -> u[:, -rank:], s[-rank:], vt[-rank:]
-column means apart: the column means are kept besides, as PCA does: the rank is one higher than was asked for. Decompose the matrix as it
-    is.
+column means apart: the column means are kept besides, as PCA does: the rank is one higher than was asked for. Decompose the matrix as it is.
     svd(a, -> svd(a - a.mean(0), ; return u -> return a.mean(0) + u
 column means lost: the column means are taken away, as PCA does, and lost. Decompose the matrix as it is.
     svd(a, -> svd(a - a.mean(0),

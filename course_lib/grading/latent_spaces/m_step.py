@@ -73,8 +73,7 @@ sums, not means: means or variances are sums over the points. By what are they t
     @ x / points -> @ x ; .sum(0) / points -> .sum(0){ / points|}
 in another order: the right numbers in another order: the weights are asked for first, then the means, then the variances.
     weights, means, variances -> {variances, means, weights|means, variances, weights}
-squares not weighed: the means are weighed, but in the variances every point counts alike: a far point that belongs elsewhere makes a cloud
-    wide.
+squares not weighed: the means are weighed, but in the variances every point counts alike: a far point that belongs elsewhere makes a cloud wide.
     (r[:, :, None] * squared).sum(0) / points -> squared.{mean(0)|sum(0) / points}
 a little added: a little is added to every variance. The formula has no such term; the loop below adds it.
     .sum(0) / points -> .sum(0) / points + 1e-{3|1|2|4}

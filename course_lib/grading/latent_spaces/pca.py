@@ -69,8 +69,7 @@ one mean for all pixels: the mean is one number. Each pixel has its own mean ove
     {mean = x.mean(0) -> mean = x.mean()|x - mean -> x - x.mean()|return mean -> return x.mean()}
 components in columns: each component is a column. Rows are asked for, so that `components[0]` is the first.
     [:k] -> [:k].T
-rows for columns: the right matrix, read the wrong way: `eigh` has the eigenvectors in columns, `svd` returns Vᵀ, with the components in
-    rows.
+rows for columns: the right matrix, read the wrong way: `eigh` has the eigenvectors in columns, `svd` returns Vᵀ, with the components in rows.
     directions[:k] -> {directions[:, :k]|vectors[-k:]|vectors[:, -k:]|vectors[:, :k]}
     vectors.flip(1).T -> vectors{|.flip(1)|.flip(0)}
 all of them: every direction is returned. Only the first k are asked for.

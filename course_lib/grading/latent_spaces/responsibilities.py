@@ -39,15 +39,12 @@ RESPONSIBILITIES = Task(
     mistakes="""
 wrong axis: the columns, or all numbers together, add up to 1. It is each point that is shared out among the components.
     joint.softmax(1) -> {joint.softmax(0)|joint.flatten().softmax(0).reshape(joint.shape)}
-densities before logs: right near the clouds, NaN far away: there every density is 0 on a computer, and so is their sum. Work with
-    logarithms.
+densities before logs: right near the clouds, NaN far away: there every density is 0 on a computer, and so is their sum. Work with logarithms.
     joint.softmax(1) -> joint.exp() / joint.exp().sum(1, keepdim=True)
-a small number in the sum: a small number hides the 0 / 0, but far points then belong to nobody, or to everybody alike. Work with
-    logarithms.
+a small number in the sum: a small number hides the 0 / 0, but far points then belong to nobody, or to everybody alike. Work with logarithms.
     joint.softmax(1) -> joint.exp() / (joint.exp().sum(1, keepdim=True) + 1e-10)
     logs.sum(2) -> logs.sum(2); joint = joint.exp().clamp(1e-{6|8|10|12|15|20|30}) ; joint.softmax(1) -> joint / joint.sum(1, keepdim=True)
-one largest for all points: the largest number of the whole table is taken away before exp. Some points are still lost: each row has its
-    own.
+one largest for all points: the largest number of the whole table is taken away before exp. Some points are still lost: each row has its own.
     logs.sum(2) -> logs.sum(2); joint = (joint - joint.max()).exp() ; joint.softmax(1) -> joint / joint.sum(1, keepdim=True)
 weights forgotten: the weights have no effect: a rare component claims as much as a common one.
     weights.log() + ->
@@ -57,8 +54,7 @@ variance as standard deviation: right if the last argument were the standard dev
     ** 2 / variances -> ** 2 / variances**2 ; pi * variances -> pi * variances{**2|}
 variances ignored: every cloud has variance 1 here: the last argument has no effect.
     ** 2 / variances -> ** 2 ; pi * variances -> pi * torch.ones_like(variances)
-width of the cloud forgotten: only the squared distance depends on the variance. A wide cloud is also lower: what stands in front of the
-    exp of a Gaussian?
+width of the cloud forgotten: only the squared distance depends on the variance. A wide cloud is also lower: what stands in front of the exp of a Gaussian?
     squared + (2 * math.pi * variances).log() -> squared
 sign of the log variance: log σ² has the wrong sign: a wide cloud is lower, not higher.
     squared + -> squared -
@@ -76,8 +72,7 @@ weights times logs: the log-density is multiplied by the weight. What becomes of
     weights.log() + -> weights *
 weights at the end: the weights come in after the division, so that the rows do not add up to 1. They belong above and below the line.
     weights.log() + -> ; return joint -> return weights * joint
-weights in each dimension: the weight counts once for each dimension. A cloud has one weight: is it added before the sum over the
-    dimensions?
+weights in each dimension: the weight counts once for each dimension. A cloud has one weight: is it added before the sum over the dimensions?
     weights.log() + -> x.shape[1] * weights.log() +
 sign of the distance: the further, the likelier: is a minus missing?
     {squared + -> -squared +|joint.softmax(1) -> (-joint).softmax(1)}

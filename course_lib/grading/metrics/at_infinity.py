@@ -69,8 +69,7 @@ c for N: FID∞ is right, but c is returned in the place of N. For which N is c/
     math.ceil(c / below) -> {c|math.ceil(c)}
 upside down: FID∞ is right, but the quotient for N is upside down: a smaller bias should need more samples.
     c / below -> below / c
-FID at most `below`: FID∞ is right, but at your N it is FID itself that has come down to `below`. Only the bias c/N should: FID∞ is no part
-    of it.
+FID at most `below`: FID∞ is right, but at your N it is FID itself that has come down to `below`. Only the bias c/N should: FID∞ is no part of it.
     c / below -> c / (below - limit)
 FID for its bias: FID∞ is right, but N is no answer to the question: the bias is the distance to FID∞, and it alone should be small.
     c / below -> {c / (below + limit)|(c + limit) / below|limit / below}

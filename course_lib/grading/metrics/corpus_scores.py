@@ -47,8 +47,7 @@ tokens for both: the perplexity is right, but the bits are per token. Models wit
     characters.sum() -> tokens.sum()
 characters for both: the bits are right, but the perplexity is per character. It should say how hard a token is to guess.
     tokens.sum() -> characters.sum()
-a mean over texts: the cost of one text, on average, is divided by the length of all. Numerator and denominator must speak of the same
-    texts.
+a mean over texts: the cost of one text, on average, is divided by the length of all. Numerator and denominator must speak of the same texts.
     -log_p.sum() -> -log_p.mean()
 each text as a whole: the lengths play no part: this is what a whole text costs.
     -log_p.sum() -> -log_p.{mean()|sum()} ; nats / characters.sum() -> nats ; nats / tokens.sum() -> nats

@@ -45,15 +45,13 @@ FRECHET = Task(
     mistakes="""
 factor 2 missing: the root counts once: two equal Gaussians would not be at distance 0.
     2 * root -> root
-root of each entry: you take the root of each entry. A matrix root is another matrix: its square, as a matrix product, gives the matrix
-    back.
+root of each entry: you take the root of each entry. A matrix root is another matrix: its square, as a matrix product, gives the matrix back.
     values.sqrt().sum() -> (cov1 @ cov2){.sqrt().trace()|.clamp(min=0).sqrt().trace()|.abs().sqrt().trace()|.sqrt().sum()}
 variances alone: only the variances take part: the product is one of entries, not of matrices.
     values.sqrt().sum() -> (cov1 * cov2).sqrt().{trace|sum}()
 product of the roots: you multiply the two roots. The root of a product is something else, unless the two matrices commute.
     values.sqrt().sum() -> (half(cov1) @ half(cov2)).trace()
-eigenvalues of each alone: eigenvalues are multiplied pair by pair, but they belong to different directions. Of which matrix are they
-    needed?
+eigenvalues of each alone: eigenvalues are multiplied pair by pair, but they belong to different directions. Of which matrix are they needed?
     half(cov1) @ cov2 @ half(cov1) -> cov1 ; values.sqrt() -> (values * torch.linalg.eigvalsh(cov2).clamp(min=0)).sqrt()
 taken for symmetric: `eigh` and `eigvalsh` read only one half of a matrix, and a product of symmetric matrices is not symmetric.
     half(cov1) @ cov2 @ half(cov1)).clamp(min=0) -> (cov1 @ cov2){|.T}){.clamp(min=0)||.abs()}

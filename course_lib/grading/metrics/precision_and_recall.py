@@ -64,11 +64,9 @@ neighbours in the other set: the radii come from neighbours in the other set. A 
     sorted_[:, k] -> between.sort(0).values[{k - 1|k}]
 balls of the wrong set: the balls lie round the points that are tested. Whose balls should a sample fall into?
     far(centres, centres) -> far(points, points) ; sorted_[:, k] -> sorted_[:, k, None]
-real balls for both: precision is right, but recall takes the balls of the real rows. In recall the roles are exchanged, and the balls with
-    them.
+real balls for both: precision is right, but recall takes the balls of the real rows. In recall the roles are exchanged, and the balls with them.
     share(real, fake) -> (far(fake, real) <= far(real, real).sort(1).values[:, k]).any(0).double().mean()
-wrong axis of recall: precision is right, and recall has the right balls, but any and mean run over the wrong axes: yours is the share of
-    balls that hold a real row.
+wrong axis of recall: precision is right, and recall has the right balls, but any and mean run over the wrong axes: yours is the share of balls that hold a real row.
     share(real, fake) -> (far(real, fake) <= far(fake, fake).sort(1).values[:, k]).any(0).double().mean()
 surface left out: a row on the surface of a ball is left out. The surface belongs to the ball.
     between <= radius -> between < radius
@@ -94,8 +92,7 @@ outside: this is the share of those that lie outside.
     {inside.any(1) -> (~inside).all(1)|between <= radius -> between >= radius}
 numbers for shares: you count. A share is asked for.
     inside.any(1).double().mean() -> inside.any(1){|.double()}.sum()
-a repeated row left out: a row that stands there twice is another row, at distance 0: it counts among the neighbours. Leave out the point
-    itself by its place, not by its distance.
+a repeated row left out: a row that stands there twice is another row, at distance 0: it counts among the neighbours. Leave out the point itself by its place, not by its distance.
     sorted_[:, k] -> sorted_.where(sorted_ > 0, math.inf).sort(1).values[:, k - 1]
 """,
 )

@@ -100,8 +100,7 @@ no yardstick: you return distances. Near compared with what? Test points say how
     (nearer + same / 2).mean() -> {a.mean()|b.mean() - a.mean()}
 exact copies alone: only exact copies count. One with a little noise on it would pass.
     (nearer + same / 2).mean() -> (a == 0).double().mean()
-decided by distance: the probabilities are right, but the choice goes by a mean distance: a few samples that are far off can hide
-    many copies.
+decided by distance: the probabilities are right, but the choice goes by a mean distance: a few samples that are far off can hide many copies.
     shares.argmax() -> torch.stack([far(samples, train).min(1).values.mean() for samples in models]).argmin()
 smallest chosen: the probabilities are right, but the model that copies least is named.
     argmax() -> argmin()

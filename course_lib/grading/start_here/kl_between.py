@@ -74,8 +74,7 @@ logs added: log p and log q are added. What is the logarithm of a fraction?
 both directions: KL(q‖p) is added, or the mean of both taken. One direction is asked for.
     (p * log).sum() -> (p * log).sum() + (q * (q / p).log()).sum()
     (p * log).sum() -> (p * log).sum() / 2 + (q * (q / p).log()).sum() / 2
-a small number in the log: a small number keeps the logarithm finite, but this one is so large that it shows.
-    Entries of 0 can be left out instead.
+a small number in the log: a small number keeps the logarithm finite, but this one is so large that it shows. Entries of 0 can be left out instead.
     ratio = p / q -> ratio = (p + 1e-3) / q
     ratio = p / q -> ratio = (p + 1e-1) / q
     ratio = p / q -> ratio = (p + 1e-2) / q

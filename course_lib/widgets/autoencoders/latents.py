@@ -3,20 +3,18 @@
 import io
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from PIL import Image
 from torch import Tensor, nn
 
 from ...autoencoders import ACTIVE
 from ...distributions import gaussian_kl_per_latent
-from ...plotting.panels import CYCLE, INK, Bars, Chart, Line, Mark, Note, Strips, png, tile
-from .. import Explorer, as_images, call, choice_slider, decode, int_slider, menu, numbers, reconstruct, slider
+from ...plotting.panels import CYCLE, INK, Bars, Chart, Line, Mark, Note, Strips, fewer_colors, png, tile
+from .. import Explorer, as_images, call, choice_slider, decode, int_slider, kept_for, menu, numbers, plural, reconstruct, slider
 
 AXIS = 7  # pictures in one traversal
 
@@ -75,19 +73,10 @@ class LatentExplorer(Explorer):
         )
         self.reset = widgets.Button(description="back to the start")
         self._strip = None, None
-        for i, control in enumerate(self.sliders):
-            control.observe(partial(self.follow, i), "value")  # before super() registers the drawing, so that it runs first
         self.place()
-        self.moved = 0
-        super().__init__([self.start, *self.sliders, self.reset])
+        self.follow(self.sliders)
+        super().__init__([self.start, *self.sliders, self.reset], {self.start: self.restart})
         self.reset.on_click(self.restart)
-        self.start.unobserve(self.draw, "value")
-        self.start.observe(self.restart, "value")
-
-    def follow(self, i: int, change: Any) -> None:
-        """Remember which slider moved last."""
-        if abs(change["new"] - change["old"]) > 0.05:  # less than a step is the browser rounding a value, not a reader
-            self.moved = i
 
     @property
     def z(self) -> Tensor:
@@ -106,10 +95,8 @@ class LatentExplorer(Explorer):
 
     def restart(self, _event=None) -> None:
         """Back to the start, drawn once, with the same traversal."""
-        moved = self.moved
         with self.held():
             self.place()
-            self.moved = moved
 
     def panels(self):
         z, j = self.z, self.latents[self.moved]
@@ -155,7 +142,6 @@ class BetaExplorer(Explorer):
         self.kl = {b: kl_per_latent(m, self.images) for b, m in self.family.items()}
         noise = torch.Generator().manual_seed(0)
         self.noise = torch.randn(2 * self.across, max(m.config["latents"] for m in self.family.values()), generator=noise)
-        self.scenes = {}
         options = [(f"{b:g}", b) for b in self.family]
         self.beta = choice_slider("β", options, min(self.family, key=lambda b: abs(b - 1)))
         self.around = int_slider("image", 1, 1, len(self.images))
@@ -165,35 +151,34 @@ class BetaExplorer(Explorer):
                     panel.html()
         super().__init__([self.beta, self.around])
 
+    @kept_for()
     def scene(self, beta: float, around: int) -> list[list]:
-        """The panels of one β, kept once made."""
-        if (beta, around) not in self.scenes:
-            model, kl = self.family[beta], self.kl[beta]
-            latents = (informative(model) if kl is None else kl.argsort(descending=True).tolist())[:5]
-            codes = call(model, "encode", self.images)
-            values = torch.linspace(-3, 3, self.across)
-            moved = torch.cat([traversal(codes[around - 1], j, values) for j in latents])
-            n, drawn = len(codes), len(self.noise)
-            pictures = decode(model, torch.cat([codes, self.noise[:, : codes.shape[1]], moved]))
-            rows = [
-                ("originals", self.images, "original images"),
-                ("rebuilt", pictures[:n], f"their reconstructions at β = {beta:g}"),
-                ("samples", pictures[n : n + drawn], f"{drawn} samples at β = {beta:g}"),
-            ]
-            lines = [
-                (
-                    f"z{j + 1}" + ("" if kl is None else f", {kl[j]:.2f} nats"),
-                    pictures[n + drawn + self.across * i : n + drawn + self.across * (i + 1)],
-                    f"z{j + 1} from −3 to 3 at β = {beta:g}",
-                )
-                for i, j in enumerate(latents)
-            ]
-            title = f"image {around}, one latent moved at a time, the busiest first"
-            self.scenes[beta, around] = [
-                [Strips(f"β = {beta:g}", rows, wrap=self.across), *([self.plane(beta)] if self.curve else [])],
-                [Strips(title, lines, columns=[f"{v:g}" for v in values]), *([] if kl is None else [self.bars(beta)])],
-            ]
-        return self.scenes[beta, around]
+        """The panels of one β."""
+        model, kl = self.family[beta], self.kl[beta]
+        latents = (informative(model) if kl is None else kl.argsort(descending=True).tolist())[:5]
+        codes = call(model, "encode", self.images)
+        values = torch.linspace(-3, 3, self.across)
+        moved = torch.cat([traversal(codes[around - 1], j, values) for j in latents])
+        n, drawn = len(codes), len(self.noise)
+        pictures = decode(model, torch.cat([codes, self.noise[:, : codes.shape[1]], moved]))
+        rows = [
+            ("originals", self.images, "original images"),
+            ("rebuilt", pictures[:n], f"their reconstructions at β = {beta:g}"),
+            ("samples", pictures[n : n + drawn], f"{drawn} samples at β = {beta:g}"),
+        ]
+        lines = [
+            (
+                f"z{j + 1}" + ("" if kl is None else f", {kl[j]:.2f} nats"),
+                pictures[n + drawn + self.across * i : n + drawn + self.across * (i + 1)],
+                f"z{j + 1} from −3 to 3 at β = {beta:g}",
+            )
+            for i, j in enumerate(latents)
+        ]
+        title = f"image {around}, one latent moved at a time, the busiest first"
+        return [
+            [Strips(f"β = {beta:g}", rows, wrap=self.across), *([self.plane(beta)] if self.curve else [])],
+            [Strips(title, lines, columns=[f"{v:g}" for v in values]), *([] if kl is None else [self.bars(beta)])],
+        ]
 
     def panels(self):
         return self.scene(self.beta.value, self.around.value)
@@ -275,7 +260,7 @@ class BottleneckExplorer(Explorer):
         chart = Chart("reconstruction error", "latents", "mean squared error a pixel", alt, lines, marks=mark, log_x=True)
         chart.x_ticks, chart.width = {v: str(v) for v in axis}, 460
         pixels = math.prod(self.images.shape[1:])
-        title = f"{pixels} pixels through {k} latent{'s' if k > 1 else ''}"
+        title = f"{pixels} pixels through {plural(k, 'latent')}"
         return [[Strips(title, rows)], [chart]]
 
 
@@ -318,10 +303,7 @@ class LatentMap(Explorer):
             axes.text(*where, str(label), ha="center", va="center", fontsize=9, fontweight="bold", bbox=box)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=160)
-        # 64 colours are enough, and a quarter of the bytes: the picture travels with every step
-        small = io.BytesIO()
-        Image.open(buffer).convert("RGB").quantize(64).save(small, "png", optimize=True)
-        return small.getvalue()
+        return fewer_colors(buffer.getvalue(), 64)  # enough, and a quarter of the bytes: the picture travels with every step
 
     def manifold(self, side: int = 15) -> bytes:
         """The picture at every place of a grid; each is decoded at the centre of its cell."""

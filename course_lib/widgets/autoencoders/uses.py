@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ...autoencoders import ACTIVE, resampling_weights
 from ...metrics import auroc, roc_curve
 from ...plotting.panels import CYCLE, Bars, Chart, Line, Mark, Note, Strips
-from .. import Explorer, as_images, int_slider, menu, reconstruct, slider, wide
+from .. import Explorer, as_images, film, int_slider, menu, reconstruct, slider, wide
 
 
 class NoiseExplorer(Explorer):
@@ -171,12 +171,8 @@ class AnnealingPlayback(Explorer):
                 raise ValueError(f"the recording “{name}” lacks {', '.join(missing)}; it needs {', '.join(keys)}")
         self.recordings = {name: {key: torch.as_tensor(r[key]).cpu().numpy() for key in keys} for name, r in recordings.items()}
         last = max(len(r["steps"]) for r in self.recordings.values()) - 1
-        self.frame = int_slider("frame", last, 0, last)
-        self.play = widgets.Play(value=last, min=0, max=last, interval=300)
-        # in the browser: playing does not wait for the kernel, and still works on both versions
-        self._link = widgets.jslink((self.play, "value"), (self.frame, "value"))
+        self.frame, self.play = film(last, 300)
         super().__init__([self.frame, self.play])
-        self.play.unobserve(self.draw, "value")  # the slider follows it; drawing twice would be a waste
 
     def panels(self):
         rows = [[], [], []]

@@ -9,13 +9,12 @@ from torch import Tensor
 
 from ...autoregressive import GatedPixelCNN, sample_cached
 from ...plotting.panels import CYCLE, Bars, Chart, Line, Mark, Note, Strips, ramp
-from .. import BESIDE, GAP, WIDE, Explorer, at_rest, int_slider, menu, slider
+from .. import BESIDE, GAP, WIDE, Explorer, at_rest, int_slider, kept_for, menu, plural, seed_slider, slider
+from ..pixels import UNDRAWN, across_the_edge, filled_in
 from .cuts import PALE, Cut, cut_sliders
 
-UNDRAWN = np.array([201, 215, 233])  # neither black nor white: nothing is known there yet
 NEXT = np.array([231, 99, 0])  # the frame around the pixel in question
 RIM = 2  # of that frame, and around each large picture, so that a pixel at the edge has room for its own
-DRAWS = 50  # seeds that a slider offers
 
 
 def framed(colours: np.ndarray, place: tuple[int, int] | None, scale: int) -> np.ndarray:
@@ -91,10 +90,6 @@ def large(number: float) -> str:
     return f"{number:,.0f}"
 
 
-def plural(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's' if not noun.endswith('s') else 'es'}"
-
-
 # --------------------------------------------------------------------------------------------------------------------
 # One pixel after the other
 
@@ -122,7 +117,6 @@ class DrawingExplorer(Explorer):
             self.nats = -model.log_prob_map(self.images.to(device)).cpu().numpy()[:, 0]
         # a convolution uses each of its weights once at each pixel
         self.multiplications = sum(p.numel() for p in model.parameters() if p.ndim == 4)
-        self._maps = {}
         _, self.height, self.width = model.shape
         total = self.height * self.width
         step = self.width // 4 if self.width % 4 == 0 else 1  # so that the slider ends at the last pixel
@@ -137,13 +131,11 @@ class DrawingExplorer(Explorer):
         x.view(-1)[self.pixels.value :] = 0
         return x
 
+    @kept_for("digit", "pixels")
     def map(self) -> np.ndarray:
-        """The brightness that the model expects of each pixel given those before it, (h, w); kept once computed."""
-        key = self.digit.value, self.pixels.value
-        if key not in self._maps:
-            with at_rest(self.model) as device:
-                self._maps[key] = brightness(self.model, self.model.logits(self.so_far().to(device)))[0].cpu().numpy()
-        return self._maps[key]
+        """The brightness that the model expects of each pixel given those before it, (h, w)."""
+        with at_rest(self.model) as device:
+            return brightness(self.model, self.model.logits(self.so_far().to(device)))[0].cpu().numpy()
 
     def panels(self):
         t, total = self.pixels.value, self.height * self.width
@@ -225,15 +217,6 @@ def hidden_part(shape: tuple[int, int], where: str, share: float) -> np.ndarray:
     return hidden
 
 
-def across_the_edge(images: np.ndarray, hidden: np.ndarray) -> float:
-    """Mean |difference| of neighbours of which one is hidden and one is not: images (n, h, w)."""
-    gaps = []
-    for axis in (0, 1):
-        edge = np.diff(hidden, axis=axis)  # of booleans: where they differ
-        gaps.append(np.abs(np.diff(images, axis=axis + 1))[:, edge].ravel())
-    return float(np.concatenate(gaps).mean())
-
-
 class CompletionExplorer(Explorer):
     """A part of a digit is hidden, and the model draws it again, ten times.
 
@@ -250,39 +233,29 @@ class CompletionExplorer(Explorer):
     def __init__(self, model: GatedPixelCNN, images: Any):
         self.model = checked(model)
         self.images = checked_images(images, model)
-        self._kept = {}
         self.image = int_slider("image", 0, 0, len(self.images) - 1)
         self.hide = menu("hide", HIDE)
         self.share = slider("share", 0.5, 0.1, 0.9, 0.1)
         self.temperature = slider("temperature", 1.0, 0.3, 2.0, 0.1)
-        self.seed = int_slider("draw", 0, 0, DRAWS)
+        self.seed = seed_slider()
         super().__init__([self.image, self.hide, self.share, self.temperature, self.seed])
 
     def hidden(self) -> np.ndarray:
         return hidden_part(self.model.shape[1:], self.hide.value, self.share.value)
 
+    @kept_for("image", "hide", "share", "temperature", "seed")
     def completions(self) -> np.ndarray:
-        """Whole numbers (10, h, w), kept once drawn. The same uniforms for every setting but the seed."""
-        key = self.image.value, self.hide.value, round(self.share.value, 4), round(self.temperature.value, 4), self.seed.value
-        if key not in self._kept:
-            given = self.images[self.image.value].expand(self.N, -1, -1, -1)
-            known = torch.from_numpy(~self.hidden()).expand_as(given)
-            options = {"temperature": self.temperature.value, "given": given, "known": known}
-            self._kept[key] = drawn(self.model, uniforms(self.model, self.N, self.seed.value), **options)[:, 0].numpy()
-        return self._kept[key]
+        """Whole numbers (10, h, w). The same uniforms for every setting but the seed."""
+        given = self.images[self.image.value].expand(self.N, -1, -1, -1)
+        known = torch.from_numpy(~self.hidden()).expand_as(given)
+        options = {"temperature": self.temperature.value, "given": given, "known": known}
+        return drawn(self.model, uniforms(self.model, self.N, self.seed.value), **options)[:, 0].numpy()
 
     def panels(self):
         hidden, top = self.hidden(), self.model.levels - 1
         original, drawings = self.images[self.image.value, 0].numpy() / top, self.completions() / top
-        mean = drawings.mean(0)
-
-        def painted(pictures: np.ndarray) -> np.ndarray:
-            """What was given in grey, what was drawn in blue: (n, h, w) → (n, 3, h, w)."""
-            blue = ramp(pictures, (9, 22, 60), (140, 205, 255))
-            return np.where(hidden[..., None], blue, ramp(pictures)).transpose(0, 3, 1, 2)
-
         seen = np.where(hidden[..., None], UNDRAWN, ramp(original)).astype(np.uint8).transpose(2, 0, 1)
-        first = np.stack([ramp(original).transpose(2, 0, 1), seen, painted(mean[None])[0]])
+        first = np.stack([ramp(original).transpose(2, 0, 1), seen, filled_in(drawings.mean(0)[None], hidden)[0]])
         where = f"{self.hide.value}, {hidden.sum()} of {hidden.size} pixels"
         settings = f"image {self.image.value}, hidden: {where}"
         above = Strips(
@@ -292,7 +265,7 @@ class CompletionExplorer(Explorer):
             columns=("original", "the model sees", f"mean of {self.N}"),
         )
         alt = f"{self.N} completions at temperature {self.temperature.value:.1f}, draw {self.seed.value}; {settings}"
-        below = Strips("ten completions; blue: drawn by the model", [("", painted(drawings), alt)], 84, 5)
+        below = Strips("ten completions; blue: drawn by the model", [("", filled_in(drawings, hidden), alt)], 84, 5)
         return [[above], [below], [Note(self.words(hidden, original, drawings), BESIDE)]]
 
     def words(self, hidden: np.ndarray, original: np.ndarray, drawings: np.ndarray) -> str:
@@ -332,7 +305,6 @@ class NextPixelExplorer(Explorer):
         if model.output != "categorical":
             raise ValueError(f"the model must have a categorical output, to have a bar for each value, got {model.output}")
         self.images = checked_images(images, model)
-        self._kept = {}
         _, h, w = model.shape
         self.image = int_slider("image", 0, 0, len(self.images) - 1)
         row, column = divmod(int(self.scene(0)[1].argmax()), w)  # where the model is least sure
@@ -340,14 +312,13 @@ class NextPixelExplorer(Explorer):
         self.temperature, self.top_k, self.nucleus = cut_sliders(model.levels)
         super().__init__([self.image, self.row, self.column, self.temperature, self.top_k, self.nucleus])
 
-    def scene(self, key: int) -> tuple[Tensor, np.ndarray]:
-        """Of an image: the logits (values, h, w) and each pixel's entropy in bits (h, w); kept once computed."""
-        if key not in self._kept:
-            with at_rest(self.model) as device:
-                logits = self.model.logits(self.images[key : key + 1].to(device))[0, 0].cpu()
-            logs = logits.log_softmax(0)
-            self._kept[key] = logits, (-(logs.exp() * logs).sum(0) / math.log(2)).numpy()
-        return self._kept[key]
+    @kept_for()
+    def scene(self, i: int) -> tuple[Tensor, np.ndarray]:
+        """Of an image: the logits (values, h, w) and each pixel's entropy in bits (h, w)."""
+        with at_rest(self.model) as device:
+            logits = self.model.logits(self.images[i : i + 1].to(device))[0, 0].cpu()
+        logs = logits.log_softmax(0)
+        return logits, (-(logs.exp() * logs).sum(0) / math.log(2)).numpy()
 
     def panels(self):
         logits, entropies = self.scene(self.image.value)
@@ -414,31 +385,26 @@ class ClassExplorer(Explorer):
 
     def __init__(self, model: GatedPixelCNN):
         self.model = checked(model, classes=True)
-        self._kept, self._maps = {}, {}
         self.digit = int_slider("digit", min(3, model.classes - 1), 0, model.classes - 1)
         self.temperature = slider("temperature", 1.0, 0.3, 2.0, 0.1)
-        self.seed = int_slider("draw", 0, 0, DRAWS)
+        self.seed = seed_slider()
         super().__init__([self.digit, self.temperature, self.seed])
 
+    @kept_for("temperature", "seed")
     def samples(self, label: int | None) -> np.ndarray:
-        """Ten drawings under a label, or with None the first of them under every label, (n, h, w) in [0, 1]; kept once drawn."""
-        key = label, round(self.temperature.value, 4), self.seed.value
-        if key not in self._kept:
-            u = uniforms(self.model, self.N, self.seed.value)
-            labels = torch.arange(self.model.classes) if label is None else torch.full((self.N,), label)
-            u = u[:1].expand(self.model.classes, -1) if label is None else u
-            x = drawn(self.model, u, y=labels, temperature=self.temperature.value)
-            self._kept[key] = x[:, 0].numpy() / (self.model.levels - 1)
-        return self._kept[key]
+        """Ten drawings under a label, or with None the first of them under every label, (n, h, w) in [0, 1]."""
+        u = uniforms(self.model, self.N, self.seed.value)
+        labels = torch.arange(self.model.classes) if label is None else torch.full((self.N,), label)
+        u = u[:1].expand(self.model.classes, -1) if label is None else u
+        return drawn(self.model, u, y=labels, temperature=self.temperature.value)[:, 0].numpy() / (self.model.levels - 1)
 
+    @kept_for()
     def map(self, label: int) -> np.ndarray:
         """The brightness that the model expects of each pixel if all before it are black, (h, w)."""
-        if label not in self._maps:
-            with at_rest(self.model) as device:
-                empty = torch.zeros(1, *self.model.shape, dtype=torch.long, device=device)
-                logits = self.model.logits(empty, torch.tensor([label], device=device))
-            self._maps[label] = brightness(self.model, logits)[0].cpu().numpy()
-        return self._maps[label]
+        with at_rest(self.model) as device:
+            empty = torch.zeros(1, *self.model.shape, dtype=torch.long, device=device)
+            logits = self.model.logits(empty, torch.tensor([label], device=device))
+            return brightness(self.model, logits)[0].cpu().numpy()
 
     def panels(self):
         label, temperature, seed = self.digit.value, self.temperature.value, self.seed.value

@@ -12,9 +12,8 @@ from ...autoregressive import CharLSTM
 from ...datasets import RATE, Text, encode
 from ...datasets.texts import ALPHABET
 from ...plotting.panels import CYCLE, GREY, INK, Chart, Drawing, Line, Mark, Note
-from .. import BESIDE, HALF, WIDE, Explorer, at_rest, int_slider, menu, wide
+from .. import BESIDE, HALF, WIDE, Explorer, at_rest, int_slider, kept_for, menu, plural, seed_slider, wide
 from .cuts import PALE, Cut, cut_sliders, kept
-from .images import DRAWS, plural
 
 # --------------------------------------------------------------------------------------------------------------------
 # The next character
@@ -52,43 +51,38 @@ class NextCharacterExplorer(Explorer):
             raise ValueError(f"the model has {model.symbols} symbols and the alphabet {len(self.alphabet)}; give the one it was trained on")
         if " " not in self.alphabet:
             raise ValueError("the alphabet needs a space: characters that it does not have are read as one")
-        self.model, self._read, self._texts = model, {}, {}
+        self.model = model
         self.prompt = widgets.Text(prompt, description="prompt", placeholder="empty: the beginning", continuous_update=True, **wide())
         self.temperature, self.top_k, self.nucleus = cut_sliders(model.symbols)
-        self.seed = int_slider("draw", 0, 0, DRAWS)
+        self.seed = seed_slider()
         super().__init__([self.prompt, self.temperature, self.top_k, self.nucleus, self.seed])
 
+    @kept_for("prompt")
     def read(self) -> Tensor:
-        """The logits (symbols,) after the prompt; kept once computed."""
-        prompt = self.prompt.value
-        if prompt not in self._read:
-            with at_rest(self.model) as device:
-                symbols = encode(prompt, self.alphabet).long()[None]
-                start = torch.full((1, 1), self.model.symbols)  # "nothing yet"
-                out, _ = self.model.lstm(self.model.embed(torch.cat([start, symbols], 1).to(device)))
-                self._read[prompt] = self.model.head(out[0, -1]).cpu()
-        return self._read[prompt]
+        """The logits (symbols,) after the prompt."""
+        with at_rest(self.model) as device:
+            symbols = encode(self.prompt.value, self.alphabet).long()[None]
+            start = torch.full((1, 1), self.model.symbols)  # "nothing yet"
+            out, _ = self.model.lstm(self.model.embed(torch.cat([start, symbols], 1).to(device)))
+            return self.model.head(out[0, -1]).cpu()
 
+    @kept_for("prompt", "temperature", "top_k", "nucleus", "seed")
     def continuations(self) -> list[str]:
-        """Three texts that go on from the prompt, by the same random numbers at every setting but the seed; kept once drawn."""
-        setting = round(self.temperature.value, 4), self.top_k.value, round(self.nucleus.value, 4)
-        key = self.prompt.value, *setting, self.seed.value
-        if key not in self._texts:
-            # the same draws for each place after the prompt, however long that is
-            u = torch.rand(self.TEXTS, self.LENGTH, generator=torch.Generator().manual_seed(self.seed.value))
-            start = encode(self.prompt.value, self.alphabet).long()[None]
-            temperature, k, p = setting
-            with at_rest(self.model) as device:
-                drawn = self.model.sample(
-                    self.TEXTS,
-                    start.shape[1] + self.LENGTH,
-                    temperature,
-                    lambda logits: kept(logits, k, p),
-                    start.to(device),
-                    F.pad(u, (start.shape[1], 0)).to(device),
-                )
-            self._texts[key] = ["".join(self.alphabet[i] for i in row) for row in drawn[:, start.shape[1] :].tolist()]
-        return self._texts[key]
+        """Three texts that go on from the prompt, by the same random numbers at every setting but the seed."""
+        # the same draws for each place after the prompt, however long that is
+        u = torch.rand(self.TEXTS, self.LENGTH, generator=torch.Generator().manual_seed(self.seed.value))
+        start = encode(self.prompt.value, self.alphabet).long()[None]
+        k, p = self.top_k.value, round(self.nucleus.value, 4)
+        with at_rest(self.model) as device:
+            drawn = self.model.sample(
+                self.TEXTS,
+                start.shape[1] + self.LENGTH,
+                round(self.temperature.value, 4),
+                lambda logits: kept(logits, k, p),
+                start.to(device),
+                F.pad(u, (start.shape[1], 0)).to(device),
+            )
+        return ["".join(self.alphabet[i] for i in row) for row in drawn[:, start.shape[1] :].tolist()]
 
     def panels(self):
         cut = Cut(self.read(), self.temperature.value, self.top_k.value, self.nucleus.value)

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from ...autoregressive import GatedPixelCNN, MaskedConv2d, PixelRNN, causal_mask, shift_down, shift_right
 from ...plotting.panels import CYCLE, GREY, INK, Drawing, Note, png
-from .. import BESIDE, Explorer, int_slider, menu
-from .images import plural
+from .. import BESIDE, Explorer, int_slider, menu, plural
 
 SIDE = 15
 PIXELCNN, GATED, ROW_LSTM = "PixelCNN", "gated PixelCNN", "row LSTM"

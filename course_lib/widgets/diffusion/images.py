@@ -15,10 +15,9 @@ from ...diffusion import ImageDiffusion, edit, inpaint, sample, sample_heun
 from ...diffusion.recipes import GUIDANCE
 from ...metrics import predicted_digits
 from ...plotting.panels import CYCLE, Chart, Line, Mark, Note, Strips, picture, ramp
-from .. import BESIDE, WIDE, Explorer, as_digits, at_rest, choice_slider, int_slider, menu, slider
-from ..autoregressive.images import UNDRAWN, across_the_edge, plural
+from .. import BESIDE, WIDE, Explorer, as_digits, at_rest, choice_slider, int_slider, kept_for, menu, plural, seed_slider, slider
+from ..pixels import EDITOR, UNDRAWN, across_the_edge, clickable, filled_in, on_paper, ruled
 
-DRAWS = 50  # seeds that a slider offers
 STEPS = 20  # of a chain, where no slider says so
 
 
@@ -92,32 +91,28 @@ class DDIMExplorer(Explorer):
 
     def __init__(self, model: ImageDiffusion, record: Mapping | None = None):
         self.model, self.record = checked(model), record
-        self._kept, self._ends = {}, {}
         self.steps = choice_slider("steps", (2, 5, 10, 20, 50, 100), 20)
         self.eta = slider("η", 0.0, 0.0, 1.0, 0.25, 2)
-        self.noise = int_slider("noise", 0, 0, DRAWS)
+        self.noise = seed_slider("noise")
         super().__init__([self.steps, self.eta, self.noise])
 
+    @kept_for("steps", "eta", "noise")
     def digits(self) -> tuple[Tensor, float]:
-        """Ten pictures (10, 1, 28, 28) in [0, 1] and the seconds that they took; both kept once drawn."""
-        key = self.steps.value, self.eta.value, self.noise.value
-        if key not in self._kept:
-            steps, eta, seed = key
-            with at_rest(self.model) as device, seeded(seed, device):
-                start, y = noise(1).expand(10, -1, -1, -1).to(device), torch.arange(10, device=device)
-                started = time.perf_counter()
-                x = self.model.unscaled(sample(self.model, start, self.model.schedule.times(steps), y, eta=eta)).cpu()
-                self._kept[key] = x, time.perf_counter() - started
-        return self._kept[key]
+        """Ten pictures (10, 1, 28, 28) in [0, 1] and the seconds that they took."""
+        model = self.model
+        with at_rest(model) as device, seeded(self.noise.value, device):
+            start, y = noise(1).expand(10, -1, -1, -1).to(device), torch.arange(10, device=device)
+            started = time.perf_counter()
+            x = model.unscaled(sample(model, start, model.schedule.times(self.steps.value), y, eta=self.eta.value)).cpu()
+            return x, time.perf_counter() - started
 
+    @kept_for("noise")
     def ends(self) -> Tensor:
         """Where the ODE leads from the same noise, as exactly as these pictures can show: (10, 1, 28, 28)."""
-        seed = self.noise.value
-        if seed not in self._ends:
-            with at_rest(self.model) as device, seeded(seed, device):
-                start, y = noise(1).expand(10, -1, -1, -1).to(device), torch.arange(10, device=device)
-                self._ends[seed] = self.model.unscaled(sample_heun(self.model, start, self.model.schedule.times(STEPS), y)).cpu()
-        return self._ends[seed]
+        model = self.model
+        with at_rest(model) as device, seeded(self.noise.value, device):
+            start, y = noise(1).expand(10, -1, -1, -1).to(device), torch.arange(10, device=device)
+            return model.unscaled(sample_heun(model, start, model.schedule.times(STEPS), y)).cpu()
 
     @property
     def method(self) -> str | None:
@@ -210,23 +205,19 @@ class GuidanceExplorer(Explorer):
 
     def __init__(self, model: ImageDiffusion, record: Mapping | None = None):
         self.model, self.record = checked(model), record
-        self._kept = {}
         self.weight = slider("w", 3.0, 0.0, 6.0, 0.5)
         self.digit = menu("digit", range(10), 5)
-        self.noise = int_slider("noise", 0, 0, DRAWS)
+        self.noise = seed_slider("noise")
         super().__init__([self.weight, self.digit, self.noise])
 
+    @kept_for("digit", "noise")
     def samples(self, weight: float) -> dict:
         """Sixteen pictures `x` (16, 1, 28, 28) in [0, 1], the `digits` they are read as, and of two of them the mean `distance` and
-        `correlation`; kept once drawn."""
-        key = weight, self.digit.value, self.noise.value
-        if key not in self._kept:
-            with at_rest(self.model) as device, seeded(self.noise.value, device):
-                y = torch.full((self.N,), self.digit.value, device=device)
-                x = self.model.sample(self.N, y, weight, STEPS, start=noise(self.N).to(device)).cpu()
-            distance, correlation = float(torch.pdist(x.flatten(1)).mean()), alike(x)
-            self._kept[key] = {"x": x, "digits": read(x), "distance": distance, "correlation": correlation}
-        return self._kept[key]
+        `correlation`."""
+        with at_rest(self.model) as device, seeded(self.noise.value, device):
+            y = torch.full((self.N,), self.digit.value, device=device)
+            x = self.model.sample(self.N, y, weight, STEPS, start=noise(self.N).to(device)).cpu()
+        return {"x": x, "digits": read(x), "distance": float(torch.pdist(x.flatten(1)).mean()), "correlation": alike(x)}
 
     def panels(self):
         weight, digit = self.weight.value, self.digit.value
@@ -291,7 +282,6 @@ class GuidanceExplorer(Explorer):
 
 CELL = 4  # pixels: side of what one click hides
 ACROSS = 28 // CELL  # cells
-EDITOR = 280  # pixels on the screen: side of the picture to click on
 PARTS = {
     "upper half": np.s_[:14],
     "left half": np.s_[:, :14],
@@ -318,45 +308,25 @@ class InpaintExplorer(Explorer):
 
     def __init__(self, model: ImageDiffusion, images: Any):
         self.model, self.images = checked(model), as_digits(images)
-        self.hidden, self._kept = np.zeros((28, 28), dtype=bool), {}
+        self.hidden, self._filled = np.zeros((28, 28), dtype=bool), {}
         self.hidden[PARTS["upper half"]] = True
         self.image = int_slider("image", 0, 0, len(self.images) - 1)
         self.repeats = int_slider("repeats", 5, 1, 10)
-        self.noise = int_slider("noise", 0, 0, DRAWS)
+        self.noise = seed_slider("noise")
         self.row, self.column = int_slider("row", 4, 1, ACROSS), int_slider("column", 4, 1, ACROSS)
         names = [*PARTS, "turn cell", "fill in"]
         *parts, self.turn, self.fill = (widgets.Button(description=name, layout=widgets.Layout(width="156px")) for name in names)
         self.fill.button_style = "primary"
         self.parts = dict(zip(PARTS, parts, strict=True))
-        self.paper = widgets.HTML(layout=widgets.Layout(margin="0", grid_area="1 / 1 / 2 / 2"))
+        grid = clickable(ACROSS, ACROSS, self.click)
+        self.cells, (self.paper, editor) = grid.children, on_paper(grid)
         rows = [widgets.HBox(pair) for pair in (parts[:2], parts[2:], [self.turn, self.fill])]
         self.complete()
-        super().__init__([self.image, self.repeats, self.noise, *rows[:2], self.editor(), self.row, self.column, rows[2]])
+        super().__init__([self.image, self.repeats, self.noise, *rows[:2], editor, self.row, self.column, rows[2]])
         for name, button in self.parts.items():
             button.on_click(partial(self.hide, name))
         self.turn.on_click(lambda _button: self.click(self.cell))
         self.fill.on_click(self.run)
-
-    def editor(self) -> widgets.GridBox:
-        """The picture to paint on. Invisible buttons lie on it: a click then changes one picture, not the colour of many buttons."""
-        side = f"{EDITOR // ACROSS}px"
-        # one layout and one style for all. The padding pushes the name out of sight; a screen reader still finds it
-        layout = widgets.Layout(width=side, height=side, min_width="0", padding=f"0 0 0 {side}", margin="0")
-        style = widgets.ButtonStyle(button_color="transparent")
-        # the sliders do for the keyboard; nobody shall press Tab 49 times to leave. Version 7 does not know it
-        extra = {"tabbable": False} if widgets.Button.class_traits().get("tabbable") else {}
-        self.cells = [
-            widgets.Button(description=f"row {i // ACROSS + 1}, column {i % ACROSS + 1}", layout=layout, style=style, **extra)
-            for i in range(ACROSS**2)
-        ]
-        for i, button in enumerate(self.cells):
-            button.on_click(lambda _button, i=i: self.click(i))
-        whole = {"width": f"{EDITOR}px", "height": f"{EDITOR}px"}
-        place = widgets.Layout(
-            grid_template_columns=f"repeat({ACROSS}, {side})", grid_auto_rows=side, grid_area="1 / 1 / 2 / 2", margin="0", **whole
-        )
-        outer = {"grid_template_columns": f"{EDITOR}px", "grid_template_rows": f"{EDITOR}px", "margin": "2px 2px 2px 10px"}
-        return widgets.GridBox([self.paper, widgets.GridBox(self.cells, layout=place)], layout=widgets.Layout(**outer, **whole))
 
     def square(self, i: int) -> tuple[slice, slice]:
         """The pixels of cell i."""
@@ -382,14 +352,14 @@ class InpaintExplorer(Explorer):
 
     def complete(self) -> None:
         """Fill in what is hidden, unless that was done before, and keep it: (8, 1, 28, 28) in [0, 1], and what each is read as."""
-        if self.key in self._kept:
+        if self.key in self._filled:
             return
         original = self.images[self.image.value].expand(self.N, -1, -1, -1)
         with at_rest(self.model) as device, seeded(self.noise.value, device):
             x, known, start = (v.to(device) for v in (self.model.scaled(original), torch.from_numpy(~self.hidden), noise(self.N)))
             x = inpaint(self.model, x, known, start, self.model.schedule.times(STEPS), repeats=self.repeats.value)
             x = self.model.unscaled(x).cpu()
-        self._kept[self.key] = x, read(x)
+        self._filled[self.key] = x, read(x)
 
     def run(self, _button=None) -> None:
         """What “fill in” does. The button says so while it takes its seconds."""
@@ -410,25 +380,13 @@ class InpaintExplorer(Explorer):
         self.paper.value = self.page()
         super()._show()
 
-    def painted(self, pictures: np.ndarray) -> np.ndarray:
-        """What was given in grey, what was filled in in blue: (n, 28, 28) → (n, 3, 28, 28)."""
-        blue = ramp(pictures, (9, 22, 60), (140, 205, 255))
-        return np.where(self.hidden[..., None], blue, ramp(pictures)).transpose(0, 3, 1, 2)
-
     def page(self) -> str:
         """The image, large, pale blue where it is hidden, with lines between the cells and a frame around the cursor's."""
         image = self.images[self.image.value, 0].numpy()
         # what is hidden still shines through: who paints must see what
         colours = np.where(self.hidden[..., None], ramp(image, UNDRAWN - 20, UNDRAWN + 20), ramp(image)).astype(np.uint8)
         scale = EDITOR // 28
-        large = colours.repeat(scale, 0).repeat(scale, 1)
-        side = CELL * scale
-        large[::side], large[:, ::side] = 96, 96  # a grey that is seen on black and on white
-        y, x = side * (self.row.value - 1), side * (self.column.value - 1)
-        inside = np.s_[y + 3 : y + side - 2, x + 3 : x + side - 2]
-        cell = large[inside].copy()
-        large[y : y + side + 1, x : x + side + 1] = [int(CYCLE[1][i : i + 2], 16) for i in (1, 3, 5)]
-        large[inside] = cell
+        large = ruled(colours.repeat(scale, 0).repeat(scale, 1), CELL * scale, self.row.value - 1, self.column.value - 1, 3)
         return picture(large, f"{self.where}, in cells to click on; cursor at {self.cursor}")
 
     @property
@@ -448,7 +406,7 @@ class InpaintExplorer(Explorer):
         return f"row {self.row.value}, column {self.column.value}, {state}"
 
     def panels(self):
-        image, hidden, filled = self.images[self.image.value, 0].numpy(), self.hidden, self._kept.get(self.key)
+        image, hidden, filled = self.images[self.image.value, 0].numpy(), self.hidden, self._filled.get(self.key)
         seen = np.where(hidden[..., None], UNDRAWN, ramp(image)).astype(np.uint8)
         above = {"original": ramp(image).transpose(2, 0, 1), "the model sees": seen.transpose(2, 0, 1)}
         setting = f"{plural(self.repeats.value, 'repeat')}, noise {self.noise.value}"
@@ -456,8 +414,8 @@ class InpaintExplorer(Explorer):
             sheet, title = np.stack([above["the model sees"]] * self.N), f"{self.where}; press “fill in”"
         else:
             x = filled[0][:, 0].numpy()
-            sheet, title = self.painted(x), f"{self.where}; blue: filled in"
-            above[f"mean of {self.N}"] = self.painted(x.mean(0)[None])[0]
+            sheet, title = filled_in(x, hidden), f"{self.where}; blue: filled in"
+            above[f"mean of {self.N}"] = filled_in(x.mean(0)[None], hidden)[0]
         top = Strips(title, [("", np.stack(list(above.values())), f"{self.where}: {', '.join(above)}")], 112, columns=list(above))
         rows = []
         for part in (slice(0, 4), slice(4, 8)):
@@ -538,14 +496,14 @@ class EditExplorer(Explorer):
     STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)  # always in the charts; those that the slider visits join them
 
     def __init__(self, model: ImageDiffusion, images: Any = None):
-        self.model, self._kept = checked(model), {}
+        self.model, self._results = checked(model), {}
         self.guides = {name: (digit, rasterised(strokes)[None]) for name, (digit, strokes) in DRAWINGS.items()}
         if images is not None:
             self.guides |= {f"image {i}": (None, image) for i, image in enumerate(as_digits(images)[: self.IMAGES])}
         self.drawing = menu("drawing", list(self.guides), "house")
         self.strength = slider("strength", 0.7, 0.0, 1.0, 0.05, 2)
         self.label = menu("label", ["none", *map(str, range(10))], "8")
-        self.noise = int_slider("noise", 0, 0, DRAWS)
+        self.noise = seed_slider("noise")
         super().__init__([self.drawing, self.strength, self.label, self.noise])
 
     def guide(self) -> Tensor:
@@ -555,7 +513,7 @@ class EditExplorer(Explorer):
     def results(self, strength: float) -> dict:
         """Of eight results: `x` (8, 1, 28, 28) in [0, 1], the first's `noised` start, `digits`, `distance` from the drawing; kept."""
         key = self.drawing.value, self.label.value, self.noise.value, round(strength, 4)
-        if key not in self._kept:
+        if key not in self._results:
             model, guide = self.model, self.guide().expand(self.N, -1, -1, -1)
             with at_rest(model) as device, seeded(self.noise.value, device):
                 x, fresh = model.scaled(guide).to(device), noise(self.N).to(device)
@@ -563,15 +521,15 @@ class EditExplorer(Explorer):
                 steps = max(1, round(self.STEPS * strength))  # as long as those of a whole chain
                 made = model.unscaled(edit(model, x, key[3], steps, y, GUIDANCE, fresh)).cpu()
                 noised = model.unscaled(model.schedule.noised(x[:1], torch.tensor([key[3]]), fresh[:1])).cpu()
-            self._kept[key] = {"x": made, "noised": noised, "digits": read(made), "distance": float((made - guide).abs().mean())}
-        return self._kept[key]
+            self._results[key] = {"x": made, "noised": noised, "digits": read(made), "distance": float((made - guide).abs().mean())}
+        return self._results[key]
 
     def curve(self) -> dict[float, dict]:
         """strength → results, for `STRENGTHS` and what the slider has visited with this drawing, label and noise."""
         for strength in self.STRENGTHS:
             self.results(strength)
         setting = self.drawing.value, self.label.value, self.noise.value
-        return {key[3]: kept for key, kept in sorted(self._kept.items(), key=lambda item: item[0][3]) if key[:3] == setting}
+        return {key[3]: kept for key, kept in sorted(self._results.items(), key=lambda item: item[0][3]) if key[:3] == setting}
 
     @property
     def wanted(self) -> int | None:

@@ -9,7 +9,7 @@ import torch
 from ...diffusion import SCHEDULES, Schedule
 from ...plotting.panels import CYCLE, GREY, INK, Bars, Chart, Line, Mark, Note, Strips
 from .. import GAP, HALF, WIDE, Explorer, as_images, int_slider, menu, slider
-from ..start_here import log_normal
+from ..plane import log_normal
 
 COLOURS = dict(zip(SCHEDULES, CYCLE))
 

@@ -12,11 +12,9 @@ from ...datasets import toy2d
 from ...diffusion import Diffusion, ddim_step
 from ...diffusion.samplers import estimates
 from ...metrics import sliced_wasserstein
-from ...plotting.panels import CYCLE, GREY, INK, Chart, Line, Mark, Note, Strips, Strokes
-from .. import GAP, HALF, WIDE, Explorer, at_rest, choice_slider, int_slider, menu, slider
-from ..autoregressive.images import plural
-from ..flows import fewer_colors
-from ..plane import as_points, dots, square
+from ...plotting.panels import CYCLE, GREY, INK, Chart, Line, Mark, Note, Strips
+from .. import GAP, HALF, WIDE, Explorer, at_rest, choice_slider, int_slider, kept_for, menu, plural, slider, some
+from ..plane import as_points, dots, seen_lines, square
 
 ANY = "any"  # digit
 
@@ -41,31 +39,28 @@ class ReverseExplorer(Explorer):
         if not isinstance(model, Diffusion) or len(model.shape) != 3 or model.shape[0] not in (1, 3):
             raise ValueError("the model must be an ImageDiffusion with 1 or 3 channels, for its steps are shown as pictures")
         self.model, self.seed = model, seed
-        self._runs = {}
         self.step = int_slider("step", 20, 0, self.STEPS)
         self.method = menu("method", [("DDIM, η = 0", 0.0), ("DDPM, η = 1", 1.0)])
         self.digit = menu("digit", [ANY, *(str(k) for k in range(model.classes))])
         super().__init__([self.step, self.method, self.digit])
 
+    @kept_for("method", "digit")
     def run(self) -> tuple[Tensor, Tensor]:
-        """x_t and x̂₀ at each step, (steps + 1, images, *shape) as the chain has them; the last of both is the end. Kept once made."""
-        key = self.method.value, self.digit.value
-        if key not in self._runs:
-            generator = torch.Generator().manual_seed(self.seed)
-            times = self.model.schedule.times(self.STEPS).tolist()
-            # drawn on the CPU: the same numbers on every device, and for both methods
-            noise = torch.randn(len(times), self.IMAGES, *self.model.shape, generator=generator)
-            with at_rest(self.model) as device:
-                x_t, states, guesses = noise[0].to(device), [], []
-                y = None if key[1] == ANY else torch.full((self.IMAGES,), int(key[1]), device=device)
-                for t, s, fresh in zip(times, times[1:], noise[1:]):
-                    x, eps = estimates(self.model, x_t, t, y)
-                    states.append(x_t.cpu())
-                    guesses.append(x.cpu())
-                    x_t = ddim_step(self.model, x_t, x, eps, t, s, key[0], fresh.to(device))
-            end = x_t.cpu()
-            self._runs[key] = torch.stack([*states, end]), torch.stack([*guesses, end])
-        return self._runs[key]
+        """x_t and x̂₀ at each step, (steps + 1, images, *shape) as the chain has them; the last of both is the end."""
+        generator, digit = torch.Generator().manual_seed(self.seed), self.digit.value
+        times = self.model.schedule.times(self.STEPS).tolist()
+        # drawn on the CPU: the same numbers on every device, and for both methods
+        noise = torch.randn(len(times), self.IMAGES, *self.model.shape, generator=generator)
+        with at_rest(self.model) as device:
+            x_t, states, guesses = noise[0].to(device), [], []
+            y = None if digit == ANY else torch.full((self.IMAGES,), int(digit), device=device)
+            for t, s, fresh in zip(times, times[1:], noise[1:]):
+                x, eps = estimates(self.model, x_t, t, y)
+                states.append(x_t.cpu())
+                guesses.append(x.cpu())
+                x_t = ddim_step(self.model, x_t, x, eps, t, s, self.method.value, fresh.to(device))
+        end = x_t.cpu()
+        return torch.stack([*states, end]), torch.stack([*guesses, end])
 
     def panels(self):
         states, guesses = self.run()
@@ -133,15 +128,14 @@ class TrajectoryExplorer(Explorer):
     Within a step a point follows the curve α x̂₀ + σ ε̂ of the two estimates at its beginning, on which DDIM puts the next one.
     """
 
+    FEW_COLORS = True
     COUNTS = (1, 2, 5, 10, 20, 100)
     FINE = 100  # times at which the ways are known; a multiple of all counts
     POINTS, TRAILS, SHOWN = 1000, 60, 400
     HALVES = 6  # ways to cut the data in two, whose mean distance is what chance alone makes
 
     def __init__(self, models: Mapping[str, Diffusion], data: Any = None):
-        self.models = dict(models)
-        if not self.models:
-            raise ValueError("models is empty; give at least one, name → PointDiffusion")
+        self.models = some(models, "models", "name → PointDiffusion")
         for name, model in self.models.items():
             if not isinstance(model, Diffusion) or model.shape != (2,):
                 raise ValueError(f"the model “{name}” must be a PointDiffusion with dims = 2, to be drawn in the plane")
@@ -156,7 +150,6 @@ class TrajectoryExplorer(Explorer):
         self.fresh = halves[0][0]  # what samples are compared with
         self.chance = float(np.mean([sliced_wasserstein(*pair, p=1) for pair in halves]))
         self.start = torch.randn(n, 2, generator=torch.Generator().manual_seed(0))
-        self._ways, self._numbers = {}, {}
         names = list(self.models)
         pairs = [((a,), a) for a in names] if len(names) == 1 else [((a, b), f"{a} | {b}") for a, b in combinations(names, 2)]
         self.compare = menu("compare", [(label, pair) for pair, label in pairs])
@@ -166,39 +159,33 @@ class TrajectoryExplorer(Explorer):
         self.reach = float(np.ceil(np.quantile(np.abs(first).max(1), 0.995)))
         super().__init__([self.compare, self.t, self.steps])
 
+    @kept_for()
     def ways(self, name: str, steps: int) -> np.ndarray:
-        """Where the points are at each of the fine times from 1 down to 0, (FINE + 1, n, 2), in units of the data; kept once made."""
-        if (name, steps) not in self._ways:
-            model, fine = self.models[name], self.models[name].schedule.times(self.FINE).tolist()
-            stride = self.FINE // steps
-            with at_rest(model) as device:
-                x_t = self.start.to(device)
-                path = [x_t]
-                for k in range(0, self.FINE, stride):
-                    x, noise = estimates(model, x_t, fine[k])
-                    path += [ddim_step(model, x_t, x, noise, fine[k], s) for s in fine[k + 1 : k + stride + 1]]
-                    x_t = path[-1]
-                self._ways[name, steps] = model.unscaled(torch.stack(path)).cpu().numpy()
-        return self._ways[name, steps]
+        """Where the points are at each of the fine times from 1 down to 0, (FINE + 1, n, 2), in units of the data."""
+        model, fine = self.models[name], self.models[name].schedule.times(self.FINE).tolist()
+        stride = self.FINE // steps
+        with at_rest(model) as device:
+            x_t = self.start.to(device)
+            path = [x_t]
+            for k in range(0, self.FINE, stride):
+                x, noise = estimates(model, x_t, fine[k])
+                path += [ddim_step(model, x_t, x, noise, fine[k], s) for s in fine[k + 1 : k + stride + 1]]
+                x_t = path[-1]
+            return model.unscaled(torch.stack(path)).cpu().numpy()
 
+    @kept_for()
     def measured(self, name: str, steps: int) -> tuple[float, float]:
-        """The length of all ways over the straight distances of their ends, and the sliced distance of the ends to the data; kept."""
-        if (name, steps) not in self._numbers:
-            path = self.ways(name, steps)
-            straight = np.linalg.norm(path[-1] - path[0], axis=-1).sum()
-            length = np.linalg.norm(np.diff(path, axis=0), axis=-1).sum()
-            ratio = (
-                float(length / straight) if straight > 1e-4 * len(self.start) else 1.0
-            )  # an untrained model may leave every point where it is
-            self._numbers[name, steps] = ratio, float(sliced_wasserstein(path[-1], self.fresh, p=1))
-        return self._numbers[name, steps]
+        """The length of all ways over the straight distances of their ends, and the sliced distance of the ends to the data."""
+        path = self.ways(name, steps)
+        straight = np.linalg.norm(path[-1] - path[0], axis=-1).sum()
+        length = np.linalg.norm(np.diff(path, axis=0), axis=-1).sum()
+        # an untrained model may leave every point where it is
+        ratio = float(length / straight) if straight > 1e-4 * len(self.start) else 1.0
+        return ratio, float(sliced_wasserstein(path[-1], self.fresh, p=1))
 
     def panels(self):
         planes = [self.plane(name) for name in self.compare.value]
         return [planes, [self.distances(), Note(self.words(), 400)]]
-
-    def static(self) -> bytes:
-        return fewer_colors(super().static())
 
     def plane(self, name: str) -> Chart:
         t, steps, reach = self.t.value, self.steps.value, self.reach
@@ -207,14 +194,12 @@ class TrajectoryExplorer(Explorer):
         trails = path[: k + 1, : self.TRAILS]
         if k:  # every second point, and the last
             trails = trails[[*range(0, k, 2), k]]
-        trails = trails.swapaxes(0, 1)
-        trails = trails[(np.abs(trails) <= reach).all((1, 2))]  # whole ones are drawn in half the time of pieces
         straight, distance = self.measured(name, steps)
         alt = f"{name} in {plural(steps, 'step')}, at t = {t:.2f}: the ways of {self.TRAILS} points from noise; "
         alt += f"a whole way is {straight:.2f} times as long as the straight line; at t = 0 the distance to the data is {distance:.3f}"
         strokes = [
             dots(self.data, reach, "data", CYCLE[2], 2.5, 0.5),
-            Strokes(trails[..., 0], trails[..., 1], "ways" if k else "", CYCLE[0], 1.1, 0.6),
+            seen_lines(trails.swapaxes(0, 1), reach, label="ways" if k else "", color=CYCLE[0], width=1.1, opacity=0.6),
             dots(path[k, : self.SHOWN], reach, "samples" if k == self.FINE else f"points at t = {t:.2f}", INK, 3.0),
         ]
         return square(f"{name}: way {straight:.2f} × the straight line", alt, reach, strokes=strokes)

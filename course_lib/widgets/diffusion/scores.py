@@ -11,8 +11,7 @@ from ...datasets.toy2d import plane
 from ...diffusion import langevin, mixture_log_prob, mixture_score
 from ...plotting.panels import CYCLE, INK, Bars, Chart, Label, Note, Strokes, png
 from .. import BESIDE, Explorer, choice_slider, int_slider, menu, slider
-from ..flows import DEEP, fewer_colors, seen_segments
-from ..plane import dots, square
+from ..plane import DEEP, arrows, dots, seen_segments, square
 
 MEANS = torch.tensor([[1.8, 1.6], [-2.0, 0.9], [0.3, -2.2]])
 WEIGHTS = torch.tensor([0.2, 0.5, 0.3])
@@ -93,10 +92,8 @@ def scenery(width: float) -> tuple[bytes, Strokes]:
     way = 0.35 * width**2 * score(torch.as_tensor(places).float(), width).numpy()
     length, longest = np.linalg.norm(way, axis=1, keepdims=True), 0.85 * (axis[1] - axis[0])
     way = way * np.minimum(1, longest / np.maximum(length, 1e-9))
-    across, tip = way @ np.array([[0.0, 1.0], [-1.0, 0.0]]), places + way / 2
-    arrows = np.stack([places - way / 2, tip, tip - 0.35 * way + 0.22 * across, tip, tip - 0.35 * way - 0.22 * across], 1)
-    arrows = arrows[(np.abs(arrows) <= REACH).all((1, 2))]
-    return png((pale + 0.5).astype(np.uint8)), Strokes(arrows[..., 0], arrows[..., 1], "score", CYCLE[1], 1.1, 0.6)
+    look = {"label": "score", "color": CYCLE[1], "width": 1.1, "opacity": 0.6}
+    return png((pale + 0.5).astype(np.uint8)), arrows(places - way / 2, way, REACH, 0.35, 0.22, **look)
 
 
 class ScoreExplorer(Explorer):
@@ -108,6 +105,7 @@ class ScoreExplorer(Explorer):
     The annealed walk begins with much noise, so that the modes are one, and goes down to σ in ten levels of twenty steps.
     """
 
+    FEW_COLORS = True
     PARTICLES, TRAILS, LATELY = 400, 6, 15
 
     def __init__(self):
@@ -132,25 +130,22 @@ class ScoreExplorer(Explorer):
         right_shares, right_spread = right(width)
         told = "; ".join(f"{name} {a:.0%} of the particles, right {b:.0%}" for name, a, b in zip(NAMES, shares, right_shares))
         added = math.sqrt(max(0.0, width**2 - WIDTH**2))
-        background, arrows = scenery(width)
+        background, field = scenery(width)
         lately = path[max(0, k - self.LATELY) : k + 1, : self.TRAILS].swapaxes(0, 1)
         chart = square(
             f"{kind}, {k} steps, noise σ = {added:.2f}",
             f"density and score of three Gaussians with noise {added:.2f}, and {len(here)} particles after {k} steps: {told}",
             REACH,
+            background=background,
             strokes=[
-                arrows,
+                field,
                 seen_segments(lately, REACH, label=f"{self.TRAILS} ways, last {self.LATELY} steps", color=CYCLE[2], width=1.6),
                 dots(path[k], REACH, "particles", INK, 3.5, 0.75),
             ],
             labels=[Label(x, y + 1.1, name) for name, (x, y) in zip(NAMES, MEANS.tolist())],
-            background=(background, (-REACH, REACH, -REACH, REACH)),
         )
         words = self.words(added, shares, right_shares, spread, right_spread)
         return [[chart], [self.bars(shares, right_shares, told)], [Note(words, BESIDE)]]
-
-    def static(self) -> bytes:
-        return fewer_colors(super().static())
 
     @staticmethod
     def bars(shares: np.ndarray, right_shares: np.ndarray, told: str) -> Chart:

@@ -13,12 +13,12 @@ import torch.nn.functional as F
 from scipy.special import expit, ndtr
 from torch import Tensor
 
-from ...gans import GAMES, LOSSES, METHODS, PointGAN, gan_step, modes_covered, play
+from ...gans import GAMES, LOSSES, METHODS, PointGAN, gan_step_with_cures, modes_covered, play
 from ...plotting.panels import CYCLE, GREY, INK, Bars, Chart, Label, Line, Mark, Note, Strokes, png
 from ...training import learning_rate
-from .. import BESIDE, GAP, WIDE, Explorer, choice_slider, int_slider, menu, slider
-from ..plane import as_points, dots, square
-from ..start_here import log_normal
+from .. import BESIDE, GAP, WIDE, Explorer, choice_slider, film, int_slider, kept_for, menu, slider, some
+from ..pixels import rgb
+from ..plane import arrows, as_points, circles, dots, log_normal, square
 
 REAL, FAKE = CYCLE[2], CYCLE[0]  # orange and blue: data and what is judged to be data, samples and what is judged to be one
 COVERED, MISSED = "#1a7f37", CYCLE[1]  # green, red
@@ -55,7 +55,6 @@ class OptimalExplorer(Explorer):
         self.x = np.linspace(-22, 22, 1761)  # five standard deviations of the widest q, furthest out; twelve points in the narrowest
         self.distances = np.linspace(0, 6, 31)
         self.mean, self.std = slider("μ of q", mean, -6, 6, 0.1), slider("σ of q", std, 0.3, 3, 0.1)
-        self._curves = None, {}
         super().__init__([self.mean, self.std])
 
     def measure(self, means: np.ndarray, std: float) -> dict[str, np.ndarray]:
@@ -76,11 +75,14 @@ class OptimalExplorer(Explorer):
             "wasserstein": step * (q * (np.abs(gap) > 1e-9)).sum(1),
         }
 
+    @kept_for("std")
+    def curves(self) -> dict[str, np.ndarray]:
+        """The same against the distance of the means."""
+        return self.measure(self.distances, self.std.value)
+
     def panels(self):
         mean, std = self.mean.value, self.std.value
-        if self._curves[0] != std:  # the same while μ is dragged
-            self._curves = std, self.measure(self.distances, std)
-        curves, here = self._curves[1], {name: float(v[0]) for name, v in self.measure(np.array([mean]), std).items()}
+        curves, here = self.curves(), {name: float(v[0]) for name, v in self.measure(np.array([mean]), std).items()}
         log_p, log_q = log_normal(self.x, 0.0, 1.0), log_normal(self.x, mean, std)
         seen = np.abs(self.x) <= 10
         best = expit(log_p - log_q)
@@ -162,35 +164,36 @@ class GameExplorer(Explorer):
         self.rate_x, self.rate_y = (choice_slider(f"rate of {name}", rates, 0.1) for name in "xy")
         self.steps = int_slider("steps", 100, 0, self.LENGTH)
         self.start = slider("start x", 1.0, 0.1, 2.0, 0.1)
-        self._path, self._fields = (None, None), {}
         super().__init__([self.game, self.players, self.rate_x, self.rate_y, self.steps, self.start])
+
+    @kept_for("game", "players", "rate_x", "rate_y", "start")
+    def whole_path(self) -> np.ndarray:
+        """Played to the end: the slider of steps then only looks at less of it."""
+        rates = self.rate_x.value, self.rate_y.value
+        return play(self.game.value, self.players.value, self.LENGTH, *rates, (self.start.value, 0.0)).numpy()
 
     def path(self) -> np.ndarray:
         """Where both players are after each step, (steps + 1, 2)."""
-        key = self.game.value, self.players.value, self.rate_x.value, self.rate_y.value, self.start.value
-        if self._path[0] != key:  # played once to the end: the slider of steps then only looks at less of it
-            game, players, rate_x, rate_y, start = key
-            self._path = key, play(game, players, self.LENGTH, rate_x, rate_y, (start, 0.0)).numpy()
-        return self._path[1][: self.steps.value + 1]
+        return self.whole_path()[: self.steps.value + 1]
+
+    @kept_for("game")
+    def gradients(self) -> tuple[np.ndarray, np.ndarray]:
+        """Places of the plane, and the gradient of the game there, (n, 2) each."""
+        axis = torch.linspace(-self.REACH, self.REACH, 13, dtype=torch.float64)[1:-1]
+        places = torch.cartesian_prod(axis, axis)
+        x, y = (axis.clone().requires_grad_() for axis in places.T)
+        gradients = torch.autograd.grad(GAMES[self.game.value](x, y).sum(), (x, y))
+        return places.numpy(), torch.stack(gradients, 1).numpy()
 
     def field(self) -> Strokes:
         """Arrows along which both would move if they stepped at once, all of one length."""
-        name = self.game.value
-        if name not in self._fields:
-            axis = torch.linspace(-self.REACH, self.REACH, 13, dtype=torch.float64)[1:-1]
-            places = torch.cartesian_prod(axis, axis)
-            x, y = (axis.clone().requires_grad_() for axis in places.T)
-            gradients = torch.autograd.grad(GAMES[name](x, y).sum(), (x, y))
-            self._fields[name] = places.numpy(), torch.stack(gradients, 1).numpy()
-        places, gradients = self._fields[name]
+        places, gradients = self.gradients()
         way = gradients * (-self.rate_x.value, self.rate_y.value)
         length = np.linalg.norm(way, axis=1, keepdims=True)
         moving = length[:, 0] > 1e-12  # not at the equilibrium
-        way, places = 0.17 * way[moving] / length[moving], places[moving]
-        across = way @ np.array([[0.0, 1.0], [-1.0, 0.0]])
-        tip = places + way
-        arrows = np.stack([places - way, tip, tip - 0.5 * way + 0.35 * across, tip, tip - 0.5 * way - 0.35 * across], 1)
-        return Strokes(arrows[..., 0], arrows[..., 1], "way of a joint step", GREY, 1, 0.45)
+        way = 0.34 * way[moving] / length[moving]
+        look = {"label": "way of a joint step", "color": GREY, "width": 1, "opacity": 0.45}
+        return arrows(places[moving] - way / 2, way, self.REACH, 0.25, 0.175, **look)
 
     def panels(self):
         path, first = self.path(), self.start.value
@@ -274,28 +277,21 @@ class TrainingMovie(Explorer):
 
     def __init__(self, films: Mapping[str, Mapping[str, Any]], data: Any, modes: int = 25):
         self.data, self.modes = as_points(data, "data"), modes
-        self.films = {str(name): checked_film(str(name), film) for name, film in films.items()}
-        if not self.films:
-            raise ValueError("films is empty; give at least one, loss → recording")
-        last = max(len(film["steps"]) for film in self.films.values()) - 1
+        self.films = {str(name): checked_film(str(name), each) for name, each in some(films, "films", "loss → recording").items()}
+        last = max(len(each["steps"]) for each in self.films.values()) - 1
         self.loss = menu("loss", list(self.films))
-        self.frame = int_slider("frame", last, 0, last)
-        self.play = widgets.Play(value=last, min=0, max=last, interval=250)
-        # in the browser: playing does not wait for the kernel, and still works on both versions
-        self._link = widgets.jslink((self.play, "value"), (self.frame, "value"))
+        self.frame, self.play = film(last, 250)
         super().__init__([self.loss, self.frame, self.play])
-        self.play.unobserve(self.draw, "value")  # the slider follows it; drawing twice would be a waste
 
     def panels(self):
-        name, film = self.loss.value, self.films[self.loss.value]
-        t = min(self.frame.value, len(film["steps"]) - 1)
-        steps, step, modes, good = film["steps"], int(film["steps"][t]), int(film["modes"][t]), float(film["good"][t])
+        name, shown = self.loss.value, self.films[self.loss.value]
+        t = min(self.frame.value, len(shown["steps"]) - 1)
+        steps, step, modes, good = shown["steps"], int(shown["steps"][t]), int(shown["modes"][t]), float(shown["good"][t])
         reach, told = self.REACH, f"{name} at step {step}: {modes} of {self.modes} modes covered, {good:.0%} of the samples near a mode"
-        clouds = [dots(self.data, reach, "data", GREY, 2.5, 0.6), dots(film["samples"][t], reach, "samples", INK, 4)]
-        ground = tinted(film["landscape"][t]), (-reach, reach, -reach, reach)
-        alt = f"{told}; the discriminator's mean opinion D is {film['landscape'][t].mean():.2f} over the plane"
-        plane = square(f"{name}, step {step}", alt, reach, strokes=clouds, background=ground)
-        chart = progress(steps, film["modes"], self.modes, film["good"], t)
+        clouds = [dots(self.data, reach, "data", GREY, 2.5, 0.6), dots(shown["samples"][t], reach, "samples", INK, 4)]
+        alt = f"{told}; the discriminator's mean opinion D is {shown['landscape'][t].mean():.2f} over the plane"
+        plane = square(f"{name}, step {step}", alt, reach, background=tinted(shown["landscape"][t]), strokes=clouds)
+        chart = progress(steps, shown["modes"], self.modes, shown["good"], t)
         chart.width = ASIDE
         legend = "The colour is the discriminator's opinion. Orange: judged real. Blue: judged fake. White: undecided, D = ½."
         return [[plane, chart], [Note(legend, 740)]]
@@ -329,7 +325,7 @@ def tinted(landscape: np.ndarray, side: int = 128) -> bytes:
     smooth = F.interpolate(torch.from_numpy(landscape)[None, None], (side, side), mode="bicubic", align_corners=True)[0, 0]
     opinion = (2 * smooth.clamp(0, 1) - 1).numpy()[..., None]
     opinion = np.round(LEVELS * opinion) / LEVELS  # steps too small to see, and a third of the bytes: it travels with every frame
-    colors = np.array([[int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in (FAKE, REAL)], dtype=np.float32)
+    colors = np.array([rgb(FAKE), rgb(REAL)], dtype=np.float32)
     full = np.where(opinion < 0, colors[0], colors[1])
     return png((255 - 0.7 * np.abs(opinion) * (255 - full) + 0.5).astype(np.uint8))  # not the full colours: dots shall stand out
 
@@ -346,8 +342,7 @@ def plane_of_modes(title: str, alt: str, samples: np.ndarray, centres: np.ndarra
     distance = np.linalg.norm(samples[:, None] - centres[None], axis=-1)
     nearest = distance.argmin(1)
     counts = np.bincount(nearest[distance.min(1) <= NEAR * std], minlength=len(centres))
-    turn = np.linspace(0, 2 * np.pi, 33)
-    rings = centres[:, None] + NEAR * std * np.stack([np.cos(turn), np.sin(turn)], -1)
+    rings = circles(centres, NEAR * std)
     covered = counts >= LEAST
     strokes = [] if data is None else [dots(data, reach, "data", GREY, 2.5, 0.35)]
     strokes.append(dots(samples, reach, "samples", INK, 3, 0.6))
@@ -372,14 +367,12 @@ class CollapseLab(Explorer):
     def __init__(self, results: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]], centres: Any, std: float):
         self.centres, self.std = as_points(centres, "centres"), float(std)
         self.results = {}
-        for (loss, cure), runs in results.items():
+        for (loss, cure), runs in some(results, "results", "(loss, cure) → seeds").items():
             missing = sorted({key for run in runs for key in ("samples", "modes", "good") if key not in run})
             if missing or not runs:
                 what = f"lacks {', '.join(missing)}" if missing else "has no seeds"
                 raise ValueError(f"the result “{loss}, {cure}” {what}; give samples, modes and good for each seed")
             self.results[loss, cure] = [dict(run, samples=as_points(run["samples"], "samples")) for run in runs]
-        if not self.results:
-            raise ValueError("results is empty; give at least one, (loss, cure) → seeds")
         losses, cures = (list(dict.fromkeys(names)) for names in zip(*self.results))
         self.loss, self.cure = menu("loss", losses), menu("cure", cures)
         self.seed = int_slider("seed", 1, 1, max(map(len, self.results.values())))
@@ -433,7 +426,7 @@ def cured(loss: str, cure: str) -> dict[str, Any]:
 
 
 class LiveRun:
-    """One small training, done a slice at a time: what `gan_step` asks of a run.
+    """One small training, done a slice at a time: what `gan_step_with_cures` asks of a run.
 
     Its random numbers are its own: what other cells draw does not change it, nor it what they draw.
 
@@ -479,7 +472,7 @@ class LiveRun:
                 for optimiser in self.optimisers.values():
                     for group in optimiser.param_groups:
                         group["lr"] = self.chosen[2] * learning_rate(self.step, self.steps, "linear")
-                gan_step(self, self.data[torch.randint(len(self.data), (self.BATCH,))])
+                gan_step_with_cures(self, self.data[torch.randint(len(self.data), (self.BATCH,))])
                 self.step += 1
                 if self.step % self.EVERY == 0 or self.done:
                     self.look()

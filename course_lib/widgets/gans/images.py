@@ -2,11 +2,9 @@
 
 import math
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -14,27 +12,18 @@ from torch import Tensor, nn
 from ...gans import GAN, Pix2Pix, StyleGAN
 from ...latent_spaces import lerp, slerp
 from ...plotting.panels import CYCLE, Bars, Chart, Line, Mark, Note, Strips, picture
-from .. import Explorer, as_images, at_rest, call, decode, int_slider, menu, slider
-from ..latent_spaces import BESIDE, framed
+from .. import BESIDE, Explorer, as_images, at_rest, call, decode, int_slider, kept_for, menu, plural, seed_slider, slider
+from ..pixels import EDITOR, clickable, mark_one, on_paper, ruled
 
 AXIS = 7  # pictures in one traversal
 DIRECTIONS = 4  # sliders for them
-DRAWS = 50  # seeds that a slider offers
 # task → pixels of the picture side by side that one given pixel stands for, and the values that a click goes through
 EDITS = {"outline": (1, (0.0, 1.0)), "superresolution": (4, (0.0, 1 / 3, 2 / 3, 1.0))}
-EDITOR = 280  # pixels: side of the picture to click on
 
 
 def normal(latents: int, seed: int) -> Tensor:
     """z ~ N(0, I), (1, latents), the same for the same seed."""
     return torch.randn(1, latents, generator=torch.Generator().manual_seed(seed))
-
-
-def mark_one(images: Tensor, which: int) -> np.ndarray:
-    """The images with a rim each: red around the one at `which`, white around the others."""
-    colors = ["#ffffff"] * len(images)
-    colors[which] = CYCLE[1]
-    return framed(images, colors)
 
 
 def principal_directions(weight: Tensor, k: int) -> Tensor:
@@ -64,28 +53,19 @@ class ConditionalExplorer(Explorer):
         self.model = model
         self.directions = principal_directions(model.generator.layers[0].weight[:, : model.latents], DIRECTIONS)
         self.digit = int_slider("digit", min(3, model.classes - 1), 0, model.classes - 1)
-        self.seed = int_slider("draw", 0, 0, DRAWS)
+        self.seed = seed_slider()
         self.moves = [slider(f"move {k + 1}", 0.0, -3.0, 3.0, 0.1) for k in range(len(self.directions))]
         self.reset = widgets.Button(description="moves back to 0")
-        self._kept = {}
-        for k, control in enumerate(self.moves):
-            control.observe(partial(self.follow, k), "value")  # before super() registers the drawing, so that it runs first
-        self.moved = 0
+        self._last = {}
+        self.follow(self.moves)
         super().__init__([self.digit, self.seed, *self.moves, self.reset])
         self.reset.on_click(self.restart)
 
-    def follow(self, k: int, change: Any) -> None:
-        """Remember which slider moved last."""
-        if abs(change["new"] - change["old"]) > 0.05:  # less than a step is the browser rounding a value, not a reader
-            self.moved = k
-
     def restart(self, _button=None) -> None:
         """z as it was drawn, drawn once, with the same traversal."""
-        moved = self.moved
         with self.held():
             for control in self.moves:
                 control.value = 0.0
-            self.moved = moved
 
     @property
     def z(self) -> Tensor:
@@ -94,10 +74,10 @@ class ConditionalExplorer(Explorer):
 
     def pictures(self, what: str, z: Tensor, y: Tensor) -> Tensor:
         """Images in [0, 1], kept while z and y stay: dragging one slider leaves some of the pictures as they are."""
-        before = self._kept.get(what)
+        before = self._last.get(what)
         if before is None or not (torch.equal(before[0], z) and torch.equal(before[1], y)):
             with at_rest(self.model) as device:
-                before = self._kept[what] = z, y, self.model.decode(z.to(device), y.to(device)).cpu()
+                before = self._last[what] = z, y, self.model.decode(z.to(device), y.to(device)).cpu()
         return before[2]
 
     def panels(self):
@@ -152,12 +132,10 @@ class StyleExplorer(Explorer):
         if not hasattr(model, "mix"):
             raise ValueError(f"this explorer mixes styles and needs a gans.StyleGAN; {type(model).__name__} has none")
         self.model = model
-        self.coarse = int_slider("coarse", 0, 0, DRAWS)
-        self.fine = int_slider("fine", 1, 0, DRAWS)
+        self.coarse, self.fine = seed_slider("coarse"), seed_slider("fine", 1)
         self.layer = int_slider("layer", 2, 0, model.LAYERS)
         self.truncation = slider("truncation", 1.0, 0.0, 1.5, 0.05, 2)
         self.same = widgets.Checkbox(True, description="same noise", indent=False)
-        self._kept = {}
         super().__init__([self.coarse, self.fine, self.layer, self.truncation, self.same])
 
     def noise(self, n: int) -> list[Tensor]:
@@ -166,32 +144,28 @@ class StyleExplorer(Explorer):
             return self.model.fixed_noise(n)
         return [torch.cat(layer) for layer in zip(*(self.model.fixed_noise(1, seed=i) for i in range(n)), strict=True)]
 
-    def mixtures(self, coarse: int, fine: int, truncation: float) -> Tensor:
+    @kept_for("coarse", "fine", "truncation", "same")
+    def mixtures(self) -> Tensor:
         """The two styles mixed at layer 0, 1, …: (layers + 1, *shape). The first is all fine, the last all coarse."""
-        key = coarse, fine, truncation, self.same.value
-        if self._kept.get("layers", (None,))[0] != key:
-            model = self.model
-            with at_rest(model) as device:
-                first, second = (model.style(normal(model.latents, seed).to(device), truncation) for seed in (coarse, fine))
-                w = torch.cat([model.mix(first, second, layer) for layer in range(model.LAYERS + 1)])
-                self._kept["layers"] = key, model.synthesise(w, self.noise(len(w))).cpu()
-        return self._kept["layers"][1]
+        model, psi = self.model, self.truncation.value
+        with at_rest(model) as device:
+            coarse, fine = (model.style(normal(model.latents, c.value).to(device), psi) for c in (self.coarse, self.fine))
+            w = torch.cat([model.mix(coarse, fine, layer) for layer in range(model.LAYERS + 1)])
+            return model.synthesise(w, self.noise(len(w))).cpu()
 
-    def truncated(self, coarse: int) -> Tensor:
+    @kept_for("coarse", "same")
+    def truncated(self) -> Tensor:
         """The coarse style alone at every truncation of `PSI`, (7, *shape)."""
-        key = coarse, self.same.value
-        if self._kept.get("truncation", (None,))[0] != key:
-            model = self.model
-            with at_rest(model) as device:
-                z = normal(model.latents, coarse).to(device)
-                w = torch.cat([model.style(z, psi) for psi in self.PSI])
-                self._kept["truncation"] = key, model.synthesise(w, self.noise(len(w))).cpu()
-        return self._kept["truncation"][1]
+        model = self.model
+        with at_rest(model) as device:
+            z = normal(model.latents, self.coarse.value).to(device)
+            w = torch.cat([model.style(z, psi) for psi in self.PSI])
+            return model.synthesise(w, self.noise(len(w))).cpu()
 
     def panels(self):
         layers, layer, psi = self.model.LAYERS, self.layer.value, self.truncation.value
         coarse, fine = self.coarse.value, self.fine.value
-        mixed, cut = self.mixtures(coarse, fine, psi), self.truncated(coarse)
+        mixed, cut = self.mixtures(), self.truncated()
         at = f"truncation {psi:.2f}"
         top = [
             Strips(f"coarse: draw {coarse}", [("", mixed[layers:], f"the style of draw {coarse} in every layer, {at}")], 140),
@@ -240,10 +214,10 @@ class ArithmeticExplorer(Explorer):
         if getattr(model, "classes", 0):
             raise ValueError(f"this explorer needs a model without labels, and this one has {model.classes}; try ConditionalExplorer")
         self.model, self.predict = model, predict
-        self.a, self.b, self.c = (int_slider(name, seed, 0, DRAWS) for seed, name in enumerate("abc"))
+        self.a, self.b, self.c = (seed_slider(name, seed) for seed, name in enumerate("abc"))
         self.t = slider("t", 0.5, 0.0, 1.0, 0.02, 2)
         self.way = menu("path", [("straight line (lerp)", "lerp"), ("arc (slerp)", "slerp")])
-        self._kept = {}
+        self._last = {}
         super().__init__([self.a, self.b, self.c, self.t, self.way])
 
     def between(self, t: Tensor, way: str) -> Tensor:
@@ -259,14 +233,14 @@ class ArithmeticExplorer(Explorer):
 
     def pictures(self, what: str, z: Tensor) -> tuple[Tensor, list[str]]:
         """Images, and what `predict` reads in them, each with a blank before it; kept while z stays."""
-        before = self._kept.get(what)
+        before = self._last.get(what)
         if before is None or not torch.equal(before[0], z):
             images = decode(self.model, z)
             read = [""] * len(z)
             if self.predict is not None:
                 with torch.inference_mode():
                     read = [f" “{int(digit)}”" for digit in self.predict(images)]
-            before = self._kept[what] = z, images, read
+            before = self._last[what] = z, images, read
         return before[1:]
 
     def panels(self):
@@ -354,45 +328,17 @@ class TranslationExplorer(Explorer):
         self.turn, self.undo, self.reset = (
             widgets.Button(description=name, layout=widgets.Layout(width="96px")) for name in ("turn pixel", "undo", "reset")
         )
-        self.paper = widgets.HTML(layout=widgets.Layout(margin="0", grid_area="1 / 1 / 2 / 2"))
-        self.pixels, self.grids = {}, {}
-        for task in self.models:
-            self.lay(task)
-        # the buttons are invisible and lie on the picture: another digit is then one message, not one for each pixel
-        cell = f"{EDITOR}px"
-        editor = widgets.GridBox(
-            [self.paper, *self.grids.values()],
-            layout=widgets.Layout(grid_template_columns=cell, grid_template_rows=cell, width=cell, height=cell, margin="2px 2px 2px 10px"),
-        )
+        height, width = self.images.shape[2:]
+        self.grids = {task: clickable(height // EDITS[task][0], width // EDITS[task][0], self.click) for task in self.models}
+        self.pixels = {task: grid.children for task, grid in self.grids.items()}
+        self.paper, editor = on_paper(*self.grids.values())
         self.start()
         buttons = widgets.HBox([self.turn, self.undo, self.reset])
-        super().__init__([self.task, self.digit, editor, self.row, self.column, buttons])
-        for control in (self.task, self.digit):
-            control.unobserve(self.draw, "value")
-            control.observe(self.restart, "value")
+        instead = {self.task: self.restart, self.digit: self.restart}
+        super().__init__([self.task, self.digit, editor, self.row, self.column, buttons], instead)
         self.turn.on_click(lambda _button: self.click((self.row.value - 1) * self.given.shape[3] + self.column.value - 1))
         self.undo.on_click(self.back)
         self.reset.on_click(self.restart)
-
-    def lay(self, task: str) -> None:
-        """Make the buttons of a task."""
-        factor, _ = EDITS[task]
-        height, width = (side // factor for side in self.images.shape[2:])
-        side = EDITOR // max(height, width)
-        # one layout and one style for all. The padding pushes the name out of sight; a screen reader still finds it
-        layout = widgets.Layout(width=f"{side}px", height=f"{side}px", min_width="0", padding=f"0 0 0 {side}px", margin="0")
-        style = widgets.ButtonStyle(button_color="transparent")
-        # the sliders do for the keyboard; nobody shall press Tab 784 times to leave. Version 7 does not know it
-        extra = {"tabbable": False} if widgets.Button.class_traits().get("tabbable") else {}
-        self.pixels[task] = [
-            widgets.Button(description=f"row {i // width + 1}, column {i % width + 1}", layout=layout, style=style, **extra)
-            for i in range(height * width)
-        ]
-        for i, button in enumerate(self.pixels[task]):
-            button.on_click(lambda _button, i=i: self.click(i))
-        place = {"grid_area": "1 / 1 / 2 / 2", "margin": "0", "width": f"{side * width}px", "height": f"{side * height}px"}
-        across = widgets.Layout(grid_template_columns=f"repeat({width}, {side}px)", grid_auto_rows=f"{side}px", **place)
-        self.grids[task] = widgets.GridBox(self.pixels[task], layout=across)
 
     def start(self) -> None:
         """The task's picture of the digit, unedited, and the cursor in its middle."""
@@ -441,11 +387,7 @@ class TranslationExplorer(Explorer):
         """The given picture, large, with lines between its pixels and a frame around the cursor's."""
         given = (255 * self.given[0, 0] + 0.5).to(torch.uint8).numpy()
         side = EDITOR // max(given.shape)
-        large = given.repeat(side, 0).repeat(side, 1)[:, :, None].repeat(3, 2)
-        large[::side], large[:, ::side] = 96, 96  # a grey that is seen on black and on white
-        y, x = side * (self.row.value - 1), side * (self.column.value - 1)
-        large[y : y + side + 1, x : x + side + 1] = [int(CYCLE[1][i : i + 2], 16) for i in (1, 3, 5)]
-        large[y + 2 : y + side - 1, x + 2 : x + side - 1] = given[self.row.value - 1, self.column.value - 1]
+        large = ruled(given.repeat(side, 0).repeat(side, 1)[:, :, None].repeat(3, 2), side, self.row.value - 1, self.column.value - 1, 2)
         return picture(large, f"the given picture, {given.shape[0]} × {given.shape[1]} pixels to click on, cursor at {self.cursor}")
 
     @property
@@ -472,7 +414,7 @@ class TranslationExplorer(Explorer):
             smooth = F.interpolate(self.given, scale_factor=factor, mode="bicubic", align_corners=False).clamp(0, 1)
             made = {"nearest": given, "bicubic": smooth, **made}
         error = {name: float((images - original).abs().mean()) for name, images in made.items()}
-        edits = "no pixel edited" if not self.edited else f"{self.edited} pixel{'s' if self.edited > 1 else ''} edited"
+        edits = "no pixel edited" if not self.edited else f"{plural(self.edited, 'pixel')} edited"
         what = "outline" if task == "outline" else "small picture"
         first = [
             Strips("given" if factor == 1 else "given (nearest)", [("", given, f"the {what} of digit {digit}, {edits}")], 140),

@@ -47,10 +47,12 @@ class LeaderboardExplorer(Explorer):
         alt = f"{len(rows) - 1} models by {heading}: " + ", ".join(f"{row['model']} {row[heading]}" for row in rows)
         return [[self.chart()], [Table(f"sorted by {heading}", rows, alt, heading, marked)], [Note(self.words(), WIDE)]]
 
-    def chart(self) -> Chart:
+    def chart(self) -> Chart | Note:
         """One dot a model, one colour a family."""
         x, y = self.across.value, self.sort.value
         there = [row for row in self.rows() if row[x] is not None and row[y] is not None]
+        if not there:
+            return Note(f"No model of {self.family.value} has both {COLUMNS[x][0]} and {COLUMNS[y][0]}, so there is nothing to draw.", WIDE)
         families = sorted({row["topic"] for row in self.board["rows"]})
         log_x, log_y = (key in LOGARITHMIC and all(row[key] > 0 for row in there) for key in (x, y))
         strokes = []

@@ -11,7 +11,7 @@ from ...metrics import Moments, frechet_distance, sinkhorn, transport_plan_1d
 from ...metrics.arrays import exact_pair
 from ...metrics.kernels import cubic_kernel, kernel_sums, sums_of_subsets
 from ...plotting.panels import CYCLE, GREY, Bars, Chart, Line, Mark, Note, Strokes, png, ramp
-from .. import BESIDE, WIDE, Explorer, choice_slider, int_slider, menu, slider
+from .. import BESIDE, WIDE, Explorer, choice_slider, kept_for, menu, seed_slider, slider
 
 
 class SampleSizeExplorer(Explorer):
@@ -46,9 +46,8 @@ class SampleSizeExplorer(Explorer):
         self.among = (whole - diagonal) / (m * (m - 1))  # the reference's own part of KID
         parts = [cubic_kernel(part, self.reference).mean(1) for part in self.features.split(500)]
         self.across = torch.cat(parts)  # of each row, its part of KID's cross term
-        self._kept = {}
         self.samples = choice_slider("samples N", [(f"{size:,}", size) for size in self.sizes], self.sizes[min(2, len(self.sizes) - 1)])
-        self.seed = int_slider("seed", 0, 0, 50)
+        self.seed = seed_slider("seed")
         super().__init__([self.samples, self.seed])
 
     def parts(self, size: int) -> list[int]:
@@ -58,25 +57,22 @@ class SampleSizeExplorer(Explorer):
     def fid(self, rows: Tensor) -> float:
         return float(frechet_distance(Moments().update(self.features[rows]), self.moments))
 
+    @kept_for("seed")
     def measured(self) -> dict[str, np.ndarray]:
-        """`FID`, `FID∞` and `KID` of each size and set, (sizes, sets), and the FIDs of parts (sizes, sets, parts); kept once measured."""
-        seed = self.seed.value
-        if seed not in self._kept:
-            generator = torch.Generator().manual_seed(seed)
-            n = len(self.features)
-            chosen = torch.zeros(len(self.sizes), self.SETS, n, dtype=torch.float64)
-            parts = np.zeros((len(self.sizes), self.SETS, self.PARTS))
-            for i, size in enumerate(self.sizes):
-                for j in range(self.SETS):
-                    rows = torch.randperm(n, generator=generator)[:size]
-                    chosen[i, j, rows] = 1
-                    parts[i, j] = [self.fid(rows[:k]) for k in self.parts(size)]
-            limits = np.stack([straight(1 / np.array(self.parts(size)), parts[i].T)[1] for i, size in enumerate(self.sizes)])
-            sums = sums_of_subsets(self.features, chosen.flatten(0, 1)).view(chosen.shape[:2])
-            size = torch.tensor(self.sizes, dtype=torch.float64)[:, None]
-            kids = sums / (size * (size - 1)) + self.among - 2 * (chosen @ self.across) / size
-            self._kept[seed] = {"FID": parts[..., -1], "FID∞": limits, "KID": kids.numpy(), "parts": parts}
-        return self._kept[seed]
+        """`FID`, `FID∞` and `KID` of each size and set, (sizes, sets), and the FIDs of parts (sizes, sets, parts)."""
+        generator, n = torch.Generator().manual_seed(self.seed.value), len(self.features)
+        chosen = torch.zeros(len(self.sizes), self.SETS, n, dtype=torch.float64)
+        parts = np.zeros((len(self.sizes), self.SETS, self.PARTS))
+        for i, size in enumerate(self.sizes):
+            for j in range(self.SETS):
+                rows = torch.randperm(n, generator=generator)[:size]
+                chosen[i, j, rows] = 1
+                parts[i, j] = [self.fid(rows[:k]) for k in self.parts(size)]
+        limits = np.stack([straight(1 / np.array(self.parts(size)), parts[i].T)[1] for i, size in enumerate(self.sizes)])
+        sums = sums_of_subsets(self.features, chosen.flatten(0, 1)).view(chosen.shape[:2])
+        size = torch.tensor(self.sizes, dtype=torch.float64)[:, None]
+        kids = sums / (size * (size - 1)) + self.among - 2 * (chosen @ self.across) / size
+        return {"FID": parts[..., -1], "FID∞": limits, "KID": kids.numpy(), "parts": parts}
 
     def panels(self):
         size, found = self.samples.value, self.measured()
@@ -211,40 +207,34 @@ class TransportExplorer(Explorer):
 
     def __init__(self):
         self.cost = (PLACES[:, None] - PLACES) ** 2
-        self._curves, self._plans = {}, {}
         self.source = menu("source", list(SHAPES), "one bump")
         self.target = menu("target", list(SHAPES), "two bumps")
         self.shift = slider("shift", 3.0, 0.0, self.SHIFTS[-1], BIN, 2)
         self.epsilon = choice_slider("ε", [("exact" if e == EXACT else f"{e:g}", e) for e in self.EPSILONS], EXACT)
         super().__init__([self.source, self.target, self.shift, self.epsilon])
 
+    @kept_for("source", "target")
     def plan(self, epsilon: float, shift: float) -> tuple[np.ndarray, int]:
-        """What goes from each place (rows) to each (columns), (BINS, BINS), and Sinkhorn's rounds; kept once found."""
-        key = self.source.value, self.target.value, shift, epsilon
-        if key not in self._plans:
-            p, q = (torch.from_numpy(v) for v in (histogram(key[0]), histogram(key[1], shift)))
-            if epsilon == EXACT:
-                self._plans[key] = transport_plan_1d(p, q).numpy(), 0
-            else:
-                found = sinkhorn(p, q, torch.from_numpy(self.cost), epsilon)
-                self._plans[key] = found.plan.numpy(), found.rounds
-        return self._plans[key]
+        """What goes from each place (rows) to each (columns), (BINS, BINS), and Sinkhorn's rounds."""
+        p, q = (torch.from_numpy(v) for v in (histogram(self.source.value), histogram(self.target.value, shift)))
+        if epsilon == EXACT:
+            return transport_plan_1d(p, q).numpy(), 0
+        found = sinkhorn(p, q, torch.from_numpy(self.cost), epsilon)
+        return found.plan.numpy(), found.rounds
 
     def distance(self, plan: np.ndarray) -> float:
         """The root of the mean squared way: W₂ if the plan is the best."""
         return math.sqrt(float((plan * self.cost).sum()))
 
+    @kept_for("source", "target")
     def curves(self) -> dict[str, list[float]]:
-        """Each distance for every shift of these shapes, kept once computed."""
-        key = self.source.value, self.target.value
-        if key not in self._curves:
-            p, moved = histogram(key[0]), [histogram(key[1], shift) for shift in self.SHIFTS]
-            self._curves[key] = {
-                "W₂": [self.distance(self.plan(EXACT, shift)[0]) for shift in self.SHIFTS],
-                "total variation": [total_variation(p, q) for q in moved],
-                "Jensen-Shannon": [jensen_shannon(p, q) for q in moved],
-            }
-        return self._curves[key]
+        """Each distance for every shift of these shapes."""
+        p, moved = histogram(self.source.value), [histogram(self.target.value, shift) for shift in self.SHIFTS]
+        return {
+            "W₂": [self.distance(self.plan(EXACT, shift)[0]) for shift in self.SHIFTS],
+            "total variation": [total_variation(p, q) for q in moved],
+            "Jensen-Shannon": [jensen_shannon(p, q) for q in moved],
+        }
 
     def panels(self):
         shift, epsilon = BIN * round(self.shift.value / BIN), self.epsilon.value

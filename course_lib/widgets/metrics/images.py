@@ -15,12 +15,12 @@ from ...metrics import (
     inception_score,
     mmd,
     nearest_distances,
-    neighbour_scores,
+    neighbour_scores_fast,
     predicted_digits,
     sliced_wasserstein,
 )
 from ...plotting.panels import CYCLE, GREY, Bars, Chart, Drawing, Label, Line, Mark, Note, Strips
-from .. import HALF, WIDE, Explorer, as_digits, choice_slider, menu
+from .. import HALF, WIDE, Explorer, as_digits, choice_slider, kept_for, menu
 
 # --------------------------------------------------------------------------------------------------------------------
 # Corruptions
@@ -115,7 +115,7 @@ class CorruptionExplorer(Explorer):
         self.train = None if train is None else as_digits(train, "train", half)
         self.of_real, self.of_train = digit_features(self.real), None if train is None else digit_features(self.train)
         self.fresh = self.to_train(self.of_real)
-        self._kept = {}
+        self._found = {}
         self.corruption = menu("corruption", [name for name in CORRUPTIONS if name != "training copies" or train is not None])
         self.strength = choice_slider("strength", [(f"{s:g}", s) for s in self.STRENGTHS], 0.5)
         self.ranges = self.of_real_splits()
@@ -141,7 +141,7 @@ class CorruptionExplorer(Explorer):
         """Every score of features (m, 64) against those of real digits (n, 64), with their distances to training images, if any."""
         with torch.inference_mode():
             probabilities = digit_network().head(fake.float()).double().softmax(1)
-        near_real = neighbour_scores(real, fake)
+        near_real = neighbour_scores_fast(real, fake)
         found = {
             "FID": float(frechet_distance(real, fake)),
             "KID": float(mmd(real, fake)),
@@ -161,18 +161,18 @@ class CorruptionExplorer(Explorer):
         return CORRUPTIONS[self.corruption.value](self.clean, strength, self.train)
 
     def measured(self, strength: float) -> dict[str, float]:
-        """Every score at this strength of the chosen corruption; kept once measured."""
+        """Every score at this strength of the chosen corruption."""
         return self.found(strength)[0]
 
     def found(self, strength: float) -> tuple[dict[str, float], Tensor, int, str]:
         """Scores, the first few digits, how many there are, and what they are, in words; kept once found."""
         key = strength and (self.corruption.value, strength)  # nothing done is the same for all
-        if key not in self._kept:
+        if key not in self._found:
             x, done = self.corrupted(strength)
             features = digit_features(x)
             scores = self.scores(self.of_real, features, self.fresh, self.to_train(features))
-            self._kept[key] = scores, x[: self.SHOWN].clone(), len(x), done
-        return self._kept[key]
+            self._found[key] = scores, x[: self.SHOWN].clone(), len(x), done
+        return self._found[key]
 
     def panels(self):
         strength, name = self.strength.value, self.corruption.value
@@ -253,8 +253,8 @@ class CorruptionExplorer(Explorer):
 RANKED = {
     "FID": (lambda real, fake: float(frechet_distance(real, fake)), False),
     "KID": (lambda real, fake: float(mmd(real, fake)), False),
-    "precision": (lambda real, fake: neighbour_scores(real, fake).precision, True),
-    "recall": (lambda real, fake: neighbour_scores(real, fake).recall, True),
+    "precision": (lambda real, fake: neighbour_scores_fast(real, fake).precision, True),
+    "recall": (lambda real, fake: neighbour_scores_fast(real, fake).recall, True),
 }
 
 
@@ -280,30 +280,25 @@ class FeatureExplorer(Explorer):
             told = ", ".join(f"{name} {len(x)}" for name, x in self.samples.items())
             raise ValueError(f"every model must give equally many samples, for FID falls with their number; got {told}")
         self.real, self.networks = as_digits(real, "real", 10), dict(networks)
-        self._features, self._values = {}, {}
         self.network = menu("network", list(networks))
         self.score = menu("score", list(RANKED))
         super().__init__([self.network, self.score])
 
+    @kept_for()
     def features(self, network: str, images: str | None) -> Tensor:
-        """Features of a model's samples, or of the real digits for None; kept once computed."""
-        key = network, images
-        if key not in self._features:
-            x = self.real if images is None else self.samples[images]
-            with torch.inference_mode():
-                features = torch.as_tensor(self.networks[network](x)).double().cpu()
-            if features.ndim != 2 or len(features) != len(x):
-                raise ValueError(f"network {network} must turn {tuple(x.shape)} into ({len(x)}, d), but gave {tuple(features.shape)}")
-            self._features[key] = features
-        return self._features[key]
+        """Features of a model's samples, or of the real digits for None."""
+        x = self.real if images is None else self.samples[images]
+        with torch.inference_mode():
+            features = torch.as_tensor(self.networks[network](x)).double().cpu()
+        if features.ndim != 2 or len(features) != len(x):
+            raise ValueError(f"network {network} must turn {tuple(x.shape)} into ({len(x)}, d), but gave {tuple(features.shape)}")
+        return features
 
+    @kept_for("score")
     def values(self, network: str) -> dict[str, float]:
-        """The chosen score of each model in these features, kept once computed."""
-        key = network, self.score.value
-        if key not in self._values:
-            measure, real = RANKED[self.score.value][0], self.features(network, None)
-            self._values[key] = {name: measure(real, self.features(network, name)) for name in self.samples}
-        return self._values[key]
+        """The chosen score of each model in these features."""
+        measure, real = RANKED[self.score.value][0], self.features(network, None)
+        return {name: measure(real, self.features(network, name)) for name in self.samples}
 
     def ranks(self, network: str) -> dict[str, int]:
         """1 for the best; equal values share the better rank."""

@@ -11,9 +11,8 @@ from ...datasets.toy2d import plane
 from ...metrics import neighbour_scores, precision_recall
 from ...metrics.coverage import distances_to_neighbours
 from ...plotting.panels import CYCLE, GREY, Bars, Chart, Label, Line, Mark, Note, png, ramp
-from .. import BESIDE, HALF, WIDE, Explorer, choice_slider, int_slider, menu, slider
-from ..flows import fewer_colors, seen_segments, shaded
-from ..plane import dots, square
+from .. import BESIDE, HALF, WIDE, Explorer, choice_slider, int_slider, kept_for, menu, slider
+from ..plane import circles, dots, seen_segments, shaded, square
 
 # --------------------------------------------------------------------------------------------------------------------
 # Precision and recall
@@ -57,9 +56,7 @@ class CoverageExplorer(Explorer):
         self.k = int_slider("k", 3, 1, 10)
         self.spread = slider("spread", 1.0, 0.2, 4.0, 0.2)
         self.shift = slider("shift", 0.0, 0.0, 2.0, 0.1)
-        super().__init__([self.model, self.balls, self.k, self.spread, self.shift])
-        self.model.unobserve(self.draw, "value")
-        self.model.observe(self.take, "value")
+        super().__init__([self.model, self.balls, self.k, self.spread, self.shift], {self.model: self.take})
 
     def take(self, _change=None) -> None:
         """Set spread and shift as the model says, and draw once."""
@@ -96,25 +93,22 @@ class CoverageExplorer(Explorer):
 
     def picture(self, middles: np.ndarray, others: np.ndarray, reach: np.ndarray, inside: np.ndarray, around_real: bool) -> Chart:
         owner, guest = ("real points", "samples") if around_real else ("samples", "real points")
-        turn = np.linspace(0, 2 * np.pi, 33)
-        rings = middles[:, None] + reach[:, None, None] * np.stack([np.cos(turn), np.sin(turn)], -1)
         number = int(inside.sum())
         alt = (
             f"{len(middles)} {owner} with balls to their {ordinal(self.k.value)} neighbour, radius {reach.min():.2f} to {reach.max():.2f}, "
         )
-        chart = square(
+        return square(
             f"balls around {owner}",
             alt + f"and {len(others)} {guest}: {number} inside, {len(others) - number} outside",
             self.REACH,
+            background=self.shade(middles, reach),
             strokes=[
-                seen_segments(rings, self.REACH, color=GREY, width=0.8, opacity=0.35),
+                seen_segments(circles(middles, reach), self.REACH, color=GREY, width=0.8, opacity=0.35),
                 dots(middles, self.REACH, owner, GREY, 4),
                 dots(others[inside], self.REACH, f"{guest} inside, {number}", CYCLE[0], 6),
                 dots(others[~inside], self.REACH, f"outside, {len(others) - number}", CYCLE[1], 6),
             ],
         )
-        chart.background = self.shade(middles, reach), (-self.REACH, self.REACH, -self.REACH, self.REACH)
-        return chart
 
     def shade(self, middles: np.ndarray, reach: np.ndarray) -> bytes:
         """How many balls hold each place of the plane, over k, as a picture: white is none."""
@@ -182,37 +176,32 @@ class LikelihoodExplorer(Explorer):
     Source: Theis et al. 2016 (arXiv:1511.01844), section 3.
     """
 
+    FEW_COLORS = True
     TRAIN, TEST, DRAWN = 100, 2000, 400
     SIDE, REACH, DIMS = 10.0, 5.0, 784
     FLOOR = -20.0  # nats; what lies below is drawn on the edge
 
     def __init__(self):
-        self._kept = {}
         self.data = menu("data", ["rings", "moons", "gaussians8", "pinwheel"])
         self.share = choice_slider("noise", [(f"{s:.4g}", s) for s in SHARES], 0.9)
         self.bandwidth = choice_slider("bandwidth", [(f"{h:g}", h) for h in BANDWIDTHS], 0.01)
         super().__init__([self.data, self.share, self.bandwidth])
 
+    @kept_for("data")
     def world(self) -> dict:
-        """Points of the data, and the likelihoods of both models at every setting, in nats; kept once computed."""
+        """Points of the data, and the likelihoods of both models at every setting, in nats."""
         name = self.data.value
-        if name not in self._kept:
-            train, test, spare = (toy2d(name, n, seed).x.double() for n, seed in ((self.TRAIN, 1), (self.TEST, 2), (10_000, 3)))
-            of_test = toy2d_log_prob(name, test)
-            shaded_density = toy2d_log_prob(name, plane(96, self.REACH).double()).exp().view(96, 96).numpy()
-            kernels = {
-                h: (kernel_log_prob(train, train, h).mean().item(), kernel_log_prob(test, train, h).mean().item()) for h in BANDWIDTHS
-            }
-            self._kept[name] = {
-                "train": train,
-                "data": of_test.mean().item(),
-                "threshold": toy2d_log_prob(name, spare).quantile(0.01).item(),
-                "mixture": [mixture_log_prob(of_test, share, self.SIDE).mean().item() for share in SHARES],
-                "lookup": [kernels[h] for h in BANDWIDTHS],
-                "picture": shaded(shaded_density),
-                "spare": spare,
-            }
-        return self._kept[name]
+        train, test, spare = (toy2d(name, n, seed).x.double() for n, seed in ((self.TRAIN, 1), (self.TEST, 2), (10_000, 3)))
+        of_test = toy2d_log_prob(name, test)
+        return {
+            "train": train,
+            "data": of_test.mean().item(),
+            "threshold": toy2d_log_prob(name, spare).quantile(0.01).item(),
+            "mixture": [mixture_log_prob(of_test, share, self.SIDE).mean().item() for share in SHARES],
+            "lookup": [tuple(kernel_log_prob(x, train, h).mean().item() for x in (train, test)) for h in BANDWIDTHS],
+            "picture": shaded(toy2d_log_prob(name, plane(96, self.REACH).double()).exp().view(96, 96).numpy()),
+            "spare": spare,
+        }
 
     def samples(self) -> tuple[Tensor, Tensor]:
         """What the mixture and the lookup table draw, (DRAWN, 2) each."""
@@ -243,18 +232,17 @@ class LikelihoodExplorer(Explorer):
 
     def plane(self, title: str, x: np.ndarray, real: np.ndarray) -> Chart:
         number = int(real.sum())
-        chart = square(
+        return square(
             f"{title}: {number / len(x):.0%} look real",
             f"{len(x)} samples of the {title}; {number} look real, {len(x) - number} do not; "
             f"behind them the density of the data, {self.data.value}",
             self.REACH,
+            background=self.world()["picture"],
             strokes=[
                 dots(x[real], self.REACH, "looks real", CYCLE[2], 4.5),
                 dots(x[~real], self.REACH, "does not", CYCLE[1], 4.5),
             ],
         )
-        chart.background = self.world()["picture"], (-self.REACH, self.REACH, -self.REACH, self.REACH)
-        return chart
 
     def of_mixture(self, here: float) -> Chart:
         values, data, i = self.world()["mixture"], self.world()["data"], SHARES.index(self.share.value)
@@ -317,9 +305,6 @@ class LikelihoodExplorer(Explorer):
         )
         best = BANDWIDTHS[int(np.argmax([value for _, value in self.world()["lookup"]]))]
         return text + f"On test points bandwidth {best:g} is best."
-
-    def static(self) -> bytes:
-        return fewer_colors(super().static())
 
 
 def mixture_log_prob(of_data: Tensor, share: float, side: float) -> Tensor:
