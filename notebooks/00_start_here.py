@@ -33,18 +33,19 @@
 import os
 from glob import glob
 
-import torch
-
 if "COLAB_RELEASE_TAG" in os.environ:
     wheels = glob("/content/deep_generative_course-*.whl")
     source = max(wheels, default="git+https://github.com/deep-generative-course/deep-generative-models")
     # !pip install --quiet --no-deps {source} torchdiffeq
-    if not torch.cuda.is_available():
-        print("This runtime has no GPU, so training is slow. Runtime → Change runtime type → T4 GPU gives you one.")
 
 from course_lib import plotting
 
 plotting.use_style()
+
+import torch  # after the course, which tells threads that wait not to spin
+
+if "COLAB_RELEASE_TAG" in os.environ and not torch.cuda.is_available():
+    print("This runtime has no GPU, so training is slow. Runtime → Change runtime type → T4 GPU gives you one.")
 
 # %% slideshow={"slide_type": "slide"}
 import math
@@ -545,18 +546,25 @@ plt.show()
 # ## 9 · Exercises and their checks
 #
 # Each lecture has an exercise. A task gives a formula and a function to fill in; the cell below it is its **check**. `✓` means right. `✗` comes with one line that says what is wrong.
-# Checks know the usual mistakes and name the one you made, without giving the answer. Points are given by **hidden tests**, which run your function on other inputs.
+# Checks know the usual mistakes, each as an edit of a right answer, and name the one you made, without giving the answer. Points are given by **hidden tests**, which run your function on other inputs.
 #
 # Here is a check at work, made on the spot: the mean of the squares. The first answer has a well-known mistake.
 
 # %%
-from course_lib.grading import CheckFailed, Mistake, Task, grid
+from course_lib.grading import CheckFailed, Task, grid
+
+
+def mean_of_squares(v):
+    return v.square().mean()
+
 
 MEAN_OF_SQUARES = Task(
-    "mean_of_squares",
-    lambda v: v.square().mean(),
+    mean_of_squares,
     cases=[(grid(7),), (grid(3, 4),)],
-    mistakes=[Mistake("square of the mean", lambda v: v.mean().square(), "the mean is squared. By Jensen that is less: square first.")],
+    mistakes="""
+square of the mean: the mean is squared. By Jensen that is less: square first.
+    v.square().mean() -> v.mean().square()
+""",
 )
 for answer in (lambda v: v.mean() ** 2, lambda v: (v * v).sum() / v.numel()):
     try:
