@@ -122,6 +122,16 @@ class WaveNet(nn.Module):
         return x
 
 
+class LSTM(nn.LSTM):
+    """torch's, in full precision on a CPU: not every processor has it in bfloat16."""
+
+    def forward(self, x: Tensor, state: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        if x.device.type != "cpu":
+            return super().forward(x, state)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x.to(self.weight_ih_l0), state)
+
+
 class CharLSTM(nn.Module):
     """p(x_t | x_{<t}) of symbols by an LSTM, trained by teacher forcing or, for a share of the steps, on its own guesses.
 
@@ -139,7 +149,7 @@ class CharLSTM(nn.Module):
         super().__init__()
         self.symbols = symbols
         self.embed = nn.Embedding(symbols + 1, width)  # the last one stands for "nothing yet"
-        self.lstm = nn.LSTM(width, width, layers, batch_first=True)
+        self.lstm = LSTM(width, width, layers, batch_first=True)
         self.head = nn.Linear(width, symbols)
 
     def before(self, x: Tensor) -> Tensor:
