@@ -28,7 +28,7 @@ from course_lib.grading import Task
 from course_lib.grading.mistakes import USUAL, edited, spellings
 
 ROOT = Path(__file__).resolve().parents[2]
-IMPORTS = "import math\n\nimport numpy as np\nimport torch\nfrom torch import nn\nfrom torch.nn import functional as F\n"
+IMPORTS = "import itertools\nimport math\n\nimport numpy as np\nimport torch\nfrom torch import nn\nfrom torch.nn import functional as F\n"
 
 
 TOPICS = [found.name for found in pkgutil.iter_modules(course_lib.grading.__path__) if found.ispkg]
