@@ -7,7 +7,6 @@ os.environ |= {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPE
 
 import random
 import socket
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,7 +21,7 @@ def pytest_collection_modifyitems(items):
     """Keep together, on one worker, what shares a kernel, a page or a class: a notebook, a lecture in the browser, an exercise."""
 
     def together(item) -> str:
-        name = Path(item.nodeid.split("::")[0]).name
+        name = item.path.name  # the node id of a notebook's cell has no such name
         shared = getattr(item, "callspec", None) and item.callspec.params
         for kind in ("lecture", "exercise") if shared else ():
             if kind in shared:
@@ -34,7 +33,7 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.xdist_group(group))
 
     def order(item):
-        return next((i for i, name in enumerate(LONGEST) if item.nodeid.split("::")[0].endswith(name)), len(LONGEST))
+        return next((i for i, name in enumerate(LONGEST) if item.path.name.endswith(name)), len(LONGEST))
 
     items.sort(key=order)
 
