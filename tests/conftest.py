@@ -13,20 +13,20 @@ import pytest
 import torch
 
 # What takes longest comes first, so that no worker is left with it at the end.
-LONGEST = ("test_browser.py", "test_exercises.py", ".ipynb", "test_lectures.py", "test_command_line.py")
+LONGEST = ("test_browser.py", "test_exercises.py", "test_lectures.py", "test_command_line.py")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Keep together, on one worker, what shares a kernel, a page or a class: a notebook, a lecture in the browser, an exercise."""
+    """Keep together, on one worker, what shares a page or a class: a lecture in the browser, an exercise."""
 
     def together(item) -> str:
-        name = item.path.name  # the node id of a notebook's cell has no such name
+        name = item.path.name
         shared = getattr(item, "callspec", None) and item.callspec.params
         for kind in ("lecture", "exercise") if shared else ():
             if kind in shared:
                 return f"{name}:{getattr(shared[kind], 'name', shared[kind])}"
-        return name if name.endswith(".ipynb") else ""
+        return ""
 
     for item in items:
         if group := together(item):
