@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -53,7 +53,7 @@ def main() -> None:
 
     del os.environ["COLAB_RELEASE_TAG"]  # the course is there now; the cell would look for a wheel again
     os.environ["OMP_NUM_THREADS"] = "1"  # a notebook on each core
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         for path, seconds in zip(NOTEBOOKS, pool.map(run, NOTEBOOKS)):
             print(f"{path.relative_to(ROOT)} ran in {seconds:.0f} s", flush=True)
 
