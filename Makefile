@@ -1,19 +1,21 @@
-# make lab   opens the course in JupyterLab          make test   checks everything
+# make lab   opens the course in JupyterLab          make test   checks it, in ten minutes
 # Every target first sets up .venv where it is missing or older than pyproject.toml or constraints.txt.
+export PYTHONDONTWRITEBYTECODE :=  # else every test, kernel and worker compiles everything once more
 PYTHON ?= python3
 BIN := .venv/bin
+WORKERS := $(BIN)/pytest -n auto --maxprocesses 4
 # Open in notebooks/, and start for root too (a container), which JupyterLab refuses unless told.
 LAB := --ip=127.0.0.1 --LabApp.default_url=/lab/tree/notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test test-colab notebooks checkpoint exercises bench docs colab-bundle
+.PHONY: lab test test-all test-colab notebooks checkpoint exercises bench docs colab-bundle
 
 lab: .venv/ready  ## make lab ARGS="--no-browser --port 8899"
 	$(BIN)/jupyter lab $(LAB) $(ARGS)
 
-test: .venv/ready  ## make test ARGS="-k flows": what belongs to flows; ARGS="-n 0 -x": one after the other, up to the first failure
+test test-all: .venv/ready  ## make test ARGS="-k flows": what belongs to flows; ARGS="-n 0 -x": one after the other, up to the first failure
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder tests $(ARGS)
-	OMP_NUM_THREADS=1 $(BIN)/pytest --nbval solutions $(ARGS) $(if $(ARGS),|| [ $$? = 5 ])  # 5: ARGS chose no cell
+	$(WORKERS) --dist loadgroup --no-loadscope-reorder $(if $(filter test,$@),-m "not slow") tests $(ARGS)
+	OMP_NUM_THREADS=1 $(WORKERS) --dist loadfile --nbval solutions $(ARGS) $(if $(ARGS),|| [ $$? = 5 ])  # 5: ARGS chose no cell
 
 test-colab: .venv-colab/ready colab-bundle  ## lectures and solutions on Colab's versions
 	.venv-colab/bin/python tests/colab.py

@@ -26,6 +26,7 @@ SWITCHES = (
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium"),
     pytest.mark.skipif(shutil.which("make") is None, reason="no make here"),
 ]

@@ -283,6 +283,7 @@ def graded(exercise, tmp_path_factory):
     return grading, report, {each.student: each for each in report.submissions}
 
 
+@pytest.mark.slow
 def test_torn_and_damaged_submissions_and_an_endless_loop_do_not_stop_a_class(tmp_path):
     exercise, folder = EXERCISES["02_autoencoders"], tmp_path / "submitted"
     torn = folder / "a_torn_file" / exercise.name / f"{exercise.name}.ipynb"
@@ -313,6 +314,7 @@ def test_torn_and_damaged_submissions_and_an_endless_loop_do_not_stop_a_class(tm
     assert odd.points == exercise.most | dict.fromkeys(exercise.by_hand) | {"experiment": 0.0}
 
 
+@pytest.mark.slow
 @every_exercise
 def test_a_blank_exercise_gets_nothing_and_only_its_checks_fail(graded, exercise):
     grading, _, students = graded
@@ -324,6 +326,7 @@ def test_a_blank_exercise_gets_nothing_and_only_its_checks_fail(graded, exercise
             assert not [output for output in cell.get("outputs", []) if output.output_type == "error"], cell.source
 
 
+@pytest.mark.slow
 @every_exercise
 def test_the_solution_gets_every_point_but_those_given_by_hand(graded, exercise):
     full = graded[2]["full"]
@@ -331,6 +334,7 @@ def test_the_solution_gets_every_point_but_those_given_by_hand(graded, exercise)
     assert full.mistakes == {} and full.remarks == []
 
 
+@pytest.mark.slow
 @every_round
 def test_a_known_mistake_costs_its_points_and_no_others_and_its_hint_is_in_the_feedback(graded, exercise, number):
     grading, report, students = graded
@@ -350,6 +354,7 @@ def test_a_known_mistake_costs_its_points_and_no_others_and_its_hint_is_in_the_f
         assert hint in outputs and hint in html.unescape(page)
 
 
+@pytest.mark.slow
 @every_exercise
 def test_hidden_tests_are_what_is_graded(graded, exercise):
     notebook = read(graded[0] / "autograded" / "full" / exercise.name / f"{exercise.name}.ipynb")
@@ -359,6 +364,7 @@ def test_hidden_tests_are_what_is_graded(graded, exercise):
         assert [output.text for output in cell.outputs if "✓" in output.text]
 
 
+@pytest.mark.slow
 @every_exercise
 def test_the_report_says_who_has_what_and_which_mistakes_were_made(graded, exercise):
     grading, report, students = graded
@@ -374,6 +380,7 @@ def test_the_report_says_who_has_what_and_which_mistakes_were_made(graded, exerc
     assert {row["student"]: row["total"] for row in rows}["full"] == f"{points:g}"
 
 
+@pytest.mark.slow
 @every_exercise
 def test_points_given_by_hand_count(graded, exercise):
     from nbgrader.api import Gradebook

@@ -52,6 +52,25 @@ def typed(topic: str, table: str, task: Task) -> list:
     return getattr(answers.BY_TOPIC[topic], table, {}).get(task.name, [])
 
 
+@pytest.fixture(scope="module")
+def remember():
+    """`Task._expected` that computes once what a version says of a case: each wrong answer is compared with every known mistake."""
+    compute, said = Task._expected, {}
+
+    def expected(task, version, case, gradient=True):
+        key = id(task), version, id(case), gradient
+        if key not in said:
+            said[key] = compute(task, version, case, gradient), case  # kept, so that no other gets its id
+        return said[key][0]
+
+    return expected
+
+
+@pytest.fixture
+def remembered(remember, monkeypatch):
+    monkeypatch.setattr(Task, "_expected", remember)
+
+
 # --------------------------------------------------------------------------------------------------------------------
 # Every task, goal and mistake of every topic
 
@@ -84,7 +103,7 @@ def test_right_answers_pass_and_draw_no_random_numbers(topic, task, hidden, caps
 
 
 @on_both
-def test_every_form_of_every_mistake_is_named_and_no_two_mistakes_are_alike(topic, task, hidden):
+def test_every_form_of_every_mistake_is_named_and_no_two_mistakes_are_alike(topic, task, hidden, remembered):
     with plain():
         cases = hidden() if hidden else task.cases
         truths = [task._expected(task.truth or task.answer, case) for case in cases]
@@ -104,7 +123,7 @@ def test_every_form_of_every_mistake_is_named_and_no_two_mistakes_are_alike(topi
 
 
 @on_both
-def test_a_known_mistake_is_rejected_with_its_hint(topic, task, hidden):
+def test_a_known_mistake_is_rejected_with_its_hint(topic, task, hidden, remembered):
     for i, mistake in enumerate(task.known, 1):
         if mistake.forms[0][0].startswith("= "):
             continue  # a function of the task's file: the check would take it for a borrowed answer
@@ -114,7 +133,7 @@ def test_a_known_mistake_is_rejected_with_its_hint(topic, task, hidden):
 
 
 @on_both
-def test_what_students_typed_is_named(topic, task, hidden):
+def test_what_students_typed_is_named(topic, task, hidden, remembered):
     labels = [mistake.label for mistake in task.known]
     for label, answer in typed(topic, "WRONG", task):
         error = failure(task, define(answers.cell(topic, task.name, answer), task.name), hidden)

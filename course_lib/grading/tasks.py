@@ -302,6 +302,8 @@ class Task:
                 pairs = [(number(a.values[i]), number(t.values[i])) for a, t in zip(answers, truths)]
                 if found := guess(pairs, [dict(zip(self._names(), case)) for case in cases], self._same):
                     self._fail(found[0], f"{what} is wrong, {found[1]}")
+            if not x.ndim and kind(y) == "floating point":
+                x = x.double() if kind(x) == "whole numbers" else x  # 0 where 3.0 is asked for: not the kind is wrong
             if x.shape != y.shape:
                 self._fail("shape", f"{what} should have shape {tuple(y.shape)}, yours has {tuple(x.shape)}, in {where_}.")
             if x.is_complex():
