@@ -132,6 +132,8 @@ def stamp(nb: NotebookNode, source: Path) -> NotebookNode:
         seen[digest] = seen.get(digest, 0) + 1
         cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
         cell.metadata = NotebookNode({key: value for key, value in cell.metadata.items() if key in ("tags", "slideshow", "nbgrader")})
+        if "claim" in cell.metadata.get("tags", []):  # runs with the notebook; folded in the page, and on no slide
+            cell.metadata |= {"jupyter": {"source_hidden": True}, "slideshow": {"slide_type": "skip"}}
     nb.metadata = nbformat.from_dict(KERNEL | (COLAB_GPU if source.parent.name == "notebooks" else {}))
     nb.nbformat, nb.nbformat_minor = 4, 5
     return nb
@@ -243,14 +245,14 @@ def generate_exercises(into: Path | None = None) -> None:
 
     Another folder gets a gradebook of its own, so that trying a generation leaves the instructor's alone.
     """
-    for folder in sorted(path for path in ROOT.glob("solutions/*/") if any(path.glob("*.ipynb"))):
-        command = [sys.executable, "-m", "nbgrader", "generate_assignment", folder.name, "--force", "--log-level=WARN"]
-        if into:
-            command += [f"--CourseDirectory.release_directory={into}", f"--CourseDirectory.db_url=sqlite:///{into.parent / 'gradebook.db'}"]
-        # nbgrader starts alembic by its bare name, so it must be on the path even where the environment is not activated
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        if subprocess.run(command, cwd=ROOT, env=os.environ | {"PATH": path}, check=False).returncode:
-            raise SystemExit(f"nbgrader could not make the exercise of {folder.name}: see its message above.")
+    from course_lib.grading import pipeline
+
+    gradebook, release = (into.parent, into) if into else (ROOT / "grading", ROOT / "exercises")
+    with pipeline.for_nbgrader():
+        api = pipeline.nbgrader_with(gradebook / "gradebook.db", release=release)
+        for folder in sorted(path for path in ROOT.glob("solutions/*/") if any(path.glob("*.ipynb"))):
+            if why := pipeline.why_not(api.generate_assignment(folder.name)):
+                raise SystemExit(f"nbgrader could not make the exercise of {folder.name}: {why}")
 
 
 @app.command()

@@ -211,5 +211,5 @@ def test_a_deadline_ends_what_was_started_and_only_that():
 def test_why_nbgrader_failed_is_one_line():
     log = "[ERROR] There was an error\n[ERROR] Traceback:\n  File 'x'\nnbclient.exceptions.DeadKernelError: Kernel died\n"
     error = "Traceback\nnbgrader.converters.base.NbGraderException: Please see the above\n"
-    assert pipeline._failure({"success": False, "log": log, "error": error}) == "nbclient.exceptions.DeadKernelError: Kernel died"
-    assert pipeline._failure({"success": True}) is None
+    assert pipeline.why_not({"success": False, "log": log, "error": error}) == "nbclient.exceptions.DeadKernelError: Kernel died"
+    assert pipeline.why_not({"success": True}) is None

@@ -1,7 +1,8 @@
 """Models of sequences: WaveNet for sound, an LSTM and counts for text. (The transformer has a lecture of its own.)"""
 
+import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -247,14 +248,25 @@ class NGram:
     def probabilities(self, context: Sequence[int]) -> Tensor:
         """p(next symbol | context), (symbols,). Of a context longer than n − 1 the end counts."""
         p = torch.full((self.symbols,), 1 / self.symbols)
+        for counts in self.seen(context):
+            p = (counts + self.strength * p) / (counts.sum() + self.strength)
+        return p
+
+    def seen(self, context: Sequence[int]) -> Iterator[Tensor]:
+        """What followed the end of the context: of length 0, 1, … up to n − 1, as long as it was seen."""
         for k in range(min(self.n - 1, len(context)) + 1):
             counts = self.counts[k].get(tuple(context[len(context) - k :]))
             if counts is None:
-                break
-            p = (counts + self.strength * p) / (counts.sum() + self.strength)
-        return p
+                return
+            yield counts
 
     def log_prob(self, text: Tensor) -> Tensor:
         """log p of a text (time,): one number, nats."""
         symbols = whole(text[None], self.symbols, "texts")[0].tolist()
-        return sum(self.probabilities(symbols[max(0, t - self.n + 1) : t])[x].log() for t, x in enumerate(symbols))
+        total = 0.0
+        for t, x in enumerate(symbols):
+            p = 1 / self.symbols
+            for counts in self.seen(symbols[max(0, t - self.n + 1) : t]):  # as `probabilities`, for one symbol: ten times as fast
+                p = (counts[x].item() + self.strength * p) / (counts.sum().item() + self.strength)
+            total += math.log(p)
+        return torch.tensor(total)

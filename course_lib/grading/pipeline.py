@@ -161,16 +161,17 @@ def grade(
 
     grading.mkdir(parents=True, exist_ok=True)
     print(f"{assignment}: {len(found)} submission{'s' * (len(found) > 1)}")
-    with _environment():
-        nbgrader = _nbgrader(grading, cell_timeout)
-        if failure := _failure(nbgrader.generate_assignment(assignment)):
+    with for_nbgrader():
+        folders = {"release": "release", "submitted": "checked", "autograded": "autograded", "feedback": "feedback"}
+        api = nbgrader_with(grading / "gradebook.db", cell_timeout, **{role: grading / name for role, name in folders.items()})
+        if failure := why_not(api.generate_assignment(assignment)):
             raise ValueError(f"nbgrader could not read the solution of {assignment}: {failure}")
         release = nbformat.read(grading / "release" / assignment / f"{assignment}.ipynb", as_version=4)
         graded = []
         for i, (student, path) in enumerate(found.items(), 1):
             start = time.monotonic()
             print(f"  {i}/{len(found)} {student} …", end=" ", flush=True)
-            each = _grade_one(nbgrader, Submission(student), path, assignment, release, grading, student_timeout)
+            each = _grade_one(api, Submission(student), path, assignment, release, grading, student_timeout)
             graded.append(each)
             print(f"{_points(each.total)} points, {time.monotonic() - start:.0f} s" if each.graded else each.remarks[-1], flush=True)
     if any(each.graded for each in graded):
@@ -182,7 +183,7 @@ def grade(
     return report
 
 
-def _grade_one(nbgrader, each: Submission, path: Path, assignment: str, release: NotebookNode, grading: Path, timeout: float) -> Submission:
+def _grade_one(api, each: Submission, path: Path, assignment: str, release: NotebookNode, grading: Path, timeout: float) -> Submission:
     try:
         notebook, remarks = repair(read(path, assignment, each.remarks), release)
     except ValueError as problem:
@@ -198,7 +199,7 @@ def _grade_one(nbgrader, each: Submission, path: Path, assignment: str, release:
             shutil.copy(file, checked)  # what the student's notebook may read
     nbformat.write(notebook, checked / f"{assignment}.ipynb")
     with deadline(timeout) as late:
-        failure = _failure(nbgrader.autograde(assignment, each.student))
+        failure = why_not(api.autograde(assignment, each.student))
     if failure:
         each.remarks.append(f"not graded: {f'not done after {timeout:g} s' if late.is_set() else failure}")
         return each
@@ -206,7 +207,7 @@ def _grade_one(nbgrader, each: Submission, path: Path, assignment: str, release:
     each.points = _scores(each.student, assignment, grading)
     done = nbformat.read(grading / "autograded" / each.student / assignment / f"{assignment}.ipynb", as_version=4)
     each.mistakes = mistakes_in(done, tasks_of(assignment))
-    if failure := _failure(nbgrader.generate_feedback(assignment, each.student)):
+    if failure := why_not(api.generate_feedback(assignment, each.student)):
         each.remarks.append(f"no feedback: {failure}")
     return each
 
@@ -364,23 +365,22 @@ def _scores(student: str, assignment: str, grading: Path) -> dict[str, float | N
         return {_task(grade.name): None if grade.needs_manual_grade and grade.manual_score is None else grade.score for grade in grades}
 
 
-def _nbgrader(grading: Path, cell_timeout: int):
-    """nbgrader with the course's own configuration, but everything that it writes below `grading`."""
+def nbgrader_with(gradebook: Path, cell_timeout: int = 60, **folders: Path):
+    """nbgrader with the course's own configuration, but for the gradebook and folders such as `release=`."""
     from nbgrader.apps.api import NbGraderAPI
     from nbgrader.coursedir import CourseDirectory
 
     config = PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config()
     config.CourseDirectory.root = str(ROOT)
-    config.CourseDirectory.db_url = f"sqlite:///{grading / 'gradebook.db'}"
-    config.CourseDirectory.submitted_directory = str(grading / "checked")
-    for role in ("release", "autograded", "feedback"):
-        config.CourseDirectory[f"{role}_directory"] = str(grading / role)
+    config.CourseDirectory.db_url = f"sqlite:///{gradebook}"
+    for role, folder in folders.items():
+        config.CourseDirectory[f"{role}_directory"] = str(folder)
     config.Execute.timeout = cell_timeout
     config.Execute.extra_arguments = ["--HistoryManager.hist_file=:memory:", "--log-level=ERROR"]
     return NbGraderAPI(CourseDirectory(config=config), config=config)
 
 
-def _failure(result: dict) -> str | None:
+def why_not(result: dict) -> str | None:
     """Why a call of nbgrader failed, in one line; None where it did not."""
     if result["success"]:
         return None
@@ -411,7 +411,7 @@ def deadline(seconds: float) -> Iterator[threading.Event]:
 
 
 @contextlib.contextmanager
-def _environment() -> Iterator[None]:
+def for_nbgrader() -> Iterator[None]:
     """What nbgrader needs: for its children this course, and alembic, which it starts by its bare name; and some quiet."""
     before = dict(os.environ)
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
