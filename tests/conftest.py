@@ -18,12 +18,12 @@ LONGEST = ("test_browser.py", "test_exercises.py", "test_lectures.py", "test_com
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Keep together, on one worker, what shares work: a lecture in the browser, an exercise, the mistakes of a task."""
+    """Keep together, on one worker, what shares work: a lecture in the browser, an exercise, the mistakes of a task, an explorer."""
 
     def together(item) -> str:
         name = item.path.name
         shared = getattr(item, "callspec", None) and item.callspec.params
-        for kind in ("lecture", "exercise", "task") if shared else ():
+        for kind in ("lecture", "exercise", "task", "made") if shared else ():
             if kind in shared:
                 return f"{name}:{getattr(shared[kind], 'name', shared[kind])}"
         return ""
