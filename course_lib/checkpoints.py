@@ -6,13 +6,16 @@ plain tensors, such as the course of a training run.
 """
 
 import difflib
+import errno
 import hashlib
 import importlib
 import json
 import os
 import re
+import tempfile
 from pathlib import Path
 
+import numpy as np
 import safetensors
 import torch
 from safetensors.torch import load as read_safetensors
@@ -122,10 +125,37 @@ def save(name: str, model: nn.Module | dict[str, Tensor], entry: dict, *, half: 
         "bytes": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
-    # the weights first: a record never names a file that is not there
+    try:
+        text = json.dumps(plain(entry), indent=1, ensure_ascii=False)
+    except TypeError as error:
+        raise ValueError(f"the record of {name} holds what JSON cannot: {error}") from None
+    # both are made before either is written; the weights come first: a record never names a file that is not there
     write_atomically(folder / f"{name}.safetensors", content)
-    write_atomically(folder / f"{name}.json", (json.dumps(entry, indent=1, ensure_ascii=False) + "\n").encode())
-    return entry
+    write_atomically(folder / f"{name}.json", (text + "\n").encode())
+    return json.loads(text)
+
+
+def plain(value):
+    """NumPy's numbers and arrays and single tensors as Python's own, inside lists, tuples and dicts too: what JSON and `torch.load` take."""
+    if isinstance(value, dict):
+        return {key: plain(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value] if isinstance(value, list) else tuple(map(plain, value))
+    if isinstance(value, np.generic | np.ndarray) or isinstance(value, Tensor) and value.ndim == 0:
+        return value.tolist()
+    return value
+
+
+def writable(path: Path) -> None:
+    """Make the folder of `path` and try to write there, so that nobody finds out after an hour. ValueError when it cannot be."""
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written ({error.strerror}); choose another place") from None
 
 
 def write_atomically(path: Path, content: bytes | memoryview) -> None:

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .checkpoints import plain
+
 
 def keeps_config(init: Callable) -> Callable:
     """An `__init__` that keeps its arguments, defaults included, as `model.config`: `type(model)(**model.config)` builds the model again.
@@ -23,7 +25,7 @@ def keeps_config(init: Callable) -> Callable:
         given = signature.bind(self, *args, **kwargs)
         given.apply_defaults()
         _, *named = given.arguments.items()
-        self.config = {name: list(value) if isinstance(value, tuple | list) else value for name, value in named}
+        self.config = {name: plain(list(value) if isinstance(value, tuple | list) else value) for name, value in named}
 
     return init_and_keep
 

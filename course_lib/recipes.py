@@ -114,7 +114,7 @@ def train(
 
     Raises:
         KeyError: there is no such recipe
-        ValueError: there is no such preset or device
+        ValueError: there is no such preset or device; the folder cannot be written, or holds the state of a run with another seed or length
         InterruptedError: Ctrl-C ended training; the state is kept
     """
     recipe = find(name)
@@ -124,6 +124,16 @@ def train(
         raise ValueError(f"unknown preset {preset!r}; choose one of {', '.join(recipe.budgets)}")
     budget = recipe.budgets[preset]
     steps = steps or budget.steps
+    state = folder / f"{name}.state"
+    checkpoints.writable(folder / f"{name}.json")
+    if state.exists():
+        old = training.load_state(state)
+        theirs, ours = (old.get("seed", seed), old.get("steps", steps)), (seed, steps)
+        if theirs != ours:
+            raise ValueError(
+                f"{state} is of a run with seed {theirs[0]} and {theirs[1]} steps, not seed {ours[0]} and {ours[1]}: "
+                f"finish that one, choose another folder with --out, or delete the file"
+            )
     entry = {
         "data": "",
         "seed": seed,
@@ -152,7 +162,6 @@ def train(
     options = dict(recipe.fit)
     if "optimisers" in options:
         options["optimisers"] = options["optimisers"](model.to(place))
-    state = folder / f"{name}.state"
     run = training.fit(
         model,
         tensors,

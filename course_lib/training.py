@@ -6,10 +6,14 @@
 import copy
 import io
 import math
+import operator
 import random
+import signal
+import threading
 import time
+import zipfile
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +26,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 from tqdm.auto import tqdm
 
-from .checkpoints import write_atomically
+from .checkpoints import plain, writable, write_atomically
 
 SMALL = 2e9  # floating-point operations of a step: below it, threads wait for each other longer than they save
 
@@ -119,10 +123,13 @@ class Run:
         flops: of a step, counted in the first one on a CPU
     """
 
-    def __init__(self, model: nn.Module, optimisers: dict, accelerator: Accelerator, steps: int, clip: float | None, ema: float | None):
-        self.model, self.optimisers, self.accelerator, self.steps, self.clip = model, optimisers, accelerator, steps, clip
+    def __init__(
+        self, model: nn.Module, optimisers: dict, accelerator: Accelerator, steps: int, clip: float | None, ema: float | None, seed: int = 0
+    ):
+        self.model, self.optimisers, self.accelerator, self.steps, self.clip, self.seed = model, optimisers, accelerator, steps, clip, seed
         self.base_lr = {name: [g["lr"] for g in o.param_groups] for name, o in optimisers.items()}
-        self.average = EMA(model, ema) if ema else None
+        self.average = EMA(model, ema) if ema is not None else None
+        self.at_step_boundary()
         self.step, self.seconds, self.interrupted, self.history, self.flops = 0, 0.0, False, [], None
 
     @property
@@ -132,6 +139,11 @@ class Run:
     @property
     def progress(self) -> float:
         return self.step / self.steps
+
+    def at_step_boundary(self) -> None:
+        """Remember the random state between two steps. A state kept later in the step must hold this one: its noise will be drawn again."""
+        self.moved = False  # no optimiser has in this step
+        self.rng = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
 
     def update(self, loss: Tensor, name: str = "model") -> None:
         """Backward, clip and step the optimiser called `name`. Gradients of its own parameters only are used and cleared."""
@@ -147,6 +159,7 @@ class Run:
             average_gradients(parameters, self.accelerator.num_processes)
             if self.clip:
                 self.accelerator.clip_grad_norm_(parameters, self.clip)
+        self.moved = True
         optimiser.step()
         optimiser.zero_grad()
         torch.clear_autocast_cache()  # 16-bit copies of the weights as they were: the other player would still meet them in this step
@@ -166,20 +179,27 @@ class Run:
             "ema": {"weights": self.ema.state_dict(), "updates": self.average.updates} if self.average else None,
             "optimisers": {name: o.state_dict() for name, o in self.optimisers.items()},
             "step": self.step,
+            "steps": self.steps,
             "seconds": self.seconds,
             "history": self.history,
             "flops": self.flops,
-            "config": dict(getattr(self.model, "config", {})),
-            "rng": {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []},
+            "config": plain(dict(getattr(self.model, "config", {}))),
+            "seed": self.seed,
+            "rng": self.rng,
         }
 
     def load_state_dict(self, state: dict) -> None:
-        if state["config"] != dict(getattr(self.model, "config", {})):
-            raise ValueError(f"the checkpoint holds a model with config {state['config']}, this one has {self.model.config}")
+        config = plain(dict(getattr(self.model, "config", {})))
+        if state["config"] != config:
+            raise ValueError(f"the checkpoint holds a model with config {state['config']}, this one has {config}")
+        if state.get("seed", self.seed) != self.seed:
+            raise ValueError(f"the checkpoint is of a run with seed={state['seed']}, not {self.seed}: give that seed, or another file")
         self.model.load_state_dict(state["model"])
         if self.average and state["ema"]:
             self.ema.load_state_dict(state["ema"]["weights"])
             self.average.updates = state["ema"]["updates"]
+        elif self.average:  # until now nothing was averaged: begin with the weights as they are
+            self.average = EMA(self.model, self.average.decay)
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
         self.step, self.seconds, self.history, self.flops = state["step"], state["seconds"], state["history"], state.get("flops")
@@ -197,6 +217,52 @@ def average_gradients(parameters: list[nn.Parameter], processes: int) -> None:
     dist.all_reduce(flat)
     for p, mean in zip(parameters, flat.div_(processes).split([p.numel() for p in parameters]), strict=True):
         p.grad.copy_(mean.view_as(p.grad))
+
+
+def examples(data) -> tuple[Tensor, ...]:
+    """The tensors to train on, of one length and without NaN; ValueError with what to give instead."""
+    tensors = tuple(torch.as_tensor(part) if isinstance(part, np.ndarray) else part for part in (data if isinstance(data, tuple) else (data,)))
+    if odd := [part for part in tensors if not isinstance(part, Tensor) or part.ndim == 0]:
+        raise ValueError(
+            f"data must be a tensor or a tuple of tensors, one entry for each example, not {type(odd[0]).__name__}; of a data set give its "
+            f"tensors, such as `data.images()` or `(data.images(), data.y)`; from a loader, join its batches with torch.cat"
+        )
+    if len({len(t) for t in tensors}) != 1 or len(tensors[0]) == 0:
+        raise ValueError(f"data must be non-empty tensors of one length, got lengths {[len(t) for t in tensors]}")
+    for t in tensors:
+        if t.is_floating_point() and not (good := t.flatten(1).isfinite().all(1) if t.ndim > 1 else t.isfinite()).all():
+            raise ValueError(f"data hold NaN or infinity in {(~good).sum()} of {len(t)} examples, the first is number {int((~good).nonzero()[0])}")
+    return tensors
+
+
+def whole_number(name: str, value, least: int) -> int:
+    """`value` as an int; ValueError where it is none, or too small."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < least:
+        raise ValueError(f"{name} must be a whole number, at least {least}, got {value!r}")
+    return number
+
+
+@contextmanager
+def stop_between_steps():
+    """Ctrl-C waits for the end of the step, so that what is kept is whole; the second one does not wait. Yields `pressed() -> bool`."""
+    before, count = signal.getsignal(signal.SIGINT), []
+
+    def note(number, frame):
+        signal.signal(signal.SIGINT, before)
+        count.append(number)
+
+    listens = threading.current_thread() is threading.main_thread() and callable(before)  # Python allows no other thread to
+    if listens:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(count)
+    finally:
+        if listens:
+            signal.signal(signal.SIGINT, before)
 
 
 def minimise_loss(run: Run, batch) -> dict[str, Tensor]:
@@ -234,36 +300,51 @@ def fit(
     """Train `model` on `data` for `steps` optimiser steps.
 
     Args:
-        data: one tensor, or a tuple of tensors of equal length; kept whole on the device and indexed there
-        step: `step(run, batch)` calls `run.update(loss)` and returns a dict of scalars to log; by default `model.loss` is minimised
+        data: one tensor or array, or a tuple of them of equal length, without NaN; kept whole on the device and indexed there
+        step: `step(run, batch)` calls `run.update(loss)` and may return a dict of scalars to log; by default `model.loss` is minimised
         prepare: `prepare(batch)`, run on the device before the step: scaling, binarisation, noise
         optimisers: name → optimiser; AdamW on all parameters, called "model", when left out. A GAN gives two, and calls
             `run.update(loss, name)`
         schedule, warmup: see `learning_rate`
-        clip: the largest gradient norm;  accumulate: batches for one step
+        clip: the largest gradient norm, above 0;  accumulate: batches for one step
         ema: decay of the averaged weights, `run.ema`
         precision: "no", "bf16" or "fp16"
-        checkpoint: a file written atomically every `checkpoint_every` steps and at the end; when it exists, training goes on from it
+        checkpoint: a file written atomically every `checkpoint_every` steps and at the end; when it exists, training goes on from it,
+            with the same seed; `steps` may have grown, and averaged weights that it lacks begin with its weights
         watch: called with the run at every log, for example `plotting.LossPlot()`
 
-    Ctrl-C or the stop button ends training and keeps what was learned. Several processes (`accelerate launch`, `notebook_launcher`)
+    Ctrl-C or the stop button ends training after the step that runs, and keeps what was learned. Several processes (`accelerate launch`, `notebook_launcher`)
     each take their own share of every batch; `batch_size` is the size of the whole batch. On a CPU the first step counts its work, and a
     small model trains on one thread: it is hardly slower, and a busy neighbour costs it less.
 
     Raises:
         TrainingDiverged: a loss became NaN or infinite
-        ValueError: an argument is out of range, or the checkpoint is of another model
+        ValueError: an argument is out of range, nothing of the model can be trained, the checkpoint is of another model or run, or its
+            file cannot be written
     """
-    tensors = data if isinstance(data, tuple) else (data,)
-    if steps < 1 or batch_size < 1:
-        raise ValueError(f"steps and batch_size must be at least 1, got {steps} and {batch_size}")
-    if len({len(t) for t in tensors}) != 1 or len(tensors[0]) == 0:
-        raise ValueError(f"data must be non-empty tensors of one length, got lengths {[len(t) for t in tensors]}")
+    tensors = examples(data)
+    steps, batch_size, accumulate, log_every, checkpoint_every = (
+        whole_number(name, value, least=1)
+        for name, value in {
+            "steps": steps,
+            "batch_size": batch_size,
+            "accumulate": accumulate,
+            "log_every": log_every,
+            "checkpoint_every": checkpoint_every,
+        }.items()
+    )
+    warmup, seed = whole_number("warmup", warmup, least=0), whole_number("seed", seed, least=0)
+    for name, value in {"lr": lr, "weight_decay": weight_decay, "clip": math.inf if clip is None else clip}.items():
+        if not value >= 0 or name == "clip" and value == 0:
+            raise ValueError(f"{name} must be {'above 0, or None' if name == 'clip' else 'at least 0'}, got {value}")
+    learning_rate(0, steps, schedule)  # refuses a schedule that it does not know
+    if checkpoint:
+        writable(Path(checkpoint))
     # accelerate keeps the precision of the first run for the whole process: without this a notebook could not try two
     AcceleratorState._reset_state(reset_partial_state=PartialState().num_processes == 1)
     accelerator = Accelerator(mixed_precision=precision, gradient_accumulation_steps=accumulate, cpu=str(device) == "cpu")
     # a device that was asked for by name wins over accelerate's choice, except that each of several processes has its own
-    place = accelerator.device if device is None or accelerator.num_processes > 1 else torch.device(device)
+    place = accelerator.device if device is None or accelerator.num_processes > 1 else device_called(str(device))
     workers, rank = accelerator.num_processes, accelerator.process_index
     if batch_size % workers:
         raise ValueError(f"batch_size {batch_size} must be a multiple of the {workers} processes")
@@ -279,15 +360,20 @@ def fit(
     if optimisers is None:
         optimisers = {"model": torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=place.type in ("cpu", "cuda"))}
     optimisers = {name: accelerator.prepare(o) for name, o in optimisers.items()}
-    run = Run(model, optimisers, accelerator, steps, clip, ema)
+    if not all(any(p.requires_grad for group in o.param_groups for p in group["params"]) for o in optimisers.values()):
+        raise ValueError("nothing here can be trained: shipped models are frozen; call model.requires_grad_(True) first")
+    run = Run(model, optimisers, accelerator, steps, clip, ema, seed)
     if checkpoint and Path(checkpoint).exists():
         run.load_state_dict(load_state(checkpoint))
     batches = epochs(tensors, batch_size, seed, skip=run.step * accumulate)
     bar = tqdm(total=steps, initial=run.step, unit="step", disable=not progress or not accelerator.is_main_process, mininterval=0.5)
     started = time.perf_counter() - run.seconds
     threads, counting = torch.get_num_threads(), place.type == "cpu"
+    listening = ExitStack()
+    pressed = listening.enter_context(stop_between_steps())
     try:
         while run.step < steps:
+            run.at_step_boundary()
             if counting:
                 torch.set_num_threads(threads if run.flops and run.flops >= SMALL else 1)
                 counting = run.flops is None
@@ -298,14 +384,15 @@ def fit(
                 batch = tuple(t[rank::workers] for t in next(batches))
                 batch = batch if isinstance(data, tuple) else batch[0]
                 with accelerator.accumulate(model), accelerator.autocast(), Work() if counting else nullcontext() as work:
-                    logged = step(run, prepare(batch) if prepare else batch)
+                    logged = step(run, prepare(batch) if prepare else batch) or {}
                 run.flops = work.flops if counting else run.flops
             if run.average:
                 run.average.update()
             run.step += 1
+            run.at_step_boundary()
             run.seconds = time.perf_counter() - started
             if run.step % log_every == 0 or run.step == steps:
-                values = {k: v.item() if isinstance(v, Tensor) else float(v) for k, v in logged.items()}
+                values = {k: float(v) for k, v in logged.items()}
                 if not all(map(math.isfinite, values.values())):
                     raise TrainingDiverged(run._diagnosis(values))
                 run.history.append({"step": run.step, "seconds": round(run.seconds, 3), **values})
@@ -315,13 +402,17 @@ def fit(
             bar.update()
             if checkpoint and accelerator.is_main_process and (run.step % checkpoint_every == 0 or run.step == steps):
                 save_state(checkpoint, run.state_dict())
+            if pressed():
+                raise KeyboardInterrupt
     except KeyboardInterrupt:
         run.interrupted = True
-        if checkpoint and accelerator.is_main_process:
+        # of two players one may have moved already: then the last whole state stays as it is, and the steps since then are taken again
+        if checkpoint and accelerator.is_main_process and not run.moved:
             save_state(checkpoint, run.state_dict())
         bar.write(f"stopped at step {run.step} of {steps}; the model keeps what it has learned")
     finally:
         torch.set_num_threads(threads)
+        listening.close()
         bar.close()
     model.eval()
     return run
@@ -358,7 +449,14 @@ def load_state(path: str | Path) -> dict:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         state["model"], state["step"]
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror})") from None
     except Exception as error:
+        if zipfile.is_zipfile(path):  # its end is there, so nothing was cut off
+            raise ValueError(
+                f"{path} is an intact file, but no training state that can be read safely: other objects than tensors and plain numbers "
+                f"are in it. Give another file for this run"
+            ) from None
         raise ValueError(
             f"{path} is not a whole training checkpoint ({type(error).__name__}); delete it to start again from step 0"
         ) from None
