@@ -136,7 +136,7 @@ def save(name: str, model: nn.Module | dict[str, Tensor], entry: dict, *, half: 
 
 
 def plain(value):
-    """NumPy's numbers and arrays and single tensors as Python's own, inside lists, tuples and dicts too: what JSON and `torch.load` take."""
+    """NumPy's numbers and arrays and single tensors as Python's own, inside containers too: what JSON and `torch.load` take."""
     if isinstance(value, dict):
         return {key: plain(v) for key, v in value.items()}
     if isinstance(value, list | tuple):

@@ -159,7 +159,7 @@ class Run:
             average_gradients(parameters, self.accelerator.num_processes)
             if self.clip:
                 self.accelerator.clip_grad_norm_(parameters, self.clip)
-        self.moved = True
+        self.moved |= self.accelerator.sync_gradients
         optimiser.step()
         optimiser.zero_grad()
         torch.clear_autocast_cache()  # 16-bit copies of the weights as they were: the other player would still meet them in this step
@@ -221,7 +221,9 @@ def average_gradients(parameters: list[nn.Parameter], processes: int) -> None:
 
 def examples(data) -> tuple[Tensor, ...]:
     """The tensors to train on, of one length and without NaN; ValueError with what to give instead."""
-    tensors = tuple(torch.as_tensor(part) if isinstance(part, np.ndarray) else part for part in (data if isinstance(data, tuple) else (data,)))
+    tensors = tuple(
+        torch.as_tensor(part) if isinstance(part, np.ndarray) else part for part in (data if isinstance(data, tuple) else (data,))
+    )
     if odd := [part for part in tensors if not isinstance(part, Tensor) or part.ndim == 0]:
         raise ValueError(
             f"data must be a tensor or a tuple of tensors, one entry for each example, not {type(odd[0]).__name__}; of a data set give its "
@@ -231,7 +233,9 @@ def examples(data) -> tuple[Tensor, ...]:
         raise ValueError(f"data must be non-empty tensors of one length, got lengths {[len(t) for t in tensors]}")
     for t in tensors:
         if t.is_floating_point() and not (good := t.flatten(1).isfinite().all(1) if t.ndim > 1 else t.isfinite()).all():
-            raise ValueError(f"data hold NaN or infinity in {(~good).sum()} of {len(t)} examples, the first is number {int((~good).nonzero()[0])}")
+            raise ValueError(
+                f"data hold NaN or infinity in {(~good).sum()} of {len(t)} examples, the first is number {int((~good).nonzero()[0])}"
+            )
     return tensors
 
 
@@ -313,7 +317,8 @@ def fit(
             with the same seed; `steps` may have grown, and averaged weights that it lacks begin with its weights
         watch: called with the run at every log, for example `plotting.LossPlot()`
 
-    Ctrl-C or the stop button ends training after the step that runs, and keeps what was learned. Several processes (`accelerate launch`, `notebook_launcher`)
+    Ctrl-C or the stop button ends training after the step that runs, and keeps what was learned.
+    Several processes (`accelerate launch`, `notebook_launcher`)
     each take their own share of every batch; `batch_size` is the size of the whole batch. On a CPU the first step counts its work, and a
     small model trains on one thread: it is hardly slower, and a busy neighbour costs it less.
 
@@ -365,6 +370,8 @@ def fit(
     run = Run(model, optimisers, accelerator, steps, clip, ema, seed)
     if checkpoint and Path(checkpoint).exists():
         run.load_state_dict(load_state(checkpoint))
+    for optimiser in optimisers.values():
+        optimiser.zero_grad()  # what an interrupted run or a cell before has left there
     batches = epochs(tensors, batch_size, seed, skip=run.step * accumulate)
     bar = tqdm(total=steps, initial=run.step, unit="step", disable=not progress or not accelerator.is_main_process, mininterval=0.5)
     started = time.perf_counter() - run.seconds
@@ -392,7 +399,7 @@ def fit(
             run.at_step_boundary()
             run.seconds = time.perf_counter() - started
             if run.step % log_every == 0 or run.step == steps:
-                values = {k: float(v) for k, v in logged.items()}
+                values = {k: v.item() if isinstance(v, Tensor) else float(v) for k, v in logged.items()}
                 if not all(map(math.isfinite, values.values())):
                     raise TrainingDiverged(run._diagnosis(values))
                 run.history.append({"step": run.step, "seconds": round(run.seconds, 3), **values})
@@ -440,6 +447,15 @@ def save_state(path: str | Path, state: dict) -> None:
     write_atomically(path, content.getbuffer())
 
 
+def is_whole_archive(path: str | Path) -> bool:
+    """Whether what `torch.save` wrote is all there, whatever is in it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (zipfile.BadZipFile, OSError):
+        return False
+
+
 def load_state(path: str | Path) -> dict:
     """Read what `save_state` wrote.
 
@@ -449,10 +465,10 @@ def load_state(path: str | Path) -> dict:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         state["model"], state["step"]
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error.strerror})") from None
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror or error})") from None
     except Exception as error:
-        if zipfile.is_zipfile(path):  # its end is there, so nothing was cut off
+        if is_whole_archive(path):
             raise ValueError(
                 f"{path} is an intact file, but no training state that can be read safely: other objects than tensors and plain numbers "
                 f"are in it. Give another file for this run"

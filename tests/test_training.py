@@ -8,11 +8,13 @@ import sys
 import textwrap
 import time
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
-from course_lib import training
+from course_lib import datasets, training
 
 
 class Line(nn.Module):
@@ -214,7 +216,30 @@ def test_bf16_trains_too():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"steps": 0}, "steps and batch_size must be at least 1"),
+        ({"steps": 0}, "steps must be a whole number, at least 1, got 0"),
+        ({"steps": 2.5}, "steps must be a whole number, at least 1, got 2.5"),
+        ({"batch_size": 0}, "batch_size must be a whole number, at least 1, got 0"),
+        ({"accumulate": 0}, "accumulate must be a whole number, at least 1, got 0"),
+        ({"log_every": 0}, "log_every must be a whole number, at least 1, got 0"),
+        ({"checkpoint_every": -1}, "checkpoint_every must be a whole number, at least 1, got -1"),
+        ({"warmup": -1}, "warmup must be a whole number, at least 0, got -1"),
+        ({"seed": 0.5}, "seed must be a whole number, at least 0, got 0.5"),
+        ({"clip": -1.0}, "clip must be above 0, or None, got -1.0"),
+        ({"clip": 0.0}, "clip must be above 0, or None, got 0.0"),
+        ({"clip": math.nan}, "clip must be above 0, or None, got nan"),
+        ({"lr": -1e-3}, "lr must be at least 0, got -0.001"),
+        ({"lr": math.nan}, "lr must be at least 0, got nan"),
+        ({"weight_decay": -1.0}, "weight_decay must be at least 0, got -1.0"),
+        ({"device": "tpu"}, "unknown device 'tpu'; choose cpu, cuda or mps"),
+        ({"data": [torch.zeros(3, 3), torch.zeros(3)]}, r"tuple of tensors, one entry for each example, not list; of a data set give its"),
+        ({"data": torch.tensor(1.0)}, "one entry for each example"),
+        ({"data": DataLoader([1, 2, 3])}, "not DataLoader; .* from a loader, join its batches with torch.cat"),
+        ({"data": TensorDataset(torch.zeros(3, 3))}, "not TensorDataset"),
+        ({"data": datasets.load("digits8", "test")}, r"not Dataset; of a data set give its tensors, such as `data.images\(\)`"),
+        (
+            {"data": (torch.tensor([[0.0], [math.nan], [math.inf]]), torch.zeros(3))},
+            "NaN or infinity in 2 of 3 examples, the first is number 1",
+        ),
         ({"data": (torch.zeros(3, 3), torch.zeros(4))}, r"one length, got lengths \[3, 4\]"),
         ({"data": torch.zeros(0, 3)}, "non-empty"),
         ({"schedule": "cosin"}, "unknown schedule 'cosin'; choose one of constant, linear, cosine, exponential"),
@@ -226,6 +251,139 @@ def test_bad_input_gets_one_sentence(change, message):
     options = {"data": pairs(), "steps": 3, "batch_size": 2, **QUIET} | change
     with pytest.raises(ValueError, match=message):
         training.fit(Line(), options.pop("data"), **options)
+
+
+def test_whole_numbers_and_arrays_of_numpy_are_as_good_as_python_s():
+    x, y = (t.numpy() for t in pairs())
+    ours = training.fit(Line(), pairs(), steps=20, batch_size=8, seed=3, **QUIET)
+    numpys = training.fit(Line(), (x, y), steps=np.int64(20), batch_size=np.int32(8), seed=np.int64(3), lr=np.float32(1e-3), **QUIET)
+    assert torch.allclose(ours.model.w, numpys.model.w)
+    assert training.fit(Layer(), np.ones((40, 30), np.float32), steps=2, batch_size=8, **QUIET).step == 2
+
+
+def test_a_step_need_not_return_anything():
+    run = training.fit(Line(), pairs(), steps=10, batch_size=8, step=lambda run, xy: run.update(run.model.loss(*xy)), **QUIET)
+    assert [row.keys() for row in run.history] == [{"step", "seconds"}] and run.model.w.any()
+
+
+def test_a_frozen_model_says_how_it_can_be_trained():
+    model = Line().requires_grad_(False)
+    for optimisers in (None, {"model": torch.optim.SGD(model.parameters(), lr=0.1)}):
+        with pytest.raises(ValueError, match=r"shipped models are frozen; call model.requires_grad_\(True\) first"):
+            training.fit(model, pairs(), steps=2, optimisers=optimisers, **QUIET)
+    assert training.fit(model.requires_grad_(True), pairs(), steps=2, **QUIET).model.w.any()
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Interrupted, resumed, refused
+
+
+class Noisy(Line):
+    """Draws noise in its loss: a run that goes on must draw what the unbroken one draws. May be stopped inside its n-th call."""
+
+    def __init__(self, stop_at: int | None = None):
+        super().__init__()
+        self.calls, self.stop_at = 0, stop_at
+
+    def loss(self, x, y):
+        noise = torch.randn(len(y))
+        self.calls += 1
+        if self.calls == self.stop_at:
+            raise KeyboardInterrupt
+        return 0.5 * (x @ self.w - y - 0.1 * noise).square().mean()
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_ctrl_c_inside_a_forward_pass_loses_and_doubles_nothing(accumulate, tmp_path):
+    options = {"steps": 30, "batch_size": 8, "ema": 0.9, "accumulate": accumulate, **QUIET}
+    whole = training.fit(Noisy(), pairs(), **options)
+    broken = training.fit(Noisy(17), pairs(), checkpoint=tmp_path / "a.state", **options)
+    assert broken.interrupted
+    assert training.load_state(tmp_path / "a.state")["step"] == broken.step == 16 // accumulate
+    resumed = training.fit(Noisy(), pairs(), checkpoint=tmp_path / "a.state", **options)
+    assert torch.equal(whole.model.w, resumed.model.w) and torch.equal(whole.ema.w, resumed.ema.w)
+
+
+class Duel(nn.Module):
+    def __init__(self, stop_at: int | None = None):
+        super().__init__()
+        self.a, self.b = nn.Parameter(torch.tensor(1.0)), nn.Parameter(torch.tensor(-1.0))
+        self.calls, self.stop_at = 0, stop_at
+
+    def players(self):
+        return {name: torch.optim.Adam([getattr(self, name)], lr=0.1) for name in "ab"}
+
+
+def duel(run, x):
+    model = run.model
+    run.update((model.a * model.b + torch.randn(())) ** 2, "a")
+    model.calls += 1
+    if model.calls == model.stop_at:
+        raise KeyboardInterrupt
+    run.update((model.b - model.a + torch.randn(())) ** 2, "b")
+
+
+@pytest.mark.parametrize("every", [4, 500])
+def test_ctrl_c_between_two_players_moves_neither_twice(every, tmp_path):
+    options = {"steps": 20, "batch_size": 4, "step": duel, "checkpoint_every": every, **QUIET}
+    first, second, third = Duel(), Duel(11), Duel()
+    training.fit(first, torch.zeros(8, 1), optimisers=first.players(), **options)
+    stopped = training.fit(second, torch.zeros(8, 1), optimisers=second.players(), checkpoint=tmp_path / "a.state", **options)
+    assert stopped.interrupted and stopped.step == 10
+    assert (tmp_path / "a.state").exists() == (every == 4), "the last whole state stays"
+    training.fit(third, torch.zeros(8, 1), optimisers=third.players(), checkpoint=tmp_path / "a.state", **options)
+    assert torch.equal(first.a, third.a) and torch.equal(first.b, third.b)
+
+
+def test_the_stop_button_waits_for_the_end_of_a_step(tmp_path):
+    def step(run, batch):
+        if run.step == 5:
+            signal.raise_signal(signal.SIGINT)
+        return training.minimise_loss(run, batch)
+
+    options = {"steps": 12, "batch_size": 8, **QUIET}
+    before = signal.getsignal(signal.SIGINT)
+    whole = training.fit(Noisy(), pairs(), **options)
+    broken = training.fit(Noisy(), pairs(), step=step, checkpoint=tmp_path / "a.state", **options)
+    assert broken.interrupted and broken.step == 6
+    assert signal.getsignal(signal.SIGINT) is before
+    assert torch.equal(whole.model.w, training.fit(Noisy(), pairs(), checkpoint=tmp_path / "a.state", **options).model.w)
+
+
+def test_an_average_that_begins_late_begins_with_the_weights_as_they_are(tmp_path):
+    path = tmp_path / "a.state"
+    start = training.fit(Line(), pairs(), steps=10, batch_size=8, lr=0.1, checkpoint=path, **QUIET).model.w.detach().clone()
+    run = training.fit(Line(), pairs(), steps=11, batch_size=8, lr=0.1, checkpoint=path, ema=0.999, **QUIET)
+    assert torch.allclose(run.ema.w, start + (1 - 2 / 11) * (run.model.w.detach() - start), atol=1e-6)
+
+
+def test_a_state_of_another_seed_is_refused(tmp_path):
+    training.fit(Line(), pairs(), steps=4, batch_size=8, seed=1, checkpoint=tmp_path / "a.state", **QUIET)
+    with pytest.raises(ValueError, match="of a run with seed=1, not 2: give that seed, or another file"):
+        training.fit(Line(), pairs(), steps=8, batch_size=8, seed=2, checkpoint=tmp_path / "a.state", **QUIET)
+
+
+def test_numpy_in_a_config_does_not_spoil_the_state(tmp_path):
+    model = Line()
+    model.config = {"dims": np.int64(3), "scale": np.float32(0.5), "shape": (np.int64(1), 2)}
+    training.fit(model, pairs(), steps=4, batch_size=8, checkpoint=tmp_path / "a.state", **QUIET)
+    assert training.load_state(tmp_path / "a.state")["config"] == {"dims": 3, "scale": 0.5, "shape": (1, 2)}
+    assert training.fit(model, pairs(), steps=6, batch_size=8, checkpoint=tmp_path / "a.state", **QUIET).step == 6
+
+
+def test_an_intact_file_is_not_called_damaged(tmp_path):
+    torch.save({"model": Line(), "step": 3}, tmp_path / "a.state")
+    with pytest.raises(ValueError, match="a.state is an intact file, but no training state") as caught:
+        training.load_state(tmp_path / "a.state")
+    assert "delete" not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["file/a.state", "folder"])
+def test_a_place_that_cannot_be_written_is_found_before_the_first_step(place, tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ValueError, match="cannot be written .*; choose another place"):
+        training.fit(Line(), pairs(), steps=4, step=lambda run, batch: pytest.fail("trained"), checkpoint=tmp_path / place, **QUIET)
 
 
 def two_processes(path):
