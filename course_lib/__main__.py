@@ -3,11 +3,16 @@
 import importlib.metadata
 import os
 import platform
+import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
+try:
+    import typer
+except ImportError:  # `doctor` cannot say it: it is a command of typer's
+    raise SystemExit("course_lib: typer is missing, on which the command line stands: pip install typer") from None
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Train, evaluate, grade, and check this machine."
@@ -89,10 +94,6 @@ def grade(
 @app.command()
 def doctor():
     """Say what this machine has, what is missing, and the one thing to do about it."""
-    import torch
-
-    from course_lib import checkpoints, datasets
-
     problems = []
 
     def line(good: bool, what: str, cure: str = "") -> None:
@@ -100,29 +101,53 @@ def doctor():
         if not good:
             problems.append(cure)
 
-    line(True, f"Python {platform.python_version()}, torch {torch.__version__}, {os.cpu_count()} processor cores")
-    if torch.cuda.is_available():
-        free, total = torch.cuda.mem_get_info()
-        line(True, f"GPU: {torch.cuda.get_device_name()}, {free / 2**30:.0f} of {total / 2**30:.0f} GiB free")
-    elif torch.backends.mps.is_available():
-        line(True, "GPU: Apple MPS")
-    else:
-        print("· no GPU: every lecture runs on the CPU; `gpu` presets need Colab (Runtime > Change runtime type > T4 GPU)")
-    for package in ("ipywidgets", "matplotlib", "accelerate", "safetensors", "mlxtend"):
+    def working(what: str, look) -> None:
+        """Whether a part of the course works; where it does not, why, in one line."""
+        try:
+            look()
+        except Exception as error:  # whatever is missing or broken: this command names it and goes on
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            missing = isinstance(error, ModuleNotFoundError) and error.name
+            line(False, f"{what}: {reason}", f"pip install {missing}" if missing else "install the course again: pip install -e .")
+
+    line(True, f"Python {platform.python_version()}, {os.cpu_count()} processor cores")
+    for package in needed():
         try:
             line(True, f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
             line(False, f"{package} is missing", f"pip install {package}")
-    damaged = []
-    for name in checkpoints.names():
-        try:
-            checkpoints.tensors(name)
-        except ValueError:
-            damaged.append(name)
-    state = f"damaged: {', '.join(damaged)}" if damaged else "all whole"
-    line(not damaged, f"weights: {len(checkpoints.names())} shipped checkpoints, {state}",
-         "git checkout -- course_lib/weights")  # fmt: skip
-    line(True, f"mnist_small: {len(datasets.load('mnist_small', 'all')):,} digits, no download needed")
+
+    def graphics() -> None:
+        import torch
+
+        if torch.cuda.is_available():
+            free, total = torch.cuda.mem_get_info()
+            line(True, f"GPU: {torch.cuda.get_device_name()}, {free / 2**30:.0f} of {total / 2**30:.0f} GiB free")
+        elif torch.backends.mps.is_available():
+            line(True, "GPU: Apple MPS")
+        else:
+            print("· no GPU: every lecture runs on the CPU; `gpu` presets need Colab (Runtime > Change runtime type > T4 GPU)")
+
+    def weights() -> None:
+        from course_lib import checkpoints
+
+        damaged = []
+        for name in checkpoints.names():
+            try:
+                checkpoints.tensors(name)
+            except ValueError:
+                damaged.append(name)
+        state = f"damaged: {', '.join(damaged)}" if damaged else "all whole"
+        line(not damaged, f"weights: {len(checkpoints.names())} shipped checkpoints, {state}", "git checkout -- course_lib/weights")
+
+    def digits() -> None:
+        from course_lib import datasets
+
+        line(True, f"mnist_small: {len(datasets.load('mnist_small', 'all')):,} digits, no download needed")
+
+    working("graphics card", graphics)
+    working("weights", weights)
+    working("mnist_small", digits)
     folder = os.environ.get("COURSE_DATA_DIR")
     if folder:
         line(Path(folder).is_dir(), f"COURSE_DATA_DIR is {folder}" + ("" if Path(folder).is_dir() else ", which does not exist"),
@@ -134,12 +159,34 @@ def doctor():
     print("Next: " + (problems[0] if problems else "nothing is missing. Open notebooks/ and begin."))
 
 
+def needed() -> list[str]:
+    """The packages that the course depends on, without its extras."""
+    try:
+        found = importlib.metadata.requires("deep-generative-course") or []
+    except importlib.metadata.PackageNotFoundError:  # run from a checkout that was never installed
+        found = ["torch", "numpy", "matplotlib", "ipywidgets", "accelerate", "safetensors", "mlxtend"]
+    return [re.match(r"[\w.-]+", requirement)[0] for requirement in found if "extra ==" not in requirement]
+
+
 def main() -> None:
-    """Run the command line; a known mistake ends in one sentence instead of a traceback."""
+    """Run the command line; a known mistake, or what the machine refuses, ends in one sentence instead of a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that has no ✓ shows a question mark
     try:
         app()
-    except (KeyError, ValueError, ConnectionError, FileNotFoundError, FloatingPointError, InterruptedError) as error:
-        raise SystemExit(f"course_lib: {error.args[0] if error.args else error}") from None
+    except BrokenPipeError:  # `… | head` has read enough; what is left must not be written when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None
+    except (KeyError, ValueError, ConnectionError, FloatingPointError, InterruptedError, OSError) as error:
+        raise SystemExit(f"course_lib: {sentence(error)}") from None
+
+
+def sentence(error: Exception) -> str:
+    """What went wrong, as one sentence."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error.args[0] if error.args else error)
 
 
 if __name__ == "__main__":

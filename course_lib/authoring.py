@@ -69,7 +69,7 @@ app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True, pret
 
 def repository() -> str:
     """The course's address, from [project.urls] in pyproject.toml."""
-    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
 
 
 def sources(slugs: list[str] | None = None) -> list[Path]:

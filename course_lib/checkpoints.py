@@ -42,7 +42,7 @@ def record(name: str) -> dict:
         raise KeyError(
             f"no checkpoint {name!r}; " + (f"did you mean {' or '.join(near)}? " if near else "") + f"There are: {', '.join(names())}"
         )
-    return json.loads(path.read_text())
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def tensors(name: str) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ import json
 import pickle
 import re
 
+import numpy as np
 import pytest
 import torch
 
@@ -113,6 +114,18 @@ def test_a_failed_write_leaves_the_old_file(folder, monkeypatch):
         checkpoints.save("toy_vae_b4", {"x": torch.zeros(9)}, {})
     assert (folder / "toy_vae_b4.safetensors").read_bytes() == old
     assert not list(folder.glob("*.partial"))
+
+
+def test_a_record_that_cannot_be_written_leaves_the_old_pair_whole(folder):
+    old = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(ValueError, match="the record of toy_vae_b4 holds what JSON cannot"):
+        checkpoints.save("toy_vae_b4", {"x": torch.zeros(9)}, {"numbers": {"fid": object()}})
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == old
+
+
+def test_numbers_of_numpy_are_written_as_numbers(folder):
+    entry = checkpoints.save("new", {"x": torch.zeros(2)}, {"numbers": {"a": np.float32(0.5), "b": [np.int64(3)], "c": torch.tensor(1.5)}})
+    assert entry["numbers"] == checkpoints.record("new")["numbers"] == {"a": 0.5, "b": [3], "c": 1.5}
 
 
 # --- what is shipped

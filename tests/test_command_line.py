@@ -1,12 +1,15 @@
 """`python -m course_lib`: train, evaluate, doctor."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
 from typer.testing import CliRunner
 
-from course_lib import checkpoints, datasets, recipes
+from course_lib import checkpoints, datasets, recipes, training
 from course_lib.__main__ import app, main
 from course_lib.autoencoders import Autoencoder
 
@@ -77,6 +80,70 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, small_mnist, monkeypatch):
     monkeypatch.setattr("sys.argv", ["course_lib", *words])
     with pytest.raises(SystemExit, match="stopped at step 0; the same command goes on from there"):
         main()
+
+
+@pytest.mark.parametrize("other", [{"seed": 7}, {"steps": 5}])
+def test_the_state_of_another_run_is_not_continued(other, tmp_path, small_mnist):
+    training.fit(
+        recipes.find("ae_mnist_d2").build(),
+        datasets.load("mnist_small", "train").images()[:64],
+        **{"steps": 4, "batch_size": 8, "checkpoint": tmp_path / "ae_mnist_d2.state", "progress": False},
+    )
+    with pytest.raises(ValueError, match="is of a run with seed 0 and 4 steps, not seed .* and .*choose another folder with --out"):
+        recipes.train("ae_mnist_d2", "cpu", folder=tmp_path, **TINY | other)
+    assert (tmp_path / "ae_mnist_d2.state").exists()
+
+
+def command(*words, code="", **environment):
+    """`python -m course_lib WORDS` in a process of its own, after a line of code."""
+    program = f"import sys; sys.argv = ['course_lib', *{words!r}]; {code}\nfrom course_lib.__main__ import main\nmain()"
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, env=os.environ | environment, timeout=120)
+
+
+@pytest.mark.parametrize("package", ["accelerate", "torch", "mlxtend", "safetensors"])
+def test_doctor_works_where_a_package_is_missing(package):
+    done = command("doctor", code=f"sys.modules[{package!r}] = None")
+    text = done.stdout.decode()
+    assert done.returncode == 0 and not done.stderr, done.stderr.decode()
+    assert "✗ " in text or package == "accelerate"  # which nothing here needs
+    assert "Next:" in text and "Traceback" not in text
+
+
+def test_without_typer_the_command_line_says_so():
+    done = command("doctor", code="sys.modules['typer'] = None")
+    assert done.returncode == 1 and done.stderr.decode().strip().endswith("pip install typer") and b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("environment", [{"PYTHONIOENCODING": "cp1252"}, {"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
+def test_every_terminal_can_show_it(environment):
+    done = command("doctor", **environment)
+    assert done.returncode == 0 and b"Traceback" not in done.stderr and b"Next:" in done.stdout
+
+
+def test_the_reader_of_a_pipe_may_leave_early():
+    shell = f"{sys.executable} -u -m course_lib doctor | head -n 1"
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, timeout=120)
+    assert done.stdout.count(b"\n") == 1 and not done.stderr, done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Permission denied", "runs/vae.state"), "course_lib: runs/vae.state: Permission denied"),
+        (OSError(28, "No space left on device"), "course_lib: No space left on device"),
+        (FileNotFoundError(2, "No such file or directory", "x.json"), "course_lib: x.json: No such file or directory"),
+        (KeyError("no recipe 'x'"), "course_lib: no recipe 'x'"),
+    ],
+)
+def test_what_the_machine_refuses_ends_in_one_sentence(error, said, monkeypatch):
+    def refuse(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(recipes, "train", refuse)
+    monkeypatch.setattr("sys.argv", ["course_lib", "train", "vae"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert str(stop.value) == said
 
 
 def test_doctor_says_what_the_machine_has(monkeypatch, tmp_path):

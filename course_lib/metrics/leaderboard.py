@@ -174,7 +174,7 @@ def row_of(name: str, test: tuple[Tensor, Tensor], train: Tensor, folder: Path, 
 
 def read(path: Path = SHIPPED) -> dict:
     """What was measured: data, samples, device, the floor, and rows; no rows where nothing was measured yet."""
-    return json.loads(Path(path).read_text()) if Path(path).exists() else {"rows": []}
+    return json.loads(Path(path).read_text(encoding="utf-8")) if Path(path).exists() else {"rows": []}
 
 
 def measure(
