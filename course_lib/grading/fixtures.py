@@ -158,17 +158,17 @@ class Denoiser(nn.Module):
         self.time = nn.Parameter((grid(dims) * 2 + phase).cos())
         self.labels = nn.Parameter((grid(labels, dims) * 5 + phase).sin()) if labels else None
 
-    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
-        if x.shape[1:] != self.shape:
-            raise TypeError(f"x_t should have shape (batch, {', '.join(map(str, self.shape))}), not {tuple(x.shape)}")
-        one_each(t, x, "t")
-        h = x.flatten(1).to(self.mix) @ self.mix + t.reshape(-1, 1).to(self.mix) * self.time
+    def forward(self, x_t: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+        if x_t.shape[1:] != self.shape:
+            raise TypeError(f"x_t should have shape (batch, {', '.join(map(str, self.shape))}), not {tuple(x_t.shape)}")
+        one_each(t, x_t, "t")
+        h = x_t.flatten(1).to(self.mix) @ self.mix + t.reshape(-1, 1).to(self.mix) * self.time
         if self.labels is not None:
-            one_each(y, x, "the labels")
+            one_each(y, x_t, "the labels")
             if y.is_floating_point():
                 raise TypeError("labels should be whole numbers")
             h = h + (y.reshape(-1, 1) == torch.arange(len(self.labels))).to(self.mix) @ self.labels
-        return torch.tanh(h).reshape(x.shape)
+        return torch.tanh(h).reshape(x_t.shape)
 
 
 class Draws(nn.Module):

@@ -228,7 +228,10 @@ class Task:
                 said = (
                     f"leaves gradients behind in {name}: `backward` adds to the `.grad` of every parameter, and its owner steps along them"
                 )
-                self._fail("side effect", f"your function {said}. `torch.autograd.grad` gives a gradient and touches nothing else.")
+                cure = (
+                    "A loss is only returned; and where a gradient is asked for, `torch.autograd.grad` gives it and touches nothing else."
+                )
+                self._fail("side effect", f"your function {said}. {cure}")
             before, after = given.state_dict(), value.state_dict()
             if value.training != given.training or not all(torch.equal(before[key].to(after[key]), after[key]) for key in before):
                 self._fail("in place", f"your function changes the network {name}. Leave it as it is.")
@@ -290,7 +293,13 @@ class Task:
         wanted = len(truth.values)
         if len(answer.values) != wanted:
             names = f" ({', '.join(self.results)})" if self.results else ""
-            self._fail("type", f"{wanted} result{'s' * (wanted > 1)}{names} asked for, yours returns {len(answer.values)}, in {where_}.")
+            how = (
+                " Write them behind the `return`, with commas."
+                if wanted > 1
+                else " A list or tuple counts as several: `torch.stack` joins them."
+            )
+            said = f"{wanted} result{'s' * (wanted > 1)}{names} asked for, yours returns {len(answer.values)}, in {where_}.{how}"
+            self._fail("type", said)
         for i, (given, asked) in enumerate(zip(answer.values, truth.values)):
             if self._same(given, asked):
                 continue

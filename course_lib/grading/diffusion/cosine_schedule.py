@@ -66,6 +66,10 @@ offset left out: the offset plays no part. It is there so that the first steps d
     (t + offset) / (1 + offset) -> t{| / (1 + offset)}
 sine: ᾱ rises from 0 to 1: this is the share of the noise. That of the data is asked for.
     ratio.clamp(min=least) -> {(1 - ratio).clamp|1 - ratio.clamp}(min=least)
+sine for cosine: a sine stands where the cosine belongs: f should fall as t grows.
+    torch.cos(angle) -> torch.sin(angle)
+multiplied by f(0): f(t) is multiplied by f(0) where it should be divided by it.
+    / f(0 * t) -> * f(0 * t)
 not held above least: at t = 1 ᾱ falls to 0, and a sampler that divides by its root gets ∞. Hold it at `least` or above.
     .clamp(min=least) -> {|; bar / (1 - bar) -> (bar / (1 - bar)).clamp(min=least)}
 SNR before the floor: ᾱ is right, but the SNR belongs to another ᾱ, the one before it was held above `least`.

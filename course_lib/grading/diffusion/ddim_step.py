@@ -62,6 +62,10 @@ old noise not reduced: right for η = 0. With fresh noise there is too much in a
     bar_s - v -> bar_s{| + v}
 root of the noise missing: the factor of the old noise lacks its root: this is a variance.
     (1 - bar_s - v).sqrt() -> 1 - bar_s - v {|; v.sqrt() * -> v *}
+½ outside the power: powers come before divisions: `a**1/2` is half of a. The root is `a**(1/2)`, or `a**0.5`.
+    bar_s.sqrt() * x -> bar_s**1/2 * x {|; - v).sqrt() -> - v)**1/2|; - v).sqrt() -> - v)**1/2 ; v.sqrt() * -> v**1/2 *}
+fresh noise taken away: the fresh noise is subtracted. For its distribution a sign is all one, but the check compares numbers: add it.
+    + v.sqrt() * fresh -> - v.sqrt() * fresh
 ᾱ for α: the factor of x is ᾱ. An amplitude is its root.
     bar_s.sqrt() * x -> bar_s * x {|; - v).sqrt() -> - v)|; - v).sqrt() -> - v) ; v.sqrt() * -> v *}
 variance of the step: v is the variance of all the noise between s and t. The factor (1 − ᾱ_s)/(1 − ᾱ_t) is missing: at s = 0 v must be 0.

@@ -46,6 +46,8 @@ clipped before dividing: √ᾱ x is clipped, before the division. It is x that 
 ᾱ for α: a factor is off: x_t holds √ᾱ of x and √(1 − ᾱ) of the noise. A root is missing, or stands over the wrong thing.
     (x_t - b * noise) / a -> (x_t - {b * noise) / a**2|b**2 * noise) / a|b**2 * noise) / a**2|(1 - a) * noise) / a}
     (alpha_bar), math.sqrt(1 - alpha_bar) -> (alpha_bar){, 1 - math.sqrt(alpha_bar)|, 1 - alpha_bar|**2, 1 - alpha_bar}
+½ outside the power: powers come before divisions: `a**1/2` is half of a. The root is `a**(1/2)`, or `a**0.5`.
+    math.sqrt(alpha_bar), math.sqrt(1 - alpha_bar) -> {alpha_bar**1/2, (1 - alpha_bar)**1/2|math.sqrt(alpha_bar), (1 - alpha_bar)**1/2}
 x_t clipped: x_t is clipped. It holds noise, and may lie anywhere; only x must stay in [−1, 1].
     (x_t - b * noise) -> (x_t.clip(-1, 1) - b * noise{|.clip(-1, 1)})
     (x_t - b * noise) -> (x_t.clip(-1, 1) - b * noise) ; {(x_t - a * x) -> (x_t.clip(-1, 1) - a * x)|x, left -> x, noise}

@@ -9,6 +9,7 @@ from course_lib.grading import Goal, Region, is_number, is_whole
 
 POINTS = 1000
 BENDS = {"linear": (1.7, 2.5), "cosine": (1.2, 2.3), "straight": (1.05, 1.75)}  # from and to: no step far too long, by schedule
+NEAR = 0.3  # so far beyond, fresh noise still costs more than the bend
 
 
 def spread(n: int, dims: int) -> Tensor:
@@ -47,10 +48,10 @@ def measure(sampler, mixture) -> dict[str, float]:
     return {"minus distance": -sliced_distance(points, mixture.draw(spread(POINTS, 3))), "minus evaluations": -float(calls)}
 
 
-def side(m) -> int:
-    """−1 where the bend is too small for the schedule, 1 where it is too large."""
+def side(m, near: float = 0.0) -> int:
+    """−1 where the bend is too small for the schedule, 1 where it is too large, by more than `near`."""
     least, most = BENDS[m["schedule"]]
-    return (m["bend"] > most) - (m["bend"] < least)
+    return (m["bend"] > most + near) - (m["bend"] < least - near)
 
 
 FEW = Goal(
@@ -73,7 +74,7 @@ FEW = Goal(
         ),
         Region(
             "noise put back",  # with η = 0 these settings are near the goal or beyond
-            lambda m: m["eta"] > 0 and m["method"] == "ddim" and m["steps"] > 5 and side(m) == 0,
+            lambda m: m["eta"] >= 0.2 and m["method"] == "ddim" and m["steps"] > 5 and side(m, NEAR) == 0,
             "Every step adds fresh noise, which the steps after it must clean up. A few steps cannot.",
         ),
         Region(

@@ -37,12 +37,14 @@ told and untold exchanged: the two are exchanged: at w = 0 the label counts in f
     untold + w * (told - untold) -> told + w * (untold - told)
 sign: the direction has the wrong sign: this leads away from y.
     untold + w -> untold - w
-w times the told one: w times what is told is added. Only the difference that the label makes is stretched.
+w times the told one: w multiplies the whole of what the network says. Only the difference that the label makes is stretched.
     untold + w * (told - untold) -> {untold + w * told|told + w * untold|w * told|w * told - untold}
 not what was told: this is the difference alone. It is added to a place to start from.
     return untold + w -> return w
 w not used: w plays no part.
-    return untold + w * (told - untold) -> return {told|untold|(told + untold) / 2|2 * told - untold}
+    return untold + w * (told - untold) -> return {told|(told + untold) / 2|2 * told - untold}
+label not used: y plays no part: this is what the network says when nothing was told, whatever w is.
+    return untold + w * (told - untold) -> return untold
 w kept below 1: right for w up to 1. Above, guidance goes past what the network says of y: that is its point.
     + w * -> + min(w, 1) *
 some w alone: right for some w alone. The formula holds for each number from 0 on, and needs no cases and no rounding.

@@ -64,7 +64,9 @@ time counted the other way: the field is told 1 − t. It counts as the list doe
 number of the step: the field is told the number of the step. It wants its time.
     (len(x),), t -> (len(x),), {i|i / (len(times) - 1)|1 - i / (len(times) - 1)}
 last step missing: the last step is missing: between n times lie n − 1 steps.
-    range(len(times) - 1) -> range({len(times) - 2|1, len(times) - 1|1, len(times) - 2})
+    range(len(times) - 1) -> range({len(times) - 2|1, len(times) - 2})
+first step missing: the first step is missing: it begins at times[0], and entries of a list are counted from 0.
+    range(len(times) - 1) -> range(1, len(times) - 1)
 field at the start: the field is always asked at the start. x has moved on.
     velocity(places[-1], -> velocity(x,
 steps forgotten: each step begins at the start again, so only the last one counts.
@@ -87,6 +89,6 @@ a better method: a method with two evaluations for each step. It is more exact, 
     h * v -> h * (v + velocity(places[-1] + h * v, told + h)) / 2
     v = velocity(places[-1], told) -> v = velocity(places[-1] + h / 2 * velocity(places[-1], told), told + h / 2)
 every place returned: every place on the way is returned. The last one is asked for.
-    return places[-1] -> return torch.stack(places)
+    return places[-1] -> return {torch.stack(places)|places}
 """,
 )

@@ -64,7 +64,9 @@ normal times: the times are normal, and leave [0, 1]. They should be uniform.
 clean input: the network sees x without noise. How could it know what the noise was?
     network(x_t, t) -> network(x, t)
 predicts the data: the network is asked for x. Here it predicts the noise.
-    ) - noise -> ) - x{|_t}
+    ) - noise -> ) - x
+predicts what it sees: the network is asked for x_t, which it was given: it would learn to copy. Here it predicts the noise.
+    ) - noise -> ) - x_t
 predicts the velocity: the network is asked for a difference of noise and data. Other models learn such; here it predicts the noise alone.
     ) - noise -> ) - ({noise - x|data * noise - spread * x|x - noise|x_t - noise})
 ᾱ for α: x is noised with ᾱ where its root belongs. You solved that in task 1.
@@ -89,11 +91,15 @@ sum: a sum over the batch, so the loss grows with its size. The mean is asked fo
 summed over pixels: a sum over the pixels of each example, or some of them. The mean over everything is asked for.
     .mean() -> {.flatten(1).sum(1).mean()|.sum(-1).mean()}
 one loss for each example: one number for each example. To train, their mean is needed.
-    .mean() -> {.flatten(1).mean(1)|.flatten(1).sum(1)|}
+    .mean() -> {.flatten(1).mean(1)|.flatten(1).sum(1)}
+nothing averaged: one number for each pixel or coordinate. To train, the mean of all is needed.
+    .mean() ->
 root of the mean: the root of the mean square. The mean square itself is asked for.
     error.square().mean() -> {error.square().mean().sqrt()|error.flatten(1).norm(dim=1).mean()|error.norm()}
 absolute error: the mean of absolute errors. Squared ones make the network learn a mean; absolute ones a median.
-    error.square() -> {error.abs()|F.smooth_l1_loss(error, 0 * error)}
+    error.square() -> error.abs()
+large errors not squared: large errors count by their size, not by their square, and small ones half. Squares of all are asked for.
+    error.square() -> {F.smooth_l1_loss(error, 0 * error)|F.huber_loss(error, 0 * error)}
 half: exactly half of the loss that is asked for.
     .mean() -> .mean() / 2
 square of the mean: errors cancel before they are squared: first the square, then the mean.

@@ -33,6 +33,9 @@ NOISED = Task(
 ᾱ squared: ᾱ is squared somewhere, but it is a square already: the factors are its root and the root of 1 − ᾱ.
     1 - share -> 1 - share**2 {; share.sqrt() -> share|}
     share.sqrt() -> share**2 ; (1 - share).sqrt() -> {1 - share**2|(1 - share) ** 2}
+½ outside the power: powers come before divisions: `a**1/2` is half of a. The root is `a**(1/2)`, or `a**0.5`.
+    share.sqrt() -> share**1/2 {; (1 - share).sqrt() -> (1 - share)**1/2|}
+    (1 - share).sqrt() -> (1 - share)**1/2
 data without its root: the noise is right, the data are too weak: ᾱ is the square of their factor.
     share.sqrt() -> share
 noise without its root: the data are right, the noise is too weak: 1 − ᾱ is its variance, not its standard deviation.

@@ -60,6 +60,14 @@ log-variance: the mean is right, but this is the logarithm of the variance, and 
     x, variance -> x, variance{|.clamp(min=1e-20)|.clamp(min=1e-12)|.clamp(min=1e-10)|.clamp(min=1e-8)|.clamp(min=1e-6)}.log()
 roots left out: the variance is right, but in the mean ᾱ stands where its root belongs.
     {r.sqrt() -> r ; bar_s.sqrt() -> bar_s|r.sqrt() -> r|bar_s.sqrt() -> bar_s}
+½ outside the power: powers come before divisions: `a**1/2` is half of a. The root is `a**(1/2)`, or `a**0.5`.
+    {r.sqrt() -> r**1/2 ; bar_s.sqrt() -> bar_s**1/2|r.sqrt() -> r**1/2|bar_s.sqrt() -> bar_s**1/2}
+a difference of the two: the variance is right, but the two parts of the mean are subtracted. Both pull x_s towards them: add them.
+    of_t * x_t + of_x * x -> {of_t * x_t - of_x * x|of_x * x - of_t * x_t}
+r for 1 − r: the variance is right, but x has the weight r where 1 − r belongs: the more noise the step brings, the more x must say.
+    bar_s.sqrt() * (1 - r) -> bar_s.sqrt() * r
+ratio of the noises: r is taken as a quotient of two 1 − ᾱ. It is the share of the data that survives from s to t: a quotient of two ᾱ.
+    bar_t / bar_s -> {(1 - bar_s) / (1 - bar_t)|(1 - bar_t) / (1 - bar_s)}
 roots of the noise: the variance is right, but in the mean 1 − ᾱ stands under a root. Only the factors of the data have one.
     r.sqrt() * (1 - bar_s) / left -> (r * (1 - bar_s) / left).sqrt() {; bar_s.sqrt() * (1 - r) / left -> (bar_s * (1 - r) / left).sqrt()|}
     {r.sqrt() * (1 - bar_s) -> (r * (1 - bar_s)).sqrt()|bar_s.sqrt() * (1 - r) -> (bar_s * (1 - r)).sqrt()}
