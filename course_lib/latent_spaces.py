@@ -267,6 +267,7 @@ def start_mixture(x: Tensor, components: int, seed: int = 0) -> GaussianMixture:
     """Where EM begins: equal weights, randomly chosen points as means, the covariance of all the data for each."""
     chosen = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:components].to(x.device)
     covariance = x.T.cov() if x.shape[1] > 1 else x.var().view(1, 1)
+    covariance = covariance + 1e-6 * torch.eye(x.shape[1]).to(x)  # as in each M step: a column that never varies has variance 0
     return GaussianMixture(x.new_full((components,), 1 / components), x[chosen], covariance.expand(components, -1, -1).clone())
 
 
@@ -297,19 +298,34 @@ class NaiveBayes:
     Args:
         x: (n, features) of 0 and 1
         y: (n,), classes 0 … classes − 1
-        smoothing: added to the count of each value of each feature (Laplace), so that nothing has probability 0
+        smoothing: added to the count of each value of each feature (Laplace), so that nothing has probability 0; with 0 what was never
+            counted is impossible, and its log-probability −∞
+
+    Raises:
+        ValueError: a negative smoothing, or features that are not 0 and 1
     """
 
     def __init__(self, x: Tensor, y: Tensor, classes: int, smoothing: float = 1.0):
+        if not smoothing >= 0:
+            raise ValueError(f"smoothing must be at least 0, got {smoothing}")
+        if not ((x == 0) | (x == 1)).all():
+            raise ValueError("features must be 0 or 1: compare grey pixels with a threshold first, such as x >= 0.5")
         member = torch.nn.functional.one_hot(y, classes).to(x.dtype)
         count = member.sum(0)
         self.log_prior = ((count + smoothing) / (count + smoothing).sum()).log()
-        self.p = (member.T @ x + smoothing) / (count[:, None] + 2 * smoothing)  # p(x_d = 1 | y), (classes, features)
+        total = count[:, None] + 2 * smoothing
+        self.p = torch.where(total > 0, (member.T @ x + smoothing) / total, 0.5)  # p(x_d = 1 | y), (classes, features)
 
     def log_joint(self, x: Tensor, seen: Tensor | None = None) -> Tensor:
-        """log p(y, seen features): (batch, features) → (batch, classes), nats. `seen`, of x's shape, is true where a feature is there."""
-        seen = torch.ones_like(x) if seen is None else seen.to(x.dtype)
-        return self.log_prior + (seen * x) @ self.p.log().T + (seen * (1 - x)) @ (1 - self.p).log().T
+        """log p(y, seen features): (batch, features) → (batch, classes), nats.
+
+        seen: of x's shape, true where a feature is there; the others may hold anything
+        """
+        on, off = (x, 1 - x) if seen is None else (torch.where(seen.bool(), v, 0) for v in (x, 1 - x))
+        least = torch.finfo(self.p.dtype).tiny
+        possible = self.log_prior + on @ self.p.clamp(min=least).log().T + off @ (1 - self.p).clamp(min=least).log().T
+        never = on @ (self.p == 0).to(on).T + off @ (self.p == 1).to(on).T  # in the products above 0 · (−∞) would be NaN
+        return torch.where(never > 0, -torch.inf, possible)
 
     def predict(self, x: Tensor, seen: Tensor | None = None) -> Tensor:
         """The likeliest class, (batch,)."""
@@ -384,7 +400,7 @@ def complete_ratings(ratings: Tensor, seen: Tensor, rank: int, steps: int = 100)
 
     Source: Mazumder, Hastie & Tibshirani 2010 (jmlr.org/papers/v11/mazumder10a.html), with a hard threshold.
     """
-    mean = (ratings * seen).sum(0) / seen.sum(0).clamp(min=1)
+    mean = torch.where(seen, ratings, 0).sum(0) / seen.sum(0).clamp(min=1)  # no product: 0 · NaN is NaN
     filled = torch.zeros_like(ratings)
     for _ in range(steps):
         filled = truncated_svd(torch.where(seen, ratings - mean, filled), rank)
@@ -418,9 +434,11 @@ def slerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
     # atan2 is accurate where arccos of a rounded cosine is not, near 0 and π
     unit_a, unit_b = (v / v.norm(dim=-1, keepdim=True).clamp(min=1e-12) for v in (a, b))
     angle = 2 * torch.atan2((unit_a - unit_b).norm(dim=-1, keepdim=True), (unit_a + unit_b).norm(dim=-1, keepdim=True))
-    arc = (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()
     # on one line there is no arc: nearly equal vectors get the straight line, opposite ones too, since every arc is as good
-    return torch.where(angle.sin() < 1e-5, lerp(a, b, t), arc)
+    line = angle.sin() < 1e-5
+    below = torch.where(line, 1.0, angle.sin())  # what `where` leaves out must not divide by 0 either, or its gradient is NaN
+    arc = (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / below
+    return torch.where(line, lerp(a, b, t), arc)
 
 
 def manifold_distance(x: Tensor, data: Tensor, neighbours: int = 1) -> Tensor:

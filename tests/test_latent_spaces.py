@@ -413,3 +413,53 @@ def test_distance_to_the_manifold_is_the_nearest_neighbours(digits):
     np.testing.assert_allclose(manifold_distance(x, digits), every.min(1), rtol=1e-6)
     np.testing.assert_allclose(manifold_distance(x, digits, 3), np.sort(every, 1)[:, :3].mean(1), rtol=1e-6)
     assert manifold_distance(digits[:4], digits).max() < 1e-5
+
+
+# --- what may hold anything does
+
+
+@pytest.mark.parametrize("anything", [math.nan, math.inf, -1.0, 1e30])
+def test_hidden_ratings_may_hold_anything(anything):
+    generator = torch.Generator().manual_seed(0)
+    ratings = torch.randn(12, 2, generator=generator) @ torch.randn(2, 8, generator=generator)
+    seen = torch.rand(12, 8, generator=generator) > 0.2
+    asked = complete_ratings(torch.where(seen, ratings, 0.0), seen, rank=2)
+    assert torch.equal(complete_ratings(torch.where(seen, ratings, anything), seen, rank=2), asked) and asked.isfinite().all()
+
+
+@pytest.mark.parametrize("anything", [math.nan, -1.0, 7.0])
+def test_hidden_features_may_hold_anything(anything):
+    x, y = (torch.arange(60).view(20, 3) % 7 > 2).float(), torch.arange(20) % 2
+    bayes, seen = NaiveBayes(x, y, 2), torch.tensor([[True, False, True]]).expand(20, 3)
+    assert torch.equal(bayes.log_joint(torch.where(seen, x, anything), seen), bayes.log_joint(x, seen))
+    assert torch.equal(bayes.predict(torch.where(seen, x, anything), seen), bayes.predict(x, seen))
+
+
+def test_without_smoothing_what_was_never_counted_is_impossible():
+    x, y = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]), torch.tensor([0, 0, 1])
+    found = NaiveBayes(x, y, 3, smoothing=0.0).log_joint(torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])).exp()
+    by_hand = torch.tensor([[2 / 3 * 1 * 1 / 2, 0, 0], [0, 0, 0], [0, 1 / 3, 0]])  # the third class has no example
+    assert torch.allclose(found, by_hand)
+
+
+@pytest.mark.parametrize(("change", "message"), [({"smoothing": -1.0}, "at least 0"), ({"x": torch.full((3, 2), 0.4)}, "must be 0 or 1")])
+def test_naive_bayes_refuses_what_it_does_not_document(change, message):
+    with pytest.raises(ValueError, match=message):
+        NaiveBayes(**{"x": torch.ones(3, 2), "y": torch.zeros(3, dtype=torch.long), "classes": 2} | change)
+
+
+def test_a_column_that_never_varies_can_be_fitted():
+    x = torch.cat([torch.randn(200, 2, generator=torch.Generator().manual_seed(0)), torch.full((200, 1), 3.0)], 1)
+    mixture, history = fit_mixture(x.double(), 1)
+    theirs = SklearnMixture(1).fit(x.double().numpy())
+    assert history[-1] == pytest.approx(theirs.score(x.double().numpy()), abs=1e-6)
+    assert torch.allclose(mixture.means, torch.from_numpy(theirs.means_))
+
+
+@pytest.mark.parametrize("b", [[3.0, 4.0], [-3.0, -4.0], [0.0, 5.0]])
+def test_slerp_has_a_gradient_everywhere(b):
+    a, b = torch.tensor([3.0, 4.0], requires_grad=True), torch.tensor(b, requires_grad=True)
+    slerp(a, b, 0.3).sum().backward()
+    assert a.grad.isfinite().all() and b.grad.isfinite().all()
+    if torch.equal(a, b):  # then the arc is the line
+        assert torch.allclose(a.grad, torch.full((2,), 0.7)) and torch.allclose(b.grad, torch.full((2,), 0.3))
