@@ -169,6 +169,61 @@ def test_held_draws_once():
     assert 'alt="grey 0.2"' in explorer.view.value
 
 
+class Film(Explorer):
+    """A film's slider and buttons, beside so many sliders that they stand in a column."""
+
+    def __init__(self):
+        self.frame, self.play = film(3, 100)
+        super().__init__([self.frame, self.play, slider("a", 0, 0, 1, 0.1), menu("b", ["x", "y"]), choice_slider("c", [1, 2], 1)])
+
+    def panels(self):
+        return [[Note("a film")]]
+
+
+def alive() -> set[str]:
+    """The ids of the widgets that the kernel holds."""
+    module = importlib.import_module("ipywidgets.widgets.widget")
+    return set(module._instances if hasattr(module, "_instances") else widgets.Widget.widgets)  # ipywidgets 8, 7
+
+
+@pytest.mark.parametrize("kind", [Shade, Film])
+def test_a_closed_explorer_leaves_nothing_alive(kind):
+    before = alive()
+    explorer = kind()
+    assert len(alive() - before) > 8
+    explorer.close()
+    assert alive() == before
+
+
+class Kernel:
+    """Stands for IPython's shell in a kernel, in whose cells explorers are made."""
+
+    kernel = True
+
+    def __init__(self):
+        self.execution_count, self.parent_header, self.user_ns = 0, {}, {"In": [""]}
+
+    def run(self, cell: str | None, source: str, kinds) -> list[Explorer]:
+        self.execution_count += 1
+        self.parent_header = {"metadata": {"cellId": cell} if cell else {}}
+        self.user_ns["In"].append(source)
+        return [kind() for kind in kinds]
+
+
+@pytest.mark.parametrize("cell", ["7f3a", None])
+def test_a_cell_that_runs_again_keeps_the_explorers_of_its_last_run_alone(cell, monkeypatch):
+    kernel = Kernel()
+    monkeypatch.setattr(course_lib.widgets, "get_ipython", lambda: kernel)
+    monkeypatch.setattr(course_lib.widgets, "SHOWN", {})
+    before = alive()
+    [other] = kernel.run(cell and "other", "another cell", [Shade])
+    for _ in range(10):
+        kept = kernel.run(cell, "Shade(); Film()", [Shade, Film])
+    assert all(each.comm is not None for each in [other, *kept])
+    mine = {w.model_id for each in [other, *kept] for w in [each, *course_lib.widgets.belongings(each)]}
+    assert alive() - before == mine
+
+
 def test_text_is_escaped():
     assert "a &lt;note&gt;" in Shade().view.value
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import ipywidgets as widgets
 import torch
+from IPython import get_ipython
 from torch import Tensor, nn
 
 from ..plotting.panels import PAPER, Chart, Note, Pixels, Strips, Table, fewer_colors, figure_png
@@ -67,6 +68,7 @@ class Explorer(widgets.VBox):
         else:
             super().__init__([widgets.HBox(self.controls, layout=widgets.Layout(flex_flow="row wrap")), self.view])
         self._show()  # an error here is the cell's: only a callback has nobody else to tell
+        replace_those_of_the_last_run(self)
 
     def panels(self) -> list[list[Panel]]:
         """Rows of panels for the present values of the controls."""
@@ -122,6 +124,12 @@ class Explorer(widgets.VBox):
         for i, control in enumerate(controls):
             control.observe(partial(remember, i), "value")
 
+    def close(self) -> None:
+        """Close whatever belongs to it too. Widgets live in the kernel and in the page until they are closed."""
+        for widget in belongings(self):
+            widget.close()
+        super().close()
+
     def settings(self) -> str:
         """The controls in words, for example "β = 4, traverse image = 1"."""
         named = [c for c in self.controls if c.has_trait("value") and getattr(c, "description", "")]
@@ -156,6 +164,35 @@ class Explorer(widgets.VBox):
         if self.comm is not None:  # None once closed
             data["application/vnd.jupyter.widget-view+json"] = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
         return data, {"image/png": {"alt": alt}}
+
+
+def belongings(widget: widgets.Widget) -> list[widgets.Widget]:
+    """Every widget inside one, however deep: children, layouts, styles, and the links of film buttons."""
+    found, new = [], [widget]
+    while new:
+        each = new.pop()
+        values = [*(getattr(each, name) for name in each.keys), getattr(each, "link", None)]
+        inside = [v for value in values for v in (value if isinstance(value, tuple | list) else [value]) if isinstance(v, widgets.Widget)]
+        new += [v for v in inside if v is not widget and v not in found]
+        found += [v for v in inside if v is not widget and v not in found]
+    return found
+
+
+SHOWN: dict[str, tuple[int, list[Explorer]]] = {}  # cell → the number of its last run, and the explorers made in it
+
+
+def replace_those_of_the_last_run(explorer: Explorer) -> None:
+    """Close the explorers that this cell made when it ran before: nobody sees them any more."""
+    if (shell := get_ipython()) is None or not hasattr(shell, "kernel"):
+        return
+    metadata = shell.parent_header.get("metadata", {})
+    cell = metadata.get("cellId") or shell.user_ns.get("In", [""])[-1]  # not every front end says which cell it is: then its text does
+    run, made = SHOWN.get(cell, (None, []))
+    if run != shell.execution_count:
+        for old in made:
+            old.close()
+        made = []
+    SHOWN[cell] = shell.execution_count, [*made, explorer]
 
 
 def kept_for(*controls: str) -> Callable:
