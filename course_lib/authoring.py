@@ -153,6 +153,51 @@ def read_source(source: Path) -> NotebookNode:
     return stamp(jupytext.read(source, config=load_jupytext_config(str(source))), source)
 
 
+def take_over(source: Path) -> None:
+    """Write into the ``.py`` what was edited in its notebook since the last commit, as in JupyterLab.
+
+    Raises:
+        SystemExit: both were edited, each in its own way
+    """
+    target = source.with_suffix(".ipynb")
+    if not target.exists():
+        return
+    of_py, of_nb = read_source(source), stamp(nbformat.read(target, as_version=4), source)
+    if code_of(of_py) == code_of(of_nb):
+        return
+    old_py, old_nb = committed(source), committed(target)
+    if old_py is None or old_nb is None:  # never committed: the later one
+        edited_nb, edited_py = target.stat().st_mtime > source.stat().st_mtime, True
+        edited_py = not edited_nb
+    else:
+        before_py = stamp(jupytext.reads(old_py, fmt="py:percent"), source)
+        edited_py = code_of(of_py) != code_of(before_py)
+        edited_nb = code_of(of_nb) != code_of(stamp(nbformat.reads(old_nb, as_version=4), source))
+    name = source.relative_to(ROOT)
+    if edited_py and edited_nb:
+        raise SystemExit(
+            f"{name} and its .ipynb were both edited since the last commit, and differ. Keep one of them: `git checkout` the other first."
+        )
+    if edited_nb:
+        source.write_text(source_text(of_nb, source), encoding="utf-8")
+        print(f"{name}: taken over from the edited notebook")
+
+
+def code_of(nb: NotebookNode) -> list[tuple]:
+    """What two halves of a pair must agree in: kind, text and tags of every cell."""
+    return [(cell.cell_type, cell.source.rstrip(), cell.metadata.get("tags", [])) for cell in nb.cells]
+
+
+def committed(path: Path) -> str | None:
+    """The text of a file as it was last committed; None where it never was, or there is no git."""
+    command = ["git", "show", f"HEAD:./{path.name}"]
+    try:
+        done = subprocess.run(command, cwd=path.parent, capture_output=True, text=True, encoding="utf-8", check=False)
+    except FileNotFoundError:
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
 def source_text(nb: NotebookNode, source: Path) -> str:
     """The text of the ``.py`` for a notebook."""
     return jupytext.writes(nb, fmt="py:percent", config=load_jupytext_config(str(source)))
@@ -214,13 +259,20 @@ def clean(nb: NotebookNode) -> None:
     nb.metadata.language_info = nbformat.from_dict(KERNEL["language_info"])  # execution put this Python's version there
 
 
-def problems_in(source: Path) -> list[str]:
-    """What is out of step in one pair, each as a sentence; empty when all is well."""
+def problems_in(source: Path, run: bool = False) -> list[str]:
+    """What is out of step in one pair, each as a sentence; empty when all is well.
+
+    run: allow what running and saving it in JupyterLab leaves behind
+    """
     name, target = source.relative_to(ROOT), source.with_suffix(".ipynb")
     if not target.exists():
         return [f"{name} has no .ipynb."]
     found = []
     wanted, nb = read_source(source), nbformat.read(target, as_version=4)
+    if run:
+        clean(nb)
+        for cell in nb.cells:
+            cell.metadata = NotebookNode({key: value for key, value in cell.metadata.items() if key != "execution"})
     if source_text(wanted, source) != source.read_text(encoding="utf-8"):
         found.append(f"{name} has an old set-up cell, old badges or another layout than jupytext's.")
     if [(c.id, c.cell_type, c.source, c.metadata) for c in wanted.cells] != [(c.id, c.cell_type, c.source, c.metadata) for c in nb.cells]:
@@ -233,7 +285,7 @@ def problems_in(source: Path) -> list[str]:
         found.append(f"{name}: a cell ends in an error.")
     if "widgets" in nb.metadata or any(WIDGET_VIEW in output.get("data", {}) for output in outputs):
         found.append(f"{name}: the .ipynb holds widget state.")
-    if target.stat().st_size / 1e6 > MAX_MEGABYTES:
+    if not run and target.stat().st_size / 1e6 > MAX_MEGABYTES:
         found.append(f"{name}: the .ipynb has {target.stat().st_size / 1e6:.2f} MB, and {MAX_MEGABYTES} is the most.")
     if not (ROOT / badge_target(source)).exists():
         found.append(f"{name}: its badges lead to {badge_target(source)}, which does not exist (make exercises).")
@@ -261,6 +313,7 @@ def notebooks(slugs: Annotated[list[str] | None, typer.Argument(help="such as 02
     readme = ROOT / "README.md"
     readme.write_text(stamped_readme(readme.read_text(encoding="utf-8")), encoding="utf-8")
     for source in sources(slugs):
+        take_over(source)
         nb = stamp(formatted(read_source(source)), source)
         text = source_text(nb, source)
         if text != source.read_text(encoding="utf-8"):

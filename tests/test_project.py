@@ -5,6 +5,7 @@ import base64
 import graphlib
 import importlib.util
 import io
+import os
 import re
 import shutil
 import socket
@@ -130,7 +131,17 @@ def test_top_level_holds_nothing_else():
 
 
 def test_notebooks_are_in_step():
-    assert [problem for source in authoring.sources() for problem in authoring.problems_in(source)] == []
+    # a student may have run and saved them
+    assert [problem for source in authoring.sources() for problem in authoring.problems_in(source, run=True)] == []
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git checkout")
+def test_committed_notebooks_hold_no_widget_state_and_stay_small():
+    for source in authoring.sources():
+        text = authoring.committed(source.with_suffix(".ipynb"))
+        if text:  # not a new one
+            assert authoring.WIDGET_VIEW not in text and '"widgets": {' not in text, source
+            assert len(text.encode()) / 1e6 <= authoring.MAX_MEGABYTES, source
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git checkout")
@@ -234,6 +245,64 @@ def test_check_names_what_is_out_of_step(pair):
     nbformat.write(nb, target)
     found = "\n".join(authoring.problems_in(pair))
     assert "widget state" in found and "never run" in found
+
+
+def run_and_saved(path):
+    """Leave in a notebook what JupyterLab leaves there when it is run and saved."""
+    nb = nbformat.read(path, as_version=4)
+    nb.metadata.widgets = {"application/vnd.jupyter.widget-state+json": {"state": {}}}
+    nb.metadata.kernelspec.display_name = ".venv (3.11.7)"
+    nb.metadata.language_info.version = "3.11.7"
+    nb.cells[-1].outputs[0].data[authoring.WIDGET_VIEW] = {"model_id": "1"}
+    nb.cells[-1].metadata["execution"] = {"iopub.status.busy": "2026-11-29T12:00:00.000000Z"}
+    nbformat.write(nb, path)
+
+
+def test_a_notebook_that_was_run_is_no_problem_of_the_tests_but_must_not_be_committed(pair):
+    authoring.notebooks()
+    run_and_saved(pair.with_suffix(".ipynb"))
+    assert authoring.problems_in(pair, run=True) == []
+    assert any("widget state" in problem for problem in authoring.problems_in(pair))
+
+
+def commit(folder):
+    for command in (["init", "-q"], ["add", "-A"], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "one"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+
+
+def edit_notebook(path, old, new):
+    nb = nbformat.read(path, as_version=4)
+    nb.cells[-1].source = nb.cells[-1].source.replace(old, new)
+    nbformat.write(nb, path)
+
+
+@pytest.mark.parametrize("tracked", [True, False])
+def test_what_is_edited_in_either_half_of_a_pair_reaches_the_other(pair, tracked):
+    authoring.notebooks()
+    target = pair.with_suffix(".ipynb")
+    if tracked:
+        commit(authoring.ROOT)
+    os.utime(pair, (1, 1))
+    edit_notebook(target, "x + 1", "x + 5")
+    authoring.notebooks()
+    assert "x + 5" in pair.read_text() and nbformat.read(target, as_version=4).cells[-1].outputs[0].data["text/plain"] == "6"
+    if tracked:
+        subprocess.run(["git", "checkout", "-q", "."], cwd=authoring.ROOT, check=True)
+    os.utime(target, (1, 1))
+    pair.write_text(re.sub(r"x \+ \d", "x + 7", pair.read_text()))
+    authoring.notebooks()
+    assert nbformat.read(target, as_version=4).cells[-1].source.endswith("x + 7")
+
+
+def test_two_edits_are_never_overwritten(pair):
+    authoring.notebooks()
+    commit(authoring.ROOT)
+    target = pair.with_suffix(".ipynb")
+    edit_notebook(target, "x + 1", "x + 5")
+    pair.write_text(pair.read_text().replace("x + 1", "x + 7"))
+    with pytest.raises(SystemExit, match="01_small.py and its .ipynb were both edited since the last commit"):
+        authoring.notebooks()
+    assert "x + 7" in pair.read_text() and nbformat.read(target, as_version=4).cells[-1].source.endswith("x + 5")
 
 
 def test_clean_keeps_pictures_and_drops_widgets_and_progress():
