@@ -45,7 +45,7 @@ colab-bundle: .venv/ready  ## one wheel, weights inside, to put in Colab's /cont
 	$(BIN)/pip install -c constraints.txt -e '.[lab,test]'
 	$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements  # no pop-up that asks for news
 	$(BIN)/jupyter labextension disable --level=sys_prefix jupyterlab-jupytext  # who reads a lecture must not meet its pair
-	$(BIN)/jupyter server extension disable --sys-prefix jupytext && $(BIN)/jupyter server extension disable --sys-prefix jupyterlab_jupytext
+	echo '{"ServerApp": {"jpserver_extensions": {"jupyterlab_jupytext": false}}}' > .venv/etc/jupyter/jupyter_server_config.json
 	mkdir -p .venv/share/jupyter/lab/settings  # a lecture that is saved and opened again shows its explorers' last pictures
 	echo '{"@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": true}}' > .venv/share/jupyter/lab/settings/overrides.json
 	@touch $@

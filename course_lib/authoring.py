@@ -276,7 +276,7 @@ def problems_in(source: Path, run: bool = False) -> list[str]:
     if source_text(wanted, source) != source.read_text(encoding="utf-8"):
         found.append(f"{name} has an old set-up cell, old badges or another layout than jupytext's.")
     if [(c.id, c.cell_type, c.source, c.metadata) for c in wanted.cells] != [(c.id, c.cell_type, c.source, c.metadata) for c in nb.cells]:
-        found.append(f"{name} and its .ipynb differ.")
+        found.append(f"{name} and its .ipynb differ: make notebooks ARGS={name.with_suffix('')}")
     code = [cell for cell in nb.cells if cell.cell_type == "code" and cell.source.strip()]
     if unrun := sum(cell.execution_count is None for cell in code):
         found.append(f"{name}: {unrun} of {len(code)} code cells have never run.")

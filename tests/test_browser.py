@@ -16,7 +16,10 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+import nbformat
 import pytest
+
+from course_lib import authoring
 
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -137,12 +140,23 @@ LECTURES = sorted(path.stem for path in ROOT.glob("notebooks/*.ipynb"))
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """JupyterLab, started as a reader starts it, on a copy of the lectures: autosave must not touch the originals."""
+def course(tmp_path_factory):
+    """A copy of the lectures, clean of what running them left there: autosave must not touch the originals."""
     folder = tmp_path_factory.mktemp("course")
-    for name in ("Makefile", "pyproject.toml", "constraints.txt", ".venv"):
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", "jupytext.toml", ".venv"):
         (folder / name).symlink_to(ROOT / name)
-    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    for path in folder.glob("notebooks/*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        authoring.clean(notebook)
+        nbformat.write(notebook, path)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lab(course):
+    """JupyterLab, started as a reader starts it."""
+    folder = course
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -280,6 +294,52 @@ def test_an_explorer_answers(lecture, control):
     keep(output, control.name)
     assert errors == []
     assert output.evaluate(BROKEN_ROWS) == [], "on a screen of 1280 panels must lie beside each other: see WIDE and BESIDE"
+
+
+def contents(address, token, path):
+    """A file as the server gives it to the page that opens it: the status and, if it is good, the JSON."""
+    request = urllib.request.Request(f"{address}/api/contents/{path}", headers={"Authorization": f"token {token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, json.loads(answer.read())["content"]
+    except urllib.error.HTTPError as error:
+        return error.code, None
+
+
+def test_a_lecture_opens_whoever_saved_it_last_and_whatever_happened_to_its_pair(lab, course):
+    """VS Code calls the kernel after its folder; a pull may bring one half of a pair."""
+    path = course / "notebooks/01_latent_spaces.ipynb"
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    notebook["metadata"]["kernelspec"] |= {"display_name": ".venv (3.11.7)", "name": ".venv"}
+    notebook["cells"][4]["source"] = "my_own = 1"
+    other = course / "notebooks/moved.ipynb"
+    other.write_text(json.dumps(notebook), encoding="utf-8")
+    source = (course / "notebooks/01_latent_spaces.py").read_text(encoding="utf-8").replace("import math", "import cmath as math")
+    other.with_suffix(".py").write_text(source, encoding="utf-8")
+    before = other.read_bytes()
+    status, opened = contents(*lab, "notebooks/moved.ipynb")
+    assert status == 200 and opened["cells"][4]["source"] == "my_own = 1"
+    assert other.read_bytes() == before and other.with_suffix(".py").read_text(encoding="utf-8") == source
+
+
+@pytest.mark.parametrize("lecture", ["00_start_here"], indirect=True, scope="module")
+def test_a_lecture_that_was_saved_shows_its_explorers_when_it_is_opened_again(lecture, lab, course):
+    page, _ = lecture
+    page.keyboard.press("Control+s")
+    path, deadline = course / "notebooks/00_start_here.ipynb", time.monotonic() + 60
+    while "widget-state" not in path.read_text(encoding="utf-8"):
+        assert time.monotonic() < deadline, "the state of the explorers was not saved"
+        time.sleep(0.5)
+    source = path.with_suffix(".py").read_bytes()
+    again = page.context.browser.new_page(viewport={"width": 1280, "height": 1600})
+    again.route(re.compile("^https:"), answer_from_elsewhere)
+    again.goto(f"{lab[0]}/lab/workspaces/again/tree/notebooks/00_start_here.ipynb?token={lab[1]}", wait_until="domcontentloaded")
+    again.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+    output = explorer(again, "playground.z1.value")
+    keep(output, "opened_again")
+    assert output.locator("img").count() and "Error displaying widget" not in again.locator(".jp-Notebook").inner_text()
+    assert path.with_suffix(".py").read_bytes() == source == (ROOT / "notebooks/00_start_here.py").read_bytes()
+    again.close()
 
 
 def test_at_least_two_controls_of_every_lecture_are_moved():

@@ -210,10 +210,12 @@ def test_points_and_headings_agree(exercise):
 
     table = re.findall(r"^\| (\d|–) \| .* \| (\d+) \| (\d+) \| ([★☆]{3}) \|$", exercise.solution().cells[0].source, re.MULTILINE)
     if exercise.warm_up:
-        assert sum(exercise.most.values()) == 1
+        assert sum(exercise.most.values()) == 1, "the warm-up has one point"
         assert table in ([], rows)
     else:
-        assert sum(exercise.most.values()) == 20
+        assert sum(exercise.most.values()) == 20, (
+            "an exercise has 20 points: a new task takes its own from a neighbour, or is that one's part b"
+        )
         assert 5 <= len(tasks) <= 8
         assert 60 <= sum(int(minutes) for _, _, minutes, _ in tasks) <= 90
         assert table == rows

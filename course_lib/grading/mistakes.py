@@ -73,6 +73,17 @@ def edited(source: str, edits: str) -> str | None:
     return source
 
 
+def why_not(source: str, edits: str) -> str:
+    """Why edits do not fit a right answer: what stands there never, or more than once."""
+    for edit in edits.split(" ; "):
+        old, arrow, new = (part.strip() for part in f" {edit} ".partition(" -> "))
+        if arrow and source.count(old) != 1:
+            times = f"{source.count(old)} times, and should once: take more of its line" if old in source else "not"
+            return f": in the right answer `{old}` stands {times}"
+        source = source.replace(old, new)
+    return ""
+
+
 def spellings(answer: Callable, ways: Sequence[str | Callable]) -> list[str]:
     """The sources of a right answer and of its other spellings: edits of it, or functions.
 
@@ -111,9 +122,12 @@ def compiled(answer: Callable, ways: Sequence[str | Callable], text: str) -> lis
                 wrong = [names.get(line[2:])]
             else:
                 sources = dict.fromkeys(made for right in rights if (made := edited(right, line)))
-                wrong = [function(source, names) for source in sources]
+                try:
+                    wrong = [function(source, names) for source in sources]
+                except SyntaxError as error:
+                    raise ValueError(f"{answer.__name__}, {label}: with `{line}` the answer is no Python any more: {error.msg}") from None
             if not wrong or wrong == [None]:
-                raise ValueError(f"{answer.__name__}, {label}: `{line}` fits nowhere")
+                raise ValueError(f"{answer.__name__}, {label}: `{line}` fits nowhere{why_not(rights[0], line)}")
             forms += [(line, each) for each in wrong]
         found.append(Mistake(label, hint, forms))
     return found
