@@ -316,9 +316,9 @@ def test_mistakes_are_read_from_text():
     [
         ("no hint\n    0.5 * ->", "a line `label: hint`"),
         ("label: a hint without a form.", "one indented line for each form"),
-        ("label: hint.\n    0.7 * ->", r"label: `0.7 \* ->` fits nowhere: in the right answer `0.7 \*` stands not"),
-        ("label: hint.\n    log_var -> x", r"`log_var -> x` fits nowhere: in the right answer `log_var` stands \d times, and should once"),
-        ("label: hint.\n    return -> return (", r"label: with `return -> return \(` the answer is no Python any more: "),
+        ("label: hint.\n    0.7 * ->", "label: `0.7 * ->` fits nowhere: in the right answer `0.7 *` is there not"),
+        ("label: hint.\n    log_var -> x", "fits nowhere: in the right answer `log_var` is there 3 times, and should be once"),
+        ("label: hint.\n    return -> return (", "label: with `return -> return (` the answer is no Python any more: "),
         ("label: hint.\n    = nothing", "`= nothing` fits nowhere"),
     ],
 )

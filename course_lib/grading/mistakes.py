@@ -78,8 +78,8 @@ def why_not(source: str, edits: str) -> str:
     for edit in edits.split(" ; "):
         old, arrow, new = (part.strip() for part in f" {edit} ".partition(" -> "))
         if arrow and source.count(old) != 1:
-            times = f"{source.count(old)} times, and should once: take more of its line" if old in source else "not"
-            return f": in the right answer `{old}` stands {times}"
+            times = f"{source.count(old)} times, and should be once: take more of its line" if old in source else "not"
+            return f": in the right answer `{old}` is there {times}"
         source = source.replace(old, new)
     return ""
 
