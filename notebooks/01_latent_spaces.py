@@ -55,7 +55,7 @@ import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from course_lib import checkpoints, datasets, latent_spaces, training
+from course_lib import checkpoints, datasets, distributions, latent_spaces, training
 from course_lib.latent_spaces import PCA, GaussianMixture, JointTable, ProbabilisticPCA, lerp, manifold_distance, patches, slerp
 from course_lib.plotting import curves, show_images, show_source, table
 from course_lib.widgets import latent_spaces as widgets
@@ -425,7 +425,7 @@ print(
 )
 
 # %% [markdown]
-# > **What to notice.** Both runs climb at every step, and they end at different places. Both are stuck: two clouds share one cluster, and another cloud must cover two. EM finds a **local optimum**. Only 3 of 20 starts find the best one. Start several times, keep the best.
+# > **What to notice.** Both runs climb at every step, and they end at different places. Both are stuck: two clouds share one cluster, and another cloud must cover two. EM finds a **local optimum**. Of 20 starts only a few find the best one. Start several times, keep the best.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert all(after >= before - 1e-5 for _, history in runs for before, after in zip(history, history[1:]))
@@ -435,7 +435,7 @@ for seed in (2, 5):
     owner = runs[seed][0].responsibilities(points).argmax(1)
     shared = torch.zeros(8, 8).index_put_((cluster, owner), torch.tensor(1.0), accumulate=True) > 7  # [cluster, cloud]
     assert shared.sum(1).max() == 2 and shared.sum(0).max() == 2, "a cluster with two clouds, a cloud with two clusters"
-assert (final > final.max() - 0.01).sum() == 3 and final.max() > final[[2, 5]].max() + 0.1 and len(runs) == 20
+assert 1 <= (final > final.max() - 0.01).sum() <= 5 and final.max() > final[[2, 5]].max() + 0.1 and len(runs) == 20
 
 # %% [markdown]
 # **Break it.** Make one cloud narrow, and let EM run. Nothing stops it from shrinking onto a single point when `floor`, which is added to every variance, is 0.
@@ -895,7 +895,8 @@ assert 0.5 < measured[16][0] < 1 and measured[16][0] > gaussian_rate[16], "at β
 # the cause: Gaussian images of the same covariance, through the same VAEs
 surrogate = full.decode(torch.randn(1000, 784, generator=torch.Generator().manual_seed(0)) * variances.sqrt())
 for member in checkpoints.load_family("beta_vae_mnist").values():
-    q = member.posterior(surrogate)
+    mean, log_var = member.encoder(surrogate).detach().chunk(2, 1)  # not `posterior`, which wants pixels in [0, 1]
+    q = distributions.DiagonalGaussian(mean, log_var.clamp(-15, 15))
     error = (member.decode(q.sample()) - surrogate).square().flatten(1).sum(1).mean().item()
     assert error > variances.sum() or q.kl().mean().item() > latent_spaces.reverse_water_filling(variances, error)[0]
 used = {b: (m.kl_per_latent(m.posterior(x_test)).mean(0) > 0.1).sum() for b, m in checkpoints.load_family("beta_vae_mnist").items()}
