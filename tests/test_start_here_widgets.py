@@ -234,6 +234,7 @@ def test_the_reason_names_what_matters():
     assert explorer.reason("autoregressive") == "+ likelihood: exact, by the chain rule · − speed: one value after the other"
     assert explorer.reason("GAN") == "+ speed: one pass · − likelihood: none"
     assert explorer.reason("flow") == "+ likelihood: exact, by change of variables", "nothing that matters speaks against it"
+    assert chosen(quality=3, stability=3).reason("energy-based") == "− quality: hard to scale", "no reason is told twice"
     assert "latent" not in told(explorer)
 
 

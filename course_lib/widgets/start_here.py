@@ -312,8 +312,10 @@ class FamilyChooser(Explorer):
         """What speaks for a family and what against it, of the properties that matter to you."""
         marks = [(name, control.value, *mark) for name, control, mark in zip(CRITERIA, self.weights, self.families[family])]
         gained, lost = max(marks, key=lambda m: m[1] * m[2]), max(marks, key=lambda m: m[1] * (3 - m[2]))
-        parts = [f"+ {gained[0]}: {gained[3]}"] if gained[1] * gained[2] else []
-        return " · ".join(parts + ([f"− {lost[0]}: {lost[3]}"] if lost[1] * (3 - lost[2]) else []))
+        against = lost[1] * (3 - lost[2]) > 0
+        # one reason is not told twice: of a family that is weak in all that matters, it speaks against
+        parts = [f"+ {gained[0]}: {gained[3]}"] if gained[1] * gained[2] and not (against and gained == lost) else []
+        return " · ".join(parts + ([f"− {lost[0]}: {lost[3]}"] if against else []))
 
     def panels(self):
         ranking = self.ranking()
@@ -352,7 +354,7 @@ def family_tree() -> Drawing:
     boxes = [  # left, top, width, height, colour, lines
         (420, 8, 260, 46, CYCLE[4], ("generative model", "learns p(x) from examples")),
         (287, 96, 280, 46, CYCLE[0], ("explicit", "gives a number for p(x)")),
-        (949, 96, 142, 46, CYCLE[1], ("implicit", "gives samples only")),
+        (962, 96, 136, 46, CYCLE[1], ("implicit", "gives samples only")),
         (87, 184, 230, 46, CYCLE[0], ("tractable", "log p(x), exactly")),
         (541, 184, 270, 46, CYCLE[0], ("approximate", "a bound, or up to a constant")),
         *((5 + 137 * i, 272, 132, 80, CYCLE[leaf[0] == "GAN"], leaf) for i, leaf in enumerate(leaves)),
@@ -379,8 +381,8 @@ def family_tree() -> Drawing:
                 canvas.text(x + width / 2, y + 71, f"lecture {lectures}", 11, "middle", color=GREY)
 
     alt = (
-        "The family tree. Generative models are explicit or implicit. Explicit ones are tractable (autoregressive models, flows, flow matching) or "
-        "approximate (VAEs, diffusion, score models, energy-based models). GANs are implicit."
+        "The family tree. Generative models are explicit or implicit. Explicit ones are tractable "
+        "(autoregressive models, flows, flow matching) or approximate (VAEs, diffusion, score models, energy-based models). GANs are implicit."
     )
     return Drawing(alt, 1100, 360, draw)
 
