@@ -382,7 +382,8 @@ def family_tree() -> Drawing:
 
     alt = (
         "The family tree. Generative models are explicit or implicit. Explicit ones are tractable "
-        "(autoregressive models, flows, flow matching) or approximate (VAEs, diffusion, score models, energy-based models). GANs are implicit."
+        "(autoregressive models, flows, flow matching) or approximate (VAEs, diffusion, score models, energy-based models). "
+        "GANs are implicit."
     )
     return Drawing(alt, 1100, 360, draw)
 
