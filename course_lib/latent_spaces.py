@@ -343,6 +343,7 @@ def compare_classifiers(
     shares: Sequence[float],
     seed: int = 0,
     classes: int = 10,
+    smoothing: float = 0.1,
 ) -> dict:
     """Accuracy of naive Bayes and of logistic regression as training images get fewer and test features go missing.
 
@@ -352,6 +353,8 @@ def compare_classifiers(
         train, test: (x, y), x (n, features) of 0 and 1
         sizes: numbers of training examples
         shares: shares of the features of each test example that are hidden
+        seed: draws the training examples and the features to hide
+        smoothing: that of naive Bayes. With 1, the usual value, a class of few examples takes what it never saw for likely
 
     Returns:
         "sizes", "shares", and for "naive Bayes" and "logistic regression" the accuracy, (sizes, shares)
@@ -366,7 +369,7 @@ def compare_classifiers(
     results |= {name: torch.zeros(len(sizes), len(shares)) for name in ("naive Bayes", "logistic regression")}
     for i, size in enumerate(sizes):
         few_x, few_y = (part[order[:size]] for part in train)
-        bayes = NaiveBayes(few_x, few_y, classes)
+        bayes = NaiveBayes(few_x, few_y, classes, smoothing)
         logistic = LogisticRegression(max_iter=300).fit(few_x.numpy(), few_y.numpy())
         for j, share in enumerate(shares):
             seen = hidden >= share

@@ -25,7 +25,7 @@
 # - use the probability that the course needs: likelihood, entropy, KL divergence, Jensen's inequality, mutual information,
 # - find your way: data sets, exercises and their checks, your machine, and the map of the lectures.
 #
-# **Time** about 45 minutes. **Hardware** a laptop's CPU; nothing is downloaded. Every picture with sliders needs a running kernel.
+# **Time** about 75 minutes. **Hardware** a laptop's CPU; nothing is downloaded. Every picture with sliders needs a running kernel.
 # **You need** linear algebra and basic PyTorch.
 
 # %% tags=["setup"]
@@ -48,6 +48,7 @@ if "COLAB_RELEASE_TAG" in os.environ and not torch.cuda.is_available():
     print("This runtime has no GPU, so training is slow. Runtime → Change runtime type → T4 GPU gives you one.")
 
 # %% slideshow={"slide_type": "slide"}
+import itertools
 import math
 import string
 
@@ -55,7 +56,7 @@ import matplotlib.pyplot as plt
 import torch
 from IPython.display import Markdown, display
 
-from course_lib import checkpoints, datasets, training
+from course_lib import checkpoints, datasets, latent_spaces, metrics, training
 from course_lib.plotting import show_images, show_source, tile
 from course_lib.widgets import autoencoders, start_here
 
@@ -81,8 +82,22 @@ playground.z1.value, playground.z2.value = 2.2, 0.0
 playground
 
 # %% [markdown]
-# > **What to notice.** Strokes bend into other strokes. Most places on the way are some digit too, if a soft one. Nobody stored these pictures: the model learned what digits look like,
-# > and makes new ones. Lecture 02 builds it. This page explains the idea, the words and the tools.
+# > **What to notice.** The 0 opens into a 3, and the 3 straightens into a 1. Strokes bend into other strokes: on the way there is ink where neither end has any, which no fading could bring. Most places on the map are some digit too, if a soft one.
+# > Nobody stored these pictures. The model learned what digits look like, and makes new ones. Lecture 02 builds it. This page explains the idea, the words and the tools.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+place = torch.cartesian_prod(torch.linspace(-3, 3, 15), torch.linspace(-3, 3, 15))
+up = torch.stack([torch.full((33,), 2.2), torch.linspace(-3.2, 3.2, 33)], 1)  # along the crosshair, from the bottom
+with torch.no_grad():
+    walk, pictures = playground.model.decode(up), playground.model.decode(place)
+named = [digit for digit, _ in itertools.groupby(metrics.predicted_digits(walk).tolist())]
+assert named[0] == 0 and named[-1] == 1 and 3 in named, "from 0 by 3 to 1"
+ends = torch.maximum(walk[0], walk[-1])
+assert ((walk[16] > 0.5) & (ends < 0.1)).sum() > 20, "ink where neither end has any"
+sure = metrics.digit_probabilities(pictures).max(1).values > 0.9
+soft = [((images > 0.1) & (images < 0.9)).float().mean() for images in (pictures, x_test)]
+assert sure.float().mean() > 0.7 and soft[0] > 2 * soft[1], "most are a digit to the digit network, and softer than real ones"
+assert torch.cdist(pictures.flatten(1), x.flatten(1)).min() > 1, "none of them is a training picture"
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1 · What a generative model is
@@ -142,12 +157,24 @@ axes[3].legend(fontsize=9, loc="upper left")
 plt.show()
 print({f"{bins} × {bins}": round(score, 2) for bins, score in zip(sizes, new_score)}, f"true density {exact:.2f}")
 
+others = [datasets.toy2d("moons", 1000, seed=seed).x for seed in range(1, 11)]  # ten other draws of the data
+again = torch.tensor([[log_density(fit_table(v, bins), new_points).mean() for bins in sizes] for v in others])
+print("ten other draws:", {f"{bins} × {bins}": f"{v.mean():.2f} ± {v.std():.2f}" for bins, v in zip(sizes, again.T)})
+
 # %% [markdown]
-# > **What to notice.** The table can do both things: it has a number for every place, and its samples fall on the moons, but for the few strays that the hundredths allow. On new points the score is best with 32 squares a side.
+# > **What to notice.** The table can do both things: it has a number for every place, and its samples fall on the moons, but for the strays, fewer than one in a hundred, that the added hundredths allow. On new points the score is best with 32 squares a side;
+# > ten other draws of the data have their best at 24 or 32.
 # > Finer tables memorise: they climb past the truth on the points they counted, and fall on new ones. Judge a model on data that it has not seen.
 # >
 # > And the table does not grow. Two axes of 32 need 1,024 numbers. A black-and-white digit has 784 axes of 2, which need $2^{784}\approx10^{236}$. Lecture 01 starts from there.
 # > Every other model of this course is a way round that number.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+best_size = sizes[max(range(len(sizes)), key=lambda i: new_score[i])]
+assert best_size == 32 and {sizes[i] for i in again.argmax(1).tolist()} <= {24, 32} and len(others) == 10
+assert tables[32][tables[32] < 0.02 / len(points)].sum() < 0.01, "strays: the mass of the squares that no point fell in"
+assert fit_table(points, 32).shape.numel() == 1_024 and len(str(2**784)) == 237  # 2^784 is about 10^236
+assert seen_score == sorted(seen_score) and seen_score[-1] > exact > new_score[sizes.index(32)] > new_score[-1]
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2 · Generative or discriminative
@@ -190,12 +217,14 @@ axes[1].set(title="both: the probability of a 1", xlabel="ink x, % of the pictur
 axes[1].legend()
 plt.show()
 
-right = (log_joint(ink_test[two_test]).argmax(1) == unseen.y[two_test]).float().mean()
-print(
-    f"right on unseen pictures: generative {right:.1%}, discriminative {logistic.score(ink_test[two_test, None].numpy(), unseen.y[two_test].numpy()):.1%}"
-)
+right = (log_joint(ink_test[two_test]).argmax(1) == unseen.y[two_test]).float().mean().item()
+right_too = logistic.score(ink_test[two_test, None].numpy(), unseen.y[two_test].numpy())
+deviation = (right * (1 - right) / int(two_test.sum())) ** 0.5  # of a share counted on so many pictures
+print(f"right on {two_test.sum()} unseen pictures: generative {right:.1%}, discriminative {right_too:.1%}, each ± {deviation:.1%}")
+said = {}
 for v in (8.0, 18.0, 60.0):
     joint, other = log_joint(torch.tensor([v])), logistic.predict_proba([[v]])[0, 0]
+    said[v] = joint.softmax(1)[0, 0].item(), other, joint.logsumexp(1).item()
     print(
         f"{v:.0f} % ink: p(y = 0 | x) generative {joint.softmax(1)[0, 0]:.2f}, discriminative {other:.2f}; log p(x) = {joint.logsumexp(1).item():.1f}"
     )
@@ -206,8 +235,19 @@ print("new values of x for y = 1:", [round(v, 1) for v in gaussians[1].sample((6
 # > **What to notice.** As classifiers the two are equally good. At 60 % ink both are certain that it is a 0, and both are foolish. But the generative model can say so:
 # > its $\log p(x)$ is −61 there, and between −2 and −3 for the two ordinary pictures. It can also invent new members of a class. The discriminative model can do neither.
 # >
-# > The price: it has to model $x$ itself, and a wrong guess about its shape costs accuracy. When the guess is good it learns from *fewer* examples, not from more
-# > (Ng & Jordan 2001). Lecture 01 measures both.
+# > The price: it has to model $x$ itself, and a wrong guess about the shape of $x$ limits how good a classifier it can become. In return the guess stands in for data: a generative classifier comes near its limit with fewer examples (Ng & Jordan 2001).
+# > Lecture 01 sees both on whole digits, with a guess that is wrong. Up to 200 training pictures the two kinds are about equally good. With 4,000 the discriminative one is ahead.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+assert abs(right - right_too) < 2 * deviation and right > 0.9
+assert min(said[60.0][:2]) > 0.99 and round(said[60.0][2]) == -61 and all(-3.05 < said[v][2] < -2 for v in (8.0, 18.0))
+white_train, white_test = (((images >= 0.5).flatten(1).float(), y) for images, y in ((x, digits.y), (x_test, unseen.y)))
+few = [latent_spaces.compare_classifiers(white_train, white_test, (50, 200), (0.0,), seed=seed) for seed in range(4)]
+all_of_them = latent_spaces.compare_classifiers(white_train, white_test, (4_000,), (0.0,))
+bayes, regression = (torch.stack([r[name] for r in few]).mean(0)[:, 0] for name in ("naive Bayes", "logistic regression"))
+bayes_limit, regression_limit = (all_of_them[name].item() for name in ("naive Bayes", "logistic regression"))
+assert ((bayes - regression).abs() < 0.04).all() and regression_limit > bayes_limit + 0.02
+assert bayes[1] / bayes_limit > regression[1] / regression_limit + 0.01, "nearer to its own limit with 200"
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3 · The family tree
@@ -223,22 +263,25 @@ display(start_here.family_tree())
 # |---|---|---|
 # | autoregressive | split $p(x)$ into $p(x_1)\,p(x_2\mid x_1)\,p(x_3\mid x_1,x_2)\cdots$ and predict one value after the other (here $x_1,x_2,\dots$ are the pixels or letters of one $x$); transformers do this for text | 05, 09 |
 # | flow | bend a Gaussian into the data by a map that can be inverted, and keep account of how it stretches space | 04 |
+# | flow matching | learn a velocity at every place and time that carries noise to data, and follow it: a flow in continuous time, learned by regression | 06, 10 |
 # | VAE | draw a hidden code $z$, a **latent**, and decode it to $x$; the sum over all $z$ is out of reach, so maximise a lower bound of $\log p(x)$ | 02 |
 # | diffusion | add noise to the data in small steps, and learn to undo one step | 06 |
+# | score model | learn the slope of the log-density, $\nabla_x\log p(x)$, called the **score**, of data with noise on them, and climb it from noise to data | 06, 08 |
 # | energy-based | give each $x$ an energy $E(x)$; then $p(x)\propto e^{-E(x)}$, up to a constant that nobody can compute | 08 |
 # | GAN | a generator makes samples from noise, a critic (discriminator) tells them from data, and each learns from the other | 03 |
 #
-# Three remarks. The borders are soft: a diffusion model has a lower bound, and with a differential equation also an exact likelihood. A plain autoencoder is *not* on the tree:
+# Four remarks. The borders are soft: a diffusion model has a lower bound, and with a differential equation also an exact likelihood. Diffusion, score models and flow matching are close relatives:
+# each learns by regression on noisy data, and with Gaussian noise the answer of one can be computed from that of another (lecture 06). A plain autoencoder is *not* on the tree:
 # it has no $p(x)$ and no way to sample (lecture 02 shows how that fails). And "implicit" says nothing of quality or variety: GANs can be sharp and still leave out whole parts of the data.
 #
-# Lectures 01 to 07 are there; 08 and 09 are to come.
+# Lectures 01 to 07 are there. Still to come: 08 (energy-based models), 09 (transformers) and 10, the capstone, which turns text into images.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4 · What they are good for
 #
 # | use | what is asked of the model | lecture |
 # |---|---|---|
-# | generation | a new $x$; or one of a class, or for a text | all; 02, 03, 06 |
+# | generation | a new $x$; or one of a class, or for a text | all; 02, 03, 06; 10 |
 # | in-painting | the unknown pixels, given the known ones | 01, 02, 05, 06 |
 # | super-resolution, image translation | a sharp picture for a coarse one; a photograph for a sketch | 03 |
 # | data augmentation | more examples of a rare class | 03 |
@@ -259,10 +302,13 @@ display(start_here.family_tree())
 # - *likelihood*: a trustworthy number for $p(x)$ · *speed*: of sampling · *quality*: of the samples
 # - *latent space*: a code for each $x$ that one can move in · *stability*: of training
 #
-# **Predict first.** Which family leads when only quality and stability count? Which loses most when speed counts too?
+# **Predict first.** Which families lead when only quality and stability count? Which loses most when speed counts too?
 
 # %%
-start_here.FamilyChooser()
+chooser = start_here.FamilyChooser()
+for name, control in zip(start_here.CRITERIA, chooser.weights):
+    control.value = 3 if name in ("quality", "stability") else 0
+chooser
 
 # %%
 head = ["family", *start_here.CRITERIA]
@@ -270,11 +316,22 @@ rows = [[name, *(f"**{score}** {why}" for score, why in scores)] for name, score
 Markdown("\n".join("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)))
 
 # %% [markdown]
-# > **What to notice.** Set quality and stability to 3, the rest to 0: diffusion leads with all the points there are. Now raise speed to 3 as well: the VAE draws level with it, and the autoregressive model, second until now,
-# > loses most. The chooser adds weight × score and divides by the most that was possible.
+# > **What to notice.** With quality and stability at 3 and the rest at 0, diffusion, score models and flow matching lead with all the points there are. Now raise speed to 3 as well: the VAE draws level with diffusion and flow matching. The score model loses most, since each of its samples is
+# > a walk of hundreds of steps or more; the autoregressive model, second until now, comes next. The chooser adds weight × score and divides by the most that was possible.
 # >
 # > The scores are **judgements**, ours, for images and for a plain member of each family. Hybrids move every one of them: diffusion distilled to a few steps is fast, a flow in the latent space of an autoencoder draws well.
 # > Lecture 07 replaces judgements by measurements, on one data set.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+before = dict(chooser.ranking())
+wish = start_here.FamilyChooser()
+for name, control in zip(start_here.CRITERIA, wish.weights):
+    control.value = 3 if name in ("quality", "stability", "speed") else 0
+after = dict(wish.ranking())
+assert {name for name, share in before.items() if share == 1} == {"diffusion", "score model", "flow matching"}
+assert {name for name, share in after.items() if share == max(after.values())} == {"diffusion", "flow matching", "VAE"}
+fall = sorted(before, key=lambda name: after[name] - before[name])
+assert fall[:2] == ["score model", "autoregressive"] and list(before)[3] == "autoregressive"
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 6 · The notation of every lecture
@@ -325,7 +382,17 @@ print(f"the same in hundredths, N(0, 10²): largest {Normal(0.0, 10.0).log_prob(
 # %% [markdown]
 # > **What to notice.** A density may be any size: it is probability *for each unit of* $x$. Change the unit and it changes: here by a factor of 100, so $\log p$ by $\log 100\approx4.6$ nats in each dimension.
 # > Two log-densities compare only in the same units. Pixels in [0, 1] and pixels in 0…255 differ by $\log 255$ a pixel.
-#
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+highest = {std: Normal(0.0, std).log_prob(torch.tensor(0.0)).exp().item() for std in (0.1, 10.0)}
+assert density.max() > 1 > mass.max() and abs(highest[0.1] / highest[10.0] - 100) < 1e-3 and round(math.log(100), 1) == 4.6
+# the same picture in units of 1/255: the log-density falls by log 255 for each of its pixels
+pixel = torch.linspace(0, 1, 7)
+assert torch.allclose(
+    Normal(0.5, 0.2).log_prob(pixel) - Normal(0.5 * 255, 0.2 * 255).log_prob(255 * pixel), torch.tensor(math.log(255)), atol=1e-4
+)
+
+# %% [markdown]
 # ### 7.2 Bayes' rule
 #
 # It turns "how probable is this evidence, if that is the cause" into "how probable is that cause, given the evidence": $p(y\mid x)=p(x\mid y)\,p(y)\,/\,p(x)$.
@@ -344,7 +411,13 @@ print(f"Bayes {by_bayes:.3f}   counted {truth[flagged].float().mean():.3f}")
 
 # %% [markdown]
 # > **What to notice.** One in six, not 95 %. Real pictures are so many that their few false alarms outnumber the hits. $p(x\mid y)$ and $p(y\mid x)$ are different things, and the prior $p(y)$ lies between them.
-#
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+assert round(1 / by_bayes) == 6 and abs(truth[flagged].float().mean() - by_bayes) < 0.01 and caught == 0.95
+assert (flagged & ~truth).sum() > 4 * (flagged & truth).sum(), "false alarms outnumber the hits"
+assert round(caught * 0.5 / (caught * 0.5 + alarm * 0.5), 2) == 0.95, "were half of the pictures generated, it would be 95 %"
+
+# %% [markdown]
 # ### 7.3 Maximum likelihood
 #
 # How do we adjust $\theta$? Take the $\theta$ under which the data are most probable. For independent examples that maximises the mean log-likelihood:
@@ -356,7 +429,10 @@ print(f"Bayes {by_bayes:.3f}   counted {truth[flagged].float().mean():.3f}")
 # **Predict first.** From the best fit, halve σ, or double it. Which costs more?
 
 # %%
-start_here.LikelihoodExplorer(ink[digits.y == 3], "ink of a 3, % of the picture")
+by_hand = start_here.LikelihoodExplorer(ink[digits.y == 3], "ink of a 3, % of the picture")
+by_hand.count.value = int((digits.y == 3).sum())
+by_hand.mean.value, by_hand.std.value = ink[digits.y == 3].mean().item(), ink[digits.y == 3].std().item() / 2  # σ halved
+by_hand
 
 # %%
 from course_lib.distributions import gaussian_log_prob
@@ -377,7 +453,15 @@ print(
 # %% [markdown]
 # > **What to notice.** Nothing beats the mean and the spread of the data themselves. Too narrow costs more than too wide: log-likelihood is merciless with surprises.
 # > Under the charts stands a second number, a KL divergence, and it equals what you have lost. Section 7.5 says why.
-#
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+assert all(score(mean + a, std * b) <= score(mean, std) for a in (-1, -0.1, 0, 0.1, 1) for b in (0.5, 0.9, 1, 1.1, 2))
+lost = {factor: score(mean, std) - score(mean, factor * std) for factor in (0.5, 2)}
+assert lost[0.5] > 2 * lost[2], "too narrow costs more"
+divergence = start_here.gaussian_kl(mean.item(), std.item(), mean.item() + 1, std.item() / 2)
+assert abs(score(mean, std) - score(mean + 1, std / 2) - divergence) < 1e-3, "what is lost is the KL"
+
+# %% [markdown]
 # ### 7.4 Entropy
 #
 # An event of probability $p$ is a surprise of $-\log p$. The **entropy** is the mean surprise, $H(p)=-\sum_x p(x)\log p(x)$. It is also what the best code needs, on average, for one $x$:
@@ -404,10 +488,15 @@ for name, table in {
 # %% [markdown]
 # > **What to notice.** The fair coin needs one bit, the predictable one less than half. A pixel is stored in 8 bits, but knowing how common each grey level is brings it down to 2.
 # > That is a model too, the poorest one for images: each pixel by itself. The models of this course look at the other pixels as well, and lecture 04 begins to count in these bits per dimension.
-#
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+bits = {name: entropy(torch.tensor(table)).item() / math.log(2) for name, table in {"fair": [0.5, 0.5], "9 : 1": [0.9, 0.1]}.items()}
+assert abs(bits["fair"] - 1) < 1e-6 and bits["9 : 1"] < 0.5 and round(entropy(levels).item() / math.log(2)) == 2 and len(levels) == 2**8
+
+# %% [markdown]
 # ### 7.5 KL divergence
 #
-# Let the data come from $q$, and code them as if they came from $p$. What does that cost, in nats more than necessary?
+# Let $x$ come from $q$, and code it as if it came from $p$. What does that cost, in nats more than necessary? The mean is always taken over the distribution that stands first.
 #
 # $$\mathrm{KL}(q\,\|\,p)=\mathbb E_q\!\left[\log\frac{q(x)}{p(x)}\right]=\int q(x)\log\frac{q(x)}{p(x)}\,dx\;\ge0,\quad\text{and }0\text{ only if }q=p.$$
 #
@@ -443,7 +532,34 @@ for name, (a, b) in {
 # >
 # > Maximum likelihood is a KL: $\mathbb E_{p_\text{data}}[\log p_\theta(x)]=-H(p_\text{data})-\mathrm{KL}(p_\text{data}\,\|\,p_\theta)$. Only the last term depends on $\theta$. This is why the two
 # > numbers of section 7.3 agreed: to a Gaussian model, the data are no more than their mean and spread.
-#
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+narrow_wide, wide_narrow = (start_here.gaussian_kl(0, a, 0, b) for a, b in ((0.5, 2), (2, 0.5)))
+assert round(narrow_wide, 2) == 0.92 and round(wide_narrow, 2) == 6.11
+grown = [
+    start_here.gaussian_kl(*a) - start_here.gaussian_kl(*b) for a, b in (((1, 0.5, 0, 2), (0, 0.5, 0, 2)), ((1, 2, 0, 0.5), (0, 2, 0, 0.5)))
+]
+assert abs(grown[1] / grown[0] - 16) < 1e-6, "moved aside, the second grows 16 times as fast"
+# one Gaussian for data with two heaps, at −3 and 3: the best in each direction, by search
+at = torch.linspace(-12, 12, 481)
+heaps = torch.stack([Normal(m, 0.7).log_prob(at) for m in (-3.0, 3.0)]).logsumexp(0) - math.log(2)
+found = {}
+for m, v in itertools.product(torch.linspace(-4, 4, 17).tolist(), torch.linspace(0.5, 4, 15).tolist()):
+    one = Normal(m, v).log_prob(at)
+    for name, first, second in (("data first", heaps, one), ("model first", one, heaps)):
+        found.setdefault(name, []).append(((first.exp() * (first - second)).sum().item(), m, v))
+(_, m_cover, v_cover), (_, m_drop, v_drop) = min(found["data first"]), min(found["model first"])
+assert m_cover == 0 and v_cover > 2.5, "covers both heaps, and the emptiness between"
+assert abs(m_drop) > 2.5 and v_drop < 1, "one heap only"
+# E log p = −H(q) − KL(q‖p), and a log-ratio may be negative though its mean is not
+q_table, p_table = torch.tensor([0.7, 0.2, 0.1]), torch.tensor([0.2, 0.3, 0.5])
+ratio = (q_table / p_table).log()
+assert (
+    torch.isclose((q_table * p_table.log()).sum(), -entropy(q_table) - (q_table * ratio).sum())
+    and ratio.min() < 0 < (q_table * ratio).sum()
+)
+
+# %% [markdown]
 # ### 7.6 Jensen's inequality
 #
 # The logarithm bends downwards. So the log of a mean is at least the mean of the logs: $\log\mathbb E[v]\ge\mathbb E[\log v]$ for positive $v$.
@@ -458,10 +574,22 @@ start_here.JensenExplorer()
 # test it, on the ink of all digits
 print(f"log of the mean {ink.mean().log():.3f}   mean of the logs {ink.log().mean():.3f}   gap {ink.mean().log() - ink.log().mean():.3f}")
 
+
 # %% [markdown]
 # > **What to notice.** The gap is zero when a = b, or when one has all the weight: no spread, no gap. It is large when a and b differ by a large *factor*: the curve bends most near 0.
 # > The ink of digits spreads little compared with its mean, so their gap is small.
-#
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+def gap(a, b, weight=0.5):
+    return math.log(weight * a + (1 - weight) * b) - weight * math.log(a) - (1 - weight) * math.log(b)
+
+
+assert gap(3, 3) == 0 == gap(0.4, 5, weight=1.0) and gap(0.4, 5) > 10 * gap(10.4, 15) > 0, "the same distance, another factor"
+assert abs(gap(1, 4) - gap(10, 40)) < 1e-9, "only the factor counts"
+of_ink = (ink.mean().log() - ink.log().mean()).item()
+assert of_ink < 0.1 and abs(of_ink - 0.5 * (ink.var() / ink.mean() ** 2)) < 0.02, "half the relative variance, to second order"
+
+# %% [markdown]
 # ### 7.7 Mutual information
 #
 # How much does $y$ tell about $x$? Capital letters stand for the variables, and $H(X,Y)$ is the entropy of the pair, of their joint table. **Mutual information** is the KL divergence between the joint distribution and what it would be if the two were independent:
@@ -471,7 +599,9 @@ print(f"log of the mean {ink.mean().log():.3f}   mean of the logs {ink.log().mea
 # **Predict first.** Two fair coins. What is $I$ when they are independent, and when one always shows the same as the other? And $H(X,Y)$?
 
 # %%
-start_here.TableExplorer()
+coins = start_here.TableExplorer()
+coins.dependence.value = 1.0  # the second shows the same as the first
+coins
 
 # %%
 from sklearn.metrics import mutual_info_score
@@ -497,7 +627,16 @@ show_images(
 
 # %% [markdown]
 # > **What to notice.** Independent coins share nothing, and $H(X,Y)$ is the sum. Equal coins share one whole bit, and $H(X,Y)$ is no more than one of them. In the bars, $I$ is where $H(X)$ and $H(Y)$ overlap.
-# > For digits, no single pixel tells even a third of a bit of the label's 3.32. The corners tell nothing: they are always black. Many pixels together tell nearly all of it, and finding how is what encoders are for.
+# > For digits, no single pixel tells even a third of a bit of the label's 3.32. The corners tell nothing: they are always black. Many pixels together tell nearly all of it: a network that reads the label from the whole picture leaves less than a tenth of a bit open. Finding how is what encoders are for.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+alone, same = (torch.tensor(table) for table in ([[0.25, 0.25], [0.25, 0.25]], [[0.5, 0.0], [0.0, 0.5]]))
+assert abs(mutual_information(alone)) < 1e-6 and abs(entropy(alone.flatten()) - 2 * math.log(2)) < 1e-6
+assert abs(mutual_information(same) / math.log(2) - 1) < 1e-6 and abs(entropy(same.flatten()) / math.log(2) - 1) < 1e-6
+assert information.max() < 1 / 3 and round(entropy(mass).item() / math.log(2), 2) == 3.32
+assert all(abs(information[0, i, j]) < 1e-6 and x[:, 0, i, j].max() == 0 for i in (0, -1) for j in (0, -1)), "corners: always black"
+# cross-entropy is at least H(Y | X), so what the network leaves open is at most this, in bits
+assert -metrics.digit_probabilities(x_test)[torch.arange(len(x_test)), unseen.y].log().mean() / math.log(2) < 0.1
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 8 · The data sets
@@ -540,7 +679,13 @@ plt.show()
 # | CelebA | faces of celebrities, with 40 yes-or-no attributes | 202,599, cut to 178×218 | for research, not commerce; nobody in it was asked; attributes such as "attractive" are opinions (arXiv:1411.7766) |
 # | LSUN | 10 kinds of scenes, 20 kinds of objects (*large-scale scene understanding*) | millions, shorter side mostly 256 | labelled partly by machine, so with errors; collected from the web (arXiv:1506.03365) |
 #
-# > **What to notice.** Every data set is a choice that someone made about whom to photograph, whom to ask, and what to call it. A generative model repeats those choices.
+# > **What to notice.** Every data set is a choice that someone made about whom to photograph, whom to ask, and what to call it. A generative model repeats those choices. Even the default here has one: `mnist_small` holds exactly as many of each digit, 400 to train and 100 to test,
+# > where people do not write all digits equally often.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+assert torch.bincount(digits.y).tolist() == [400] * 10 and torch.bincount(unseen.y).tolist() == [100] * 10
+assert sum(len(datasets.load("digits8", split)) for split in ("train", "test")) == 1_797
+assert sum(len(datasets.load("sprites", split)) for split in ("train", "test")) == 60_750
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 9 · Exercises and their checks
@@ -604,6 +749,7 @@ from pydoc_data.topics import topics
 
 training.seed_everything(0)
 vae, gan = checkpoints.load("vae"), checkpoints.load("stylegan")
+three = checkpoints.load("cvae").sample(9, y=torch.full((9,), 3))
 place = torch.cartesian_prod(torch.linspace(3.6, -3.6, 90), torch.linspace(-3.6, 3.6, 90)).flip(1)  # rows from the top
 density = {name: datasets.toy2d_log_prob(name, place).exp().reshape(90, 90) for name in ("pinwheel", "rings")}
 components = torch.pca_lowrank(x.flatten(1), 4)[2].T.reshape(4, 1, 28, 28)
@@ -624,6 +770,7 @@ cards = {
     "07_metrics": ("Metrics", 110, "which model is better, and who says so", tile(torch.cat([x_test[::350], vae.sample(3), gan.sample(3)]), 3)),
     "08_energy_based": ("Energy-based", None, "low energy where data are; walk there by chance", 1 - density["rings"] / density["rings"].max()),
     "09_transformers": ("Transformers", None, "attention: text, translation, and pictures as text", (follows / follows.sum(1, keepdim=True)).sqrt()),
+    "10_text_to_image": ("Text to image", None, "the capstone: a picture for a sentence, here for “three”", tile(three)),
 }  # fmt: skip
 display(start_here.lecture_map([start_here.Card(f"{slug[:2]} {title}", *rest) for slug, (title, *rest) in cards.items()]))
 ready = [f"[{slug[:2]} {title}]({start_here.address(slug)})" for slug, (title, minutes, *_) in cards.items() if minutes]
@@ -631,7 +778,18 @@ Markdown("Open: " + " · ".join(ready) + ". The others are to come.")
 
 # %% [markdown]
 # > **What to notice.** What stands for each lecture: directions of most variation · samples of a VAE · samples of a GAN · a density · half a digit, to be completed · one digit under less and less noise ·
-# > real digits above two models' · a landscape, dark where data lie · which letter follows which (row: this letter, column: the next) in Python's manual.
+# > real digits above two models' · a landscape, dark where data lie · which letter follows which (row: this letter, column: the next) in Python's manual · nine pictures drawn on the word "three", by a VAE that was told the label.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+assert torch.allclose(components.flatten(1) @ components.flatten(1).T, torch.eye(4), atol=1e-3)
+landscape = 1 - density["rings"] / density["rings"].max()
+assert landscape.flatten()[density["rings"].argmax()] == landscape.min(), "dark where data lie"
+assert follows[string.ascii_lowercase.index("q")].argmax() == string.ascii_lowercase.index("u"), "rows are first letters: after q comes u"
+assert (metrics.predicted_digits(three) == 3).sum() >= 7
+# check yourself, 4: the change of units, and B in the units of A
+assert round(784 * math.log(255)) == 4_344 and round(-500 + 784 * math.log(255)) == 3_844 > -90
+# check yourself, 1: a density above 1 whose area is 1
+assert round(highest[0.1], 2) == 3.99
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 12 · Check yourself
@@ -685,6 +843,7 @@ Markdown("Open: " + " · ".join(ready) + ". The others are to come.")
 # **Now you**: the [warm-up exercise](../exercises/00_start_here/00_start_here.ipynb), 1 point. Then lecture [01](01_latent_spaces.ipynb), latent spaces, or straight to [02](02_autoencoders.ipynb), autoencoders.
 #
 # **Read on.** Bond-Taylor et al., a comparative review of the families (arXiv:2103.04922) · Goodfellow, the NIPS 2016 tutorial with a family tree like ours (arXiv:1701.00160) ·
-# Theis et al., *A note on the evaluation of generative models* (arXiv:1511.01844) · the first paper of each family: Kingma & Welling, VAE (arXiv:1312.6114); Goodfellow et al., GAN (arXiv:1406.2661);
-# Dinh et al., RealNVP (arXiv:1605.08803); van den Oord et al., PixelRNN (arXiv:1601.06759); Ho et al., DDPM (arXiv:2006.11239); Song & Kingma, how to train energy-based models (arXiv:2101.03288);
+# Theis et al., *A note on the evaluation of generative models* (arXiv:1511.01844) · an early or a famous paper of each family: Kingma & Welling, VAE (arXiv:1312.6114); Goodfellow et al., GAN (arXiv:1406.2661);
+# Dinh et al., NICE (arXiv:1410.8516) and RealNVP (arXiv:1605.08803), flows; Larochelle & Murray, NADE (2011, proceedings.mlr.press/v15), and van den Oord et al., PixelRNN (arXiv:1601.06759), autoregressive;
+# Sohl-Dickstein et al. (arXiv:1503.03585) and Ho et al., DDPM (arXiv:2006.11239), diffusion; Song & Ermon, score models (arXiv:1907.05600); Lipman et al., flow matching (arXiv:2210.02747); Song & Kingma, how to train energy-based models (arXiv:2101.03288);
 # Vaswani et al., transformers (arXiv:1706.03762) · MacKay, *Information Theory, Inference, and Learning Algorithms* (2003), for section 7 · Ng & Jordan, *On discriminative vs. generative classifiers* (2001), for section 2

@@ -241,19 +241,19 @@ FAMILIES: dict[str, tuple[tuple[int, str], ...]] = {
         (2, "exact codes, as large as the data"),
         (2, "maximum likelihood, if inverses stay tame"),
     ),
+    "flow matching": (
+        (2, "exact, by solving an ODE"),
+        (1, "tens of passes; few on straight paths"),
+        (3, "sharp and varied"),
+        (1, "noise as large as the data"),
+        (3, "plain regression"),
+    ),
     "VAE": (
         (2, "a lower bound"),
         (3, "one pass"),
         (1, "soft pictures"),
         (3, "small, with an encoder"),
         (3, "one loss; mind collapse"),
-    ),
-    "GAN": (
-        (0, "none"),
-        (3, "one pass"),
-        (3, "sharp, though modes may be missing"),
-        (2, "smooth, but no encoder"),
-        (0, "a game of two networks"),
     ),
     "diffusion": (
         (2, "a lower bound, or exact with an ODE"),
@@ -262,12 +262,26 @@ FAMILIES: dict[str, tuple[tuple[int, str], ...]] = {
         (1, "noise as large as the data"),
         (3, "plain regression"),
     ),
+    "score model": (
+        (1, "its slope only, unless an ODE is solved"),
+        (0, "a walk of hundreds of steps or more"),
+        (3, "sharp and varied"),
+        (0, "no latents: each walk is random"),
+        (3, "plain regression"),
+    ),
     "energy-based": (
         (1, "up to an unknown constant"),
         (0, "a Markov chain for each sample"),
         (1, "hard to scale"),
         (0, "no latents"),
         (1, "must sample while it trains"),
+    ),
+    "GAN": (
+        (0, "none"),
+        (3, "one pass"),
+        (3, "sharp, though modes may be missing"),
+        (2, "smooth, but no encoder"),
+        (0, "a game of two networks"),
     ),
 }
 
@@ -298,8 +312,10 @@ class FamilyChooser(Explorer):
         """What speaks for a family and what against it, of the properties that matter to you."""
         marks = [(name, control.value, *mark) for name, control, mark in zip(CRITERIA, self.weights, self.families[family])]
         gained, lost = max(marks, key=lambda m: m[1] * m[2]), max(marks, key=lambda m: m[1] * (3 - m[2]))
-        parts = [f"+ {gained[0]}: {gained[3]}"] if gained[1] * gained[2] else []
-        return " · ".join(parts + ([f"− {lost[0]}: {lost[3]}"] if lost[1] * (3 - lost[2]) else []))
+        against = lost[1] * (3 - lost[2]) > 0
+        # one reason is not told twice: of a family that is weak in all that matters, it speaks against
+        parts = [f"+ {gained[0]}: {gained[3]}"] if gained[1] * gained[2] and not (against and gained == lost) else []
+        return " · ".join(parts + ([f"− {lost[0]}: {lost[3]}"] if against else []))
 
     def panels(self):
         ranking = self.ranking()
@@ -325,20 +341,25 @@ class FamilyChooser(Explorer):
 
 def family_tree() -> Drawing:
     """The families of generative models by what they make of p(x), each with the lecture that teaches it."""
-    boxes = [  # left, top, width, height, colour, lines
-        (451, 8, 260, 46, CYCLE[4], ("generative model", "learns p(x) from examples")),
-        (197, 96, 280, 46, CYCLE[0], ("explicit", "gives a number for p(x)")),
-        (755, 96, 140, 46, CYCLE[1], ("implicit", "gives samples only")),
-        (35, 184, 230, 46, CYCLE[0], ("tractable", "log p(x), exactly")),
-        (390, 184, 270, 46, CYCLE[0], ("approximate", "a bound, or up to a constant")),
-        (5, 272, 140, 64, CYCLE[0], ("autoregressive", "one value at a time", "05, 09")),
-        (155, 272, 140, 64, CYCLE[0], ("flow", "an invertible map", "04")),
-        (305, 272, 140, 64, CYCLE[0], ("VAE", "a lower bound", "02")),
-        (455, 272, 140, 64, CYCLE[0], ("diffusion", "undo noise in steps", "06")),
-        (605, 272, 140, 64, CYCLE[0], ("energy-based", "an unscaled p(x)", "08")),
-        (755, 272, 140, 64, CYCLE[1], ("GAN", "two networks play", "03")),
+    leaves = [  # name, what it is in two lines, lectures
+        ("autoregressive", "one value", "at a time", "05, 09"),
+        ("flow", "an invertible", "map", "04"),
+        ("flow matching", "a velocity,", "from noise to data", "06, 10"),
+        ("VAE", "a lower", "bound", "02"),
+        ("diffusion", "undo noise", "in steps", "06"),
+        ("score model", "the slope", "of log p(x)", "06, 08"),
+        ("energy-based", "an unscaled", "p(x)", "08"),
+        ("GAN", "two networks", "play", "03"),
     ]
-    children = {0: (1, 2), 1: (3, 4), 2: (10,), 3: (5, 6), 4: (7, 8, 9)}
+    boxes = [  # left, top, width, height, colour, lines
+        (420, 8, 260, 46, CYCLE[4], ("generative model", "learns p(x) from examples")),
+        (287, 96, 280, 46, CYCLE[0], ("explicit", "gives a number for p(x)")),
+        (962, 96, 136, 46, CYCLE[1], ("implicit", "gives samples only")),
+        (87, 184, 230, 46, CYCLE[0], ("tractable", "log p(x), exactly")),
+        (541, 184, 270, 46, CYCLE[0], ("approximate", "a bound, or up to a constant")),
+        *((5 + 137 * i, 272, 132, 80, CYCLE[leaf[0] == "GAN"], leaf) for i, leaf in enumerate(leaves)),
+    ]
+    children = {0: (1, 2), 1: (3, 4), 2: (12,), 3: (5, 6, 7), 4: (8, 9, 10, 11)}
 
     def draw(canvas):
         for parent, below in children.items():
@@ -348,20 +369,23 @@ def family_tree() -> Drawing:
                 left, lower, wide, *_ = boxes[child]
                 across, half = left + wide / 2, (bottom + lower) / 2
                 canvas.line((middle, middle, across, across), (bottom, half, half, lower), GREY, 1.5)
-        for x, y, width, height, color, (name, what, *lectures) in boxes:
+        for x, y, width, height, color, (name, *what) in boxes:
+            lectures = what.pop() if len(what) == 3 else None
             canvas.rect(x, y, width, height, "#ffffff")
             canvas.rect(x, y, width, height, color, 0.16)
             canvas.rect(x, y, 4, height, color)
             canvas.text(x + width / 2, y + 19, name, 14, "middle", bold=True)
-            canvas.text(x + width / 2, y + 36, what, 12, "middle")
+            for i, line in enumerate(what):
+                canvas.text(x + width / 2, y + 36 + 16 * i, line, 12, "middle")
             if lectures:
-                canvas.text(x + width / 2, y + 54, f"lecture {lectures[0]}", 11, "middle", color=GREY)
+                canvas.text(x + width / 2, y + 71, f"lecture {lectures}", 11, "middle", color=GREY)
 
     alt = (
-        "The family tree. Generative models are explicit or implicit. Explicit ones are tractable (autoregressive models, flows) or "
-        "approximate (VAEs, diffusion, energy-based models). GANs are implicit."
+        "The family tree. Generative models are explicit or implicit. Explicit ones are tractable "
+        "(autoregressive models, flows, flow matching) or approximate (VAEs, diffusion, score models, energy-based models). "
+        "GANs are implicit."
     )
-    return Drawing(alt, 900, 344, draw)
+    return Drawing(alt, 1100, 360, draw)
 
 
 @dataclass

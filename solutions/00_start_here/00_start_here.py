@@ -68,26 +68,26 @@ digits = datasets.load("digits8", "train")  # for the last cell
 #
 # **1 point · 10 minutes · ★☆☆**
 #
-# Two tables give a probability to each outcome: p what happens, q what somebody expects. What does it cost on average to expect q?
+# Two tables give a probability to each outcome: q what happens, p what somebody expects. What does it cost on average to expect p?
 #
-# $$\mathrm{KL}(p\,\|\,q)=\sum_x p(x)\,\log\frac{p(x)}{q(x)}$$
+# $$\mathrm{KL}(q\,\|\,p)=\sum_x q(x)\,\log\frac{q(x)}{p(x)}$$
 #
-# The logarithm is natural, so the unit is the nat. What never happens costs nothing: where p(x) = 0 the entry counts 0, since $u\log u\to0$ as $u\to0$. The computer does not know that: look at what `0 * torch.log(...)` makes of it.
+# The logarithm is natural, so the unit is the nat. What never happens costs nothing: where q(x) = 0 the entry counts 0, since $u\log u\to0$ as $u\to0$. The computer does not know that: look at what `0 * torch.log(...)` makes of it.
 # The tables may have rows and columns, as a joint table has. Every entry counts the same way.
 #
-# Before you write it: what should come out when p and q are equal? Try that on your function too.
+# Before you write it: what should come out when q and p are equal? Try that on your function too.
 
 # %% nbgrader={"grade": false, "grade_id": "kl_between", "locked": false, "schema_version": 3, "solution": true, "task": false}
-def kl_between(p, q):
-    """KL(p ‖ q) of two tables of probabilities, in nats.
+def kl_between(q, p):
+    """KL(q ‖ p) of two tables of probabilities, in nats.
 
-    p: any shape, adds up to 1, may hold zeros
-    q: the same shape, adds up to 1, above 0 everywhere
+    q: any shape, adds up to 1, may hold zeros
+    p: the same shape, adds up to 1, above 0 everywhere
     Returns: a tensor without axes
     """
     ### BEGIN SOLUTION
-    happens = p > 0
-    return (p[happens] * (p[happens] / q[happens]).log()).sum()
+    happens = q > 0
+    return (q[happens] * (q[happens] / p[happens]).log()).sum()
     ### END SOLUTION
 
 
@@ -111,26 +111,26 @@ KL_BETWEEN.check(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Want to see a hint? Make a mistake on purpose, such as q for p and p for q, and run the check again. Then mend it.
+# Want to see a hint? Make a mistake on purpose, such as p for q and q for p, and run the check again. Then mend it.
 #
 # ## Your function at work
 #
-# Where is the ink in an 8×8 digit? For each class, the average picture, scaled to add up to 1, is a table of 64 probabilities. Your function compares every class with every other: the row is p, the column q. Brighter is larger.
+# Where is the ink in an 8×8 digit? For each class, the average picture, scaled to add up to 1, is a table of 64 probabilities. Your function compares every class with every other: the row is q, the column p. Brighter is larger.
 # Predict first: which two digits are closest, which furthest apart? Is the picture the same when rows and columns change places? Where your function does not pass its check yet, ours stands in for it.
 
 # %% tags=["nbval-ignore-output"]
 kl = KL_BETWEEN.yours_or_ours(globals())
-tables = [digits.images()[digits.y == k].mean(0) + 1e-3 for k in range(10)]  # a little ink everywhere: q must be above 0
+tables = [digits.images()[digits.y == k].mean(0) + 1e-3 for k in range(10)]  # a little ink everywhere: p must be above 0
 tables = [table / table.sum() for table in tables]
 show_images(torch.stack([table / table.max() for table in tables]), columns=10, titles=[f"{k}" for k in range(10)])
 
-nats = torch.tensor([[float(kl(p, q)) for q in tables] for p in tables])
+nats = torch.tensor([[float(kl(q, p)) for p in tables] for q in tables])
 figure, axes = plt.subplots(figsize=(4.2, 3.6))
 shown = axes.imshow(nats)
-axes.set(title="KL(row‖column), nats", xticks=range(10), yticks=range(10), xlabel="q", ylabel="p")
+axes.set(title="KL(row‖column), nats", xticks=range(10), yticks=range(10), xlabel="p", ylabel="q")
 axes.grid(False)
 figure.colorbar(shown)
 plt.show()
 for name, place in {"furthest": nats.argmax(), "closest": (nats + 10 * torch.eye(10)).argmin()}.items():
-    p, q = divmod(int(place), 10)
-    print(f"{name}: KL({p}‖{q}) = {nats[p, q]:.2f} nats; the other way round {nats[q, p]:.2f}")
+    q, p = divmod(int(place), 10)
+    print(f"{name}: KL({q}‖{p}) = {nats[q, p]:.2f} nats; the other way round {nats[p, q]:.2f}")

@@ -1,3 +1,3 @@
 """The warm-up exercise, 00."""
 
-RIGHT = {"kl_between": ["F.kl_div(q.log(), p, reduction='sum')", "torch.xlogy(p, p / q).sum()"]}
+RIGHT = {"kl_between": ["F.kl_div(p.log(), q, reduction='sum')", "torch.xlogy(q, q / p).sum()"]}
