@@ -84,7 +84,7 @@ playground
 # > more than half of these roads lead into another class. At five of six places on them a network that reads digits is sure of what it sees (above 0.9).
 # > The rest of this lecture is about how a space like this comes about. We begin with one that is *not* like this.
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 with torch.no_grad():
     starts = playground.codes[1:]  # the codes of the ten images
     roads = starts[:, None, None].repeat(1, 10, 7, 1)  # image, latent, place
@@ -138,7 +138,7 @@ show_images(
 # > A generator needs two things that we did not ask for. **Completeness**: every likely $z$ decodes to something sensible.
 # > **Continuity**: neighbours decode to similar things.
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 with torch.no_grad():
     noise = torch.randn(500, 16, generator=torch.Generator().manual_seed(1))
     apart = [metrics.digit_fid(v) for v in (autoencoder.decode(noise), autoencoder.decode(z.mean(0) + z.std(0) * noise))]
@@ -169,7 +169,7 @@ squeeze
 # > **What to notice.** Two latents of the network are worth eight of PCA. The network's lead grows up to 8 latents, where its error is half of PCA's. At 64 the two meet.
 # > With two latents, three of five test digits come back as a picture that is read as the right class. From 16 latents on, little is gained.
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert abs(errors[2] / pca[8] - 1) < 0.05
 ratios = [errors[k] / pca[k] for k in sizes]
 assert all(a > b for a, b in zip(ratios[:3], ratios[1:4])) and 0.45 < ratios[3] < 0.5 and ratios[-1] > 0.95
@@ -196,7 +196,7 @@ curves(
 # > the full error $p-x$, and squared error pushes no longer: its slope is $-2(1-p)^2p$, and the sigmoid has gone flat. (As a function of $p$ itself, squared error is steepest at $p=0$. The network does not output $p$.)
 # > For images that are nearly black and white we use cross-entropy. For a true log-likelihood the pixels must be 0 or 1: section 8 binarises them.
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 cross, squared = slopes.values()
 assert cross[0] < -0.99 and squared[0].abs() < 0.001 and cross[-1].abs() < 0.05 and squared[-1].abs() < 0.05
 probability = logit.sigmoid()
@@ -226,7 +226,7 @@ cleaning
 # > The strong denoiser redraws clean digits too: it trusts its idea of a digit more than its eyes. Of 100 clean test digits, about 22 come back as another class, against 2 for the weak one.
 # > A denoiser points from noise towards data: the change it makes and the change that is needed have a cosine above 0.9. Lecture 06 builds a whole generator out of that fact.
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 mse_at = {s: model.record["numbers"]["mse_at"] for s, model in checkpoints.load_family("denoiser_mnist").items()}
 assert all(min(mse_at, key=lambda s: mse_at[s][str(level)]) == level for level in (0.25, 0.5, 1.0))
 assert min(mse_at, key=lambda s: mse_at[s]["0.0"]) == 0.25
@@ -317,7 +317,7 @@ print(f"log p(x) {exact:.4f}   ELBO at the true posterior {elbo(best_mean[None],
 # > **What to notice.** The bound never crosses $\log p(x)$. It touches only where $q$ is the true posterior. A $q$ with the wrong width leaves a gap that no mean can close: 0.8 nats at best.
 # > At every mean the gap is exactly $\mathrm{KL}(q\,\|\,p(z\mid x))$, as derived.
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 for width in (1, 4):
     gap = exact - elbo(means, width * best_var)
     to_posterior = 0.5 * (width - 1 - math.log(width) + (means - best_mean) ** 2 / best_var)  # KL between two Gaussians
@@ -366,14 +366,14 @@ plane = widgets.LatentMap(flat, flat_codes, unseen.y)
 plane.backdrop.value = "pictures"
 plane
 
+
 # %% [markdown]
 # > **What to notice.** Read the axes. The plain codes reach 33 units out, in rays, and most of the square around them is empty: on a grid of 15 × 15 cells, four of five hold no code.
 # > In the empty cells the decoder draws fewer digits: there the digit reader is sure (above 0.9) of six pictures in ten, where codes lie of nearly nine.
 # > The VAE's codes fill a disc: within radius 2.5, at most one cell in 20 is empty, and it decodes as well where no code lies as where some do.
 # > Its mean picture is not sharper, though. Two latents are few, for both models.
 
-
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 def grid(model, codes, side=15):
     """Cells of a square that holds all codes: how many codes lie in each, whether its centre decodes to a digit, and how far out it is."""
     span = codes.abs().max().item() * 1.001
@@ -444,7 +444,7 @@ print("Fréchet distance to real digits, 500 samples:", *(f"{name}: {mean:.0f} �
 # > Be fair to the autoencoder, though. Give it what it lacks, a density fitted to its codes afterwards (here one Gaussian with full covariance), and it beats this VAE, which has seen 1,000 steps.
 # > That is **ex-post density estimation**. A VAE needs more training, and a prior that fits: the table below.
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 noise_distance, fitted_distance, vae_distance = (mean for mean, _ in away.values())
 assert vae_distance < noise_distance / 2 and fitted_distance < 0.9 * vae_distance, away
 assert live["steps"] == 1_000 or torch.cuda.is_available()
@@ -472,7 +472,7 @@ table([{"500 samples of": name, "Fréchet distance": f"{mean:.0f} ± {sd:.0f}"} 
 # > **What to notice.** The order is now as promised: the VAE with 10 latents is ahead of the autoencoder with a fitted Gaussian, and the best is close to real digits. (± is the spread over three draws.)
 # > The best also had most of everything: 1.3 million weights, 40,000 steps and a learned prior, against a quarter million and 8,000 to 10,000 steps. So this is no proof that VAEs are better, only that they are enough.
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 fitted_gaussian, ten, forty, real = ranking.values()
 assert fitted_gaussian[0] - fitted_gaussian[1] > ten[0] + ten[1] and ten[0] > 5 * forty[0] and forty[0] < 3 * real[0], ranking
 assert round(best.record["parameters"] / 1e6, 1) == 1.3 and best.record["steps"] == 40_000
@@ -555,7 +555,7 @@ table(
 # > **What to notice.** For these ten images the larger part of the gap is amortisation: 80 steps for each image recover most of what the encoder gave away. A Gaussian was good enough; the encoder's guess was not.
 # > One image alone accounts for a third of it: encoders fail on rare shapes. What is left, about half a nat, is the approximation gap, or a little less than it, since $k=2{,}000$ is a bound, too.
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert all(a < b for a, b in zip(bounds, bounds[1:]))
 gain = dict(zip(ks, bounds))
 assert 1.5 < gain[20] - gain[1] < 2.5 and 0.08 < gain[2000] - gain[200] < 0.3 and gain[2000] - gain[1] > 2.4
@@ -586,7 +586,7 @@ dial
 # > The point slides along one curve: **rate–distortion**. You buy detail with nats.
 # > One thing the picture does not show: $\beta=0.5$ ends with an ELBO one nat *higher* than $\beta=1$. β = 1 is the right objective, but after 10,000 steps not yet its optimum.
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 numbers = {beta: model.record["numbers"] for beta, model in betas.items()}
 rates, distortions = [n["rate"] for n in numbers.values()], [n["distortion"] for n in numbers.values()]
 assert rates == sorted(rates, reverse=True) and distortions == sorted(distortions) and numbers[16]["active_latents"] == 1
@@ -621,7 +621,6 @@ dial
 # | SAP | how much better the best latent predicts a factor than the second best | Kumar et al. 2018 |
 # | FactorVAE | which latent stops varying when one factor is held fixed | Kim & Mnih 2018 |
 
-
 # %%
 def row(beta, n):
     scores = {"MIG": n["mig"], "DCI": n["dci_disentanglement"], "SAP": n["sap"], "FactorVAE": n["factor_vae"]}
@@ -636,7 +635,7 @@ table([row(beta, model.record["numbers"]) for beta, model in sprite_betas.items(
 # > FactorVAE hardly moves, and likes β = 0 best. The scores measure different things, and none of them can be computed without labels. Each row is one trained model; another seed would move them
 # > (Locatello et al. found that seeds matter as much as β).
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 scores = {b: m.record["numbers"] for b, m in sprite_betas.items()}
 assert all(scores[8][key] > 2 * scores[0.5][key] for key in ("mig", "dci_disentanglement", "sap"))
 assert [scores[16][key] < scores[8][key] for key in ("mig", "sap", "dci_disentanglement")] == [True, True, False]
@@ -662,7 +661,7 @@ table([{"latent": f"z{j + 1}", **dict(zip(sprites.factors, map(float, line.round
 # > Yet it is neither. It is the number of white pixels (rank correlation above 0.99): shapes of one scale differ in it by a third. So shape is not lost but **entangled** with scale.
 # > Cross-entropy counts pixels, and so does a latent that must pay for itself.
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 orientation, shape = list(sprites.factors).index("orientation"), list(sprites.factors).index("shape")
 assert information[:, orientation].max() < 0.1
 assert sorted(information[:, list(sprites.factors).index(name)].argmax() for name in ("scale", "x", "y")) == [1, 2, 7]
@@ -691,7 +690,7 @@ widgets.AnnealingPlayback(checkpoints.recordings("kl_annealing"))
 # > Annealing lets latents become useful before they cost anything. It ends with 4: one more survives, and it pays. Free bits keep all 16 alive, most of them at about the half nat that is free.
 # > The ELBO of all three is measured at β = 1, so it is fair to compare. But each is one run, so read the 0.2 nats between the two cures as a tie.
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 film = checkpoints.recordings("kl_annealing")
 used = {name: (torch.as_tensor(r["kl"]) > 0.05).sum(1).tolist() for name, r in film.items()}
 last = {name: float(r["elbo"][-1]) for name, r in film.items()}
@@ -721,7 +720,7 @@ for beta in (30.0, 1.0):
 # > **What to notice.** At thirty times the price no latent is worth it. Back at the right price the same weights take most of their latents into use again: this small network had collapsed because of the price alone.
 # > In the deep one above, the price was right, and it stayed collapsed.
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert found[0][0] == 0 and found[1][0] >= 8 and found[1][1] > found[0][1] + 20
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -754,6 +753,7 @@ print(f"\nwith a sane rate: loss {run.history[0]['loss']:.0f} → {run.history[-
 guarded = training.fit(VAE(latents=16, hidden=(128, 128)), x, steps=20, batch_size=100, lr=0.3, progress=False)
 print(f"with the bound and the rate that is too high: loss {guarded.history[-1]['loss']:.0f}, finite and useless")
 
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 12 · What the rent pays for, and a better prior
 #
@@ -766,7 +766,6 @@ print(f"with the bound and the rate that is too high: loss {guarded.history[-1][
 # Below, both are estimated for the VAE with two latents. $q(z)$ is a mixture of the clouds of 5,000 images. If the cloud that $z$ came from is among them, $I_q$ comes out too small (and never above $\log 5000=8.5$); without it, too large.
 #
 # **Predict first.** The rate is 6.2 nats. How much of it is information?
-
 
 # %%
 @torch.no_grad()
@@ -795,7 +794,7 @@ table(
 # > **What to notice.** About 6 of the 6.2 nats are information. At most 0.5 nats are waste: the clouds together nearly are $\mathcal N(0,I)$, as the map of section 6 showed.
 # > The estimate works because the rate is below $\log 5000$. For the best model, at 23 nats, no number of images that we have would do.
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 (rate, low, waste_high), (_, high, waste_low) = parts.values()
 assert 6.0 < rate < 6.4 and 5.7 < low < high < 6.2 and 0.1 < waste_low < waste_high < 0.5
 assert abs(rate - low - waste_high) < 1e-4 and round(math.log(5000), 1) == 8.5  # the two parts are the whole
@@ -823,7 +822,7 @@ show_images(
 # > **What to notice.** The pseudo-images look like noise; only their codes matter. Samples from the learned prior are digits. From $\mathcal N(0,I)$ the same decoder draws wrecks, since nobody trained it there:
 # > the same clouds that cost 23 nats under the VampPrior would cost 70 under $\mathcal N(0,I)$. (A VAE that is trained with $\mathcal N(0,I)$ puts its clouds elsewhere, so this does not say that its samples would be as bad.)
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 with torch.no_grad():
     q = best.posterior(binary)
     under = [best.prior.kl(q, q.sample(), best).mean() for _ in range(20)], q.kl().mean()
@@ -856,7 +855,7 @@ show_images(
 # > **What to notice.** Slant and weight of the stroke go along a row: over 200 styles, the slants of two classes correlate by 0.9 on average, and so does their ink.
 # > Nine times in ten the class is the one you asked for. Style 4 shows the tenth: its 4, 7 and 9 are broken. Its $z$ lies further out than three quarters of all draws.
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 with torch.no_grad():
     drawn = conditional.decode(styles, torch.arange(10).repeat(4))
     torch.manual_seed(0)
@@ -899,7 +898,7 @@ show_images(
 # > **What to notice.** The lower halves fit the upper ones and nearly always make the right digit, though not the right pixels. The best of eight starts is shown.
 # > In the last row, the upper half of a single 4 is completed from ten starts, and ends as a 4 or as another digit, mostly a 0. Each answer is *one* explanation, a mode of $p(z\mid x_{\text{known}})$, and does not say how sure it is.
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 right = metrics.predicted_digits(repaired) == unseen.y[7::100]
 assert right.sum() >= 8
 with torch.no_grad():
@@ -958,7 +957,7 @@ table(rows)
 # > a blank image is more normal than the average digit, by every score. It costs next to nothing to say, and it is easy to draw. Low $-\mathrm{ELBO}$ means "cheap to describe", not "one of ours".
 # > So do not trust a score before you have shown it *your* anomalies. Lecture 04 meets some that even an exact likelihood calls normal.
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert areas["rate"]["all"] < areas["distortion"]["all"] - 0.03 and abs(areas["−ELBO"]["all"] - areas["distortion"]["all"]) < 0.02
 assert all(0.8 < v < 1 for row in areas.values() for v in row.values())
 (blank_best, digits_best), (blank_small, digits_small) = verdicts.values()
@@ -991,7 +990,7 @@ table(rows)
 # > **What to notice.** The VAE's codes win every column. Their lead over pixels is 18 points with 50 labels and 6 with 1,000: features matter most where labels are few. (± is the spread over three choices of the labelled images.)
 # > With 1,000 labels the autoencoder's 16 numbers are no better than 784 pixels. The models differ in size and training, so the table ranks these four, not their families. The encoders saw 59,000 images without labels; the pixels saw nothing.
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 average = {key: v.mean().item() for key, v in accuracy.items()}
 pixels, code_16, _, code_vae = encoders
 for n in (50, 200, 1000):
@@ -1070,7 +1069,7 @@ table(
 # > the common side collapses, and of the rare side's gain little or nothing is left. (± is over three classifiers.)
 # > Resampling repeats what is there. It cannot invent what was never photographed, and it also lifts outliers and errors of labelling. Measuring by group, as here, comes first.
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 (left, right), (left_some, right_some), (left_tiny, right_tiny) = trained.values()
 assert round(list(trained)[1], 2) == 0.32
 assert 0.02 < right_some - right < 0.15 and abs(left - left_some) < max(0.05, right_some - right), trained
@@ -1123,7 +1122,7 @@ table(
 # > **What to notice.** Reconstructions are a little closer than the best VAE's. They should be: the 49 symbols carry at least three times as many nats as the VAE's code. That is another point on the curve of section 9, not a better curve.
 # > Random symbols are texture, not digits. The prior does the generating: it is a language model over 64 words. Lectures 05 and 09 build better ones.
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert vq_error < vae_error and paid > 3 * best.record["numbers"]["rate"] and symbols.shape[1:] == (7, 7)
 assert paid < 49 * math.log(vq.codes) and vq.codes == 64 and len(all_symbols.unique()) <= 64 and vq.commitment == 0.25
 by_chance = distance(lambda n: vq.decode(torch.randint(0, vq.codes, (n, 7, 7))), seeds=2)[0]
@@ -1173,7 +1172,7 @@ table(
 # > Sharp is not right, though. Of the hybrid's draws more than a third are no sure digits, against one in 20 of the best VAE's, and its Fréchet distance lies between the two VAEs'. It also gave up the likelihood: there is no ELBO to report.
 # > The hybrid is the smallest of the three and was trained for the fewest images, so this shows what a discriminator does to edges, not which family wins.
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 share = {name: grey(v) for name, v in draws.items()}
 assert (
     share["VAE-GAN"]
@@ -1236,7 +1235,7 @@ table(
 # > **What to notice.** Our single layer of latents comes within 3 nats of a PixelCNN, and ahead of the other plain VAEs, with a bound against an exact value. VAEs with many layers of latents are ahead of that PixelCNN by 3 nats, again by a bound alone.
 # > A PixelCNN pays at sampling time, too: one pixel after the other, where a VAE draws an image in one pass. Dynamic and static binarisation must not be compared, nor budgets as unlike as these ranked.
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert -81.45 - 3 < n["iwae_bound"] < -81.45 and n["iwae_bound"] > -86.77 > -97.10 and min(-78.41, -78.01) > -81.45 + 3
 assert n["iwae_bound"] > n["elbo"] and n["k"] == 500
 layers = [784 * 128, 128 * 128, 128 * 32, 16 * 128, 128 * 128, 128 * 784]  # section 22: multiplications of the live VAE, forward
