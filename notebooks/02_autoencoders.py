@@ -371,7 +371,6 @@ plane
 # > The VAE's codes (press *codes* to see them) fill a disc: within radius 2.5, at most one cell in 20 is empty, and it decodes as well where no code lies as where some do.
 # > Its mean picture is not sharper, though. Two latents are few, for both models.
 
-
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def grid(model, codes, side=15):
     """Cells of a square that holds all codes: how many codes lie in each, whether its centre decodes to a digit, and how far out it is."""
@@ -521,7 +520,7 @@ print(
 #
 # **Predict first.** Which part of the gap is larger?
 
-# %% tags=["claim"]
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert all(a < b for a, b in zip(bounds, bounds[1:]))
 gain = dict(zip(ks, bounds))
 assert 1.5 < gain[20] - gain[1] < 2.5 and 0.08 < gain[2000] - gain[200] < 0.3 and gain[2000] - gain[1] > 2.4
@@ -619,7 +618,6 @@ dial
 # | DCI | whether each latent is used for one factor only (importance in a forest) | Eastwood & Williams 2018 |
 # | SAP | how much better the best latent predicts a factor than the second best | Kumar et al. 2018 |
 # | FactorVAE | which latent stops varying when one factor is held fixed | Kim & Mnih 2018 |
-
 
 # %%
 def row(beta, n):
@@ -763,7 +761,6 @@ print(f"with the bound and the rate that is too high: loss {guarded.history[-1][
 # Below, both are estimated for the VAE with two latents. $q(z)$ is a mixture of the clouds of 5,000 images. If the cloud that $z$ came from is among them, $I_q$ comes out too small (and never above $\log 5000=8.5$); without it, too large.
 #
 # **Predict first.** The rate is 6.2 nats. How much of it is information?
-
 
 # %%
 @torch.no_grad()
