@@ -206,7 +206,7 @@ def budgets(steps: int, batch_size: int = 128, lr: float = 1e-3, **more) -> dict
 
 # what a lecture trains while you watch
 LIVE = {
-    "cpu": Budget(1_000, 100, 4e-3, warmup=50, ema=0.99),
+    "cpu": Budget(800, 100, 4e-3, warmup=50, ema=0.99),
     "gpu": Budget(6_000, 200, 2e-3, warmup=50, ema=0.99),
 }
 
