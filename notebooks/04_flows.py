@@ -99,7 +99,6 @@ play
 # > Now try the other models. All have eight couplings. NICE shears and changes no area but in one scaling of the axes; RealNVP also stretches; splines bend.
 # > Their scores on new points are 0.17, 0.05 and 0.02 nats above the best score possible. (Where NICE and RealNVP squeeze the grid into threads, their lines seem to touch: 200 points a line are too few there.)
 
-
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def crossing_pairs(lines):
     """How many pairs of the polylines (n, points, 2) cross."""
@@ -141,7 +140,6 @@ assert all(sum(isinstance(layer, flows.Coupling) for layer in model.layers) == 8
 # $$\max_\theta\;\mathbb E_x\big[\log\mathcal N(f_\theta(x);0,I)\big]$$
 #
 # **Predict first.** The true density of these moons gives $\mathbb E[-\log p(x)]=2.05$ nats. Nothing can be better than the truth. What will the network reach?
-
 
 # %%
 class Naive(nn.Module):
@@ -229,7 +227,6 @@ print(f"area with the slope {torch.trapezoid(density, x).item():.6f}, without it
 # $$\log p(x)=\log p_z(f(x))+\log\big|\det J(x)\big|$$
 #
 # This is the **change of variables** formula. Two things stand in the way of using it. $f$ has to be invertible. And a determinant of a $D\times D$ matrix takes of the order of $D^3$ multiplications, for every example.
-
 
 # %%
 def milliseconds(call, times=5):
@@ -677,7 +674,6 @@ show_source(flows.VariationalDequantiser, open=False)
 # %% [markdown]
 # **Bits per dimension** are $-\log P(x)/(D\log 2)$. **Test it** on the one image model whose answer everybody knows: every value equally likely.
 
-
 # %%
 class Uniform(flows.ImageFlow):
     def log_density(self, v, y=None):
@@ -807,7 +803,6 @@ table(rows)
 
 # %% [markdown]
 # A black image is far *more* likely than any digit. The usual explanation is that it is flat: each pixel is easy to predict from its neighbours. That can be tested. An image of grey level 1 is just as flat, and no eye can tell it from black.
-
 
 # %%
 def grey(level):
@@ -950,7 +945,6 @@ assert max((torch.cat([photo.flatten() for photo in photos]) == level).float().m
 # ## 15 · Numbers
 #
 # Bits per dimension on MNIST's 10,000 test images, 8 bits, uniform or variational dequantisation, one draw of the noise; “10 draws” averages the probability over ten. Lower is better. Our three rows had about equal time, not equal steps or weights, and are one training each.
-
 
 # %%
 def row(name, what):
