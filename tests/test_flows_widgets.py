@@ -194,7 +194,7 @@ def test_the_samples_and_the_grid_are_where_the_layers_bring_them():
     for k in range(4):
         with torch.no_grad():
             stages = model.stages(torch.from_numpy(scene["lines"][0]).flatten(0, 1))
-            assert np.allclose(stages[k].numpy().reshape(26, 49, 2), scene["lines"][k], atol=1e-4)
+            assert np.allclose(stages[k].numpy().reshape(26, explorer.ALONG, 2), scene["lines"][k], atol=1e-4)
             assert np.allclose(model.stages(torch.from_numpy(scene["points"][0]))[k], scene["points"][k], atol=1e-4)
         explorer.layer.value = k
         x, y = scene["points"][k].std(0)

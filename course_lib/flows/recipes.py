@@ -1,5 +1,6 @@
 """How the checkpoints of topic 04 are trained and measured. Run one with `python -m course_lib train NAME --preset cpu`."""
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -86,16 +87,27 @@ def film_of_toys(budget: Budget, steps: int, data: Dataset, test: Dataset, seed:
 RIVALS = ("flow", "VAE", "GAN")
 
 
+VAE_STARTS = (-8.0, -4.0)  # of log σ² of the decoder: which is better depends on the points, so a VAE has both tries
+
+
 class PointVAE(nn.Module):
     """A VAE on points of the square [−4, 4]², which it sees as two pixels."""
 
-    def __init__(self, hidden=(128, 128)):
+    def __init__(self, hidden=(128, 128), log_var: float = VAE_STARTS[0]):
         super().__init__()
         self.vae = VAE(shape=(1, 1, 2), latents=2, hidden=hidden, likelihood="gaussian")
-        self.vae.log_var.data.fill_(-8.0)  # at σ = 1 the points would drown in the noise, and the codes collapse before it shrinks
+        self.vae.log_var.data.fill_(log_var)  # at σ = 1 the points would drown in the noise, and the codes collapse before it shrinks
+
+    @staticmethod
+    def pixels(x: Tensor) -> Tensor:
+        return ((x + 4) / 8).clamp(0, 1).view(-1, 1, 1, 2)
 
     def loss(self, x: Tensor) -> Tensor:
-        return self.vae.loss(((x + 4) / 8).clamp(0, 1).view(-1, 1, 1, 2))
+        return self.vae.loss(self.pixels(x))
+
+    def resample(self, x: Tensor) -> Tensor:
+        """Points decoded from codes z ~ q(z | x) of the data x (n, 2), in place of codes from the prior: (n, 2)."""
+        return self.vae.decode(self.vae.posterior(self.pixels(x)).sample()).view(len(x), 2) * 8 - 4
 
     def sample(self, n: int) -> Tensor:
         return self.vae.sample(n).view(n, 2) * 8 - 4
@@ -104,34 +116,59 @@ class PointVAE(nn.Module):
 def film_of_rivals(budget: Budget, steps: int, data: Dataset, test: Dataset, seed: int) -> tuple[dict[str, Tensor], dict]:
     """A flow, a VAE and a GAN on the same points: `TOY/samples` (3, 2000, 2), and how many samples lie where there are no data.
 
-    "Nowhere" is where the true density is below that of all but one in a thousand of the data.
+    "Nowhere" is where the true density is below that of all but one in a thousand of the data. Of two VAEs, which start with different
+    noise, the one with the higher ELBO is shown: `vae_starts` tells the share of both, and that of decoded codes of data.
     """
     tensors, numbers = {}, {}
     for toy in ("moons", "pinwheel", "gaussians8"):
         points = toy2d(toy, 50_000, seed).x
         rare = toy2d_log_prob(toy, points).quantile(0.001)
         drawn, outside = [], {}
+
+        def nowhere(x: Tensor, rare=rare, toy=toy) -> float:
+            return (toy2d_log_prob(toy, x) < rare).float().mean().item()
+
         for rival in RIVALS:
             training.seed_everything(seed)
+            if rival == "VAE":
+                tries = vae_tries(points, steps, budget, seed, nowhere)
+                best = min(tries.values(), key=lambda each: each["loss"])
+                outside[rival] = best["nowhere"]
+                drawn.append(best["samples"])
+                continue
             if rival == "GAN":
                 model, options = PointGAN(minibatch=True), {"step": gan_step_with_cures, "schedule": "linear"}
                 options["optimisers"] = model.optimisers(lr=1e-3, betas=(0.5, 0.9))
             else:
-                model, options = point_flow("spline") if rival == "flow" else PointVAE(), {}
+                model, options = point_flow("spline"), {}
             fit_points(model, points, steps, budget, seed, **options)
             with torch.no_grad():
                 drawn.append(model.sample(2000))
-            outside[rival] = (toy2d_log_prob(toy, drawn[-1]) < rare).float().mean().item()
+            outside[rival] = nowhere(drawn[-1])
         tensors[f"{toy}/samples"] = torch.stack(drawn)
-        numbers[toy] = {"nowhere": outside}
+        starts = {f"{start:g}": {key: each[key] for key in ("nowhere", "codes")} for start, each in tries.items()}
+        numbers[toy] = {"nowhere": outside, "vae_starts": starts}
     return tensors, numbers
+
+
+def vae_tries(points: Tensor, steps: int, budget: Budget, seed: int, nowhere: Callable[[Tensor], float]) -> dict[float, dict]:
+    """A VAE from each of VAE_STARTS: its loss, 2,000 samples, how many lie nowhere, and how many that were decoded from codes of data."""
+    tries = {}
+    for start in VAE_STARTS:
+        training.seed_everything(seed)
+        model = fit_points(PointVAE(log_var=start), points, steps, budget, seed)
+        with torch.no_grad():
+            samples = model.sample(2000)
+            shares = {"nowhere": nowhere(samples), "codes": nowhere(model.resample(points[:2000]))}
+            tries[start] = {"loss": model.loss(points[:10_000]).item(), "samples": samples} | shares
+    return tries
 
 
 # --- the recipes
 
 # what a lecture trains while you watch
 LIVE = {
-    "cpu": Budget(800, 256, 2e-3, warmup=50, clip=10.0, ema=None),
+    "cpu": Budget(500, 256, 2e-3, warmup=50, clip=10.0, ema=None),
     "gpu": Budget(4_000, 512, 2e-3, warmup=50, clip=10.0, ema=None),
 }
 

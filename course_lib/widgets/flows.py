@@ -192,7 +192,7 @@ class LayerExplorer(Explorer):
 
     FEW_COLORS = True
     CELLS = 96  # of the density, across
-    SAMPLES = 1000
+    SAMPLES, ALONG = 1000, 200  # samples, and points on each line of the grid: with fewer, strongly bent lines seem to cross
 
     def __init__(self, models: Mapping[str, Flow], data: Any = None):
         self.models, self.data = some(models, "models", "name → flow"), None if data is None else as_points(data, "data")
@@ -215,7 +215,7 @@ class LayerExplorer(Explorer):
     def scene(self) -> dict[str, Any]:
         """Samples (k, n, 2) and grid lines (k, lines, points, 2) after each layer, and the picture and mass of each density."""
         model = self.models[self.model.value]
-        axis, along = torch.arange(-3, 3.01, 0.5), torch.linspace(-3, 3, 49)
+        axis, along = torch.arange(-3, 3.01, 0.5), torch.linspace(-3, 3, self.ALONG)
         upright = torch.stack(torch.meshgrid(axis, along, indexing="ij"), -1)
         z = torch.randn(self.SAMPLES, 2, generator=torch.Generator().manual_seed(0))
         start = torch.cat([z, upright.flatten(0, 1), upright.flip(-1).flatten(0, 1)])
@@ -479,7 +479,7 @@ class InversionExplorer(Explorer):
     """
 
     DIMS, HIDDEN, POINTS = 8, 32, 64
-    FLOOR, CEILING = 1e-16, 1e4  # of the picture; what lies beyond is drawn on the edge
+    FLOOR, CEILING = 1e-16, 1e20  # of the picture; what lies beyond is drawn on the edge
 
     def __init__(self):
         self.depth = choice_slider("layers", DEPTHS, 16)
@@ -504,6 +504,11 @@ class InversionExplorer(Explorer):
         """The largest |x − f⁻¹(f(x))| for each of DEPTHS, infinite where numbers overflowed."""
         return self.measure(self.kind.value, self.weights.value, self.precision.value)
 
+    @kept_for("kind", "weights")
+    def doubled(self) -> np.ndarray:
+        """The same in float64, to be drawn beside any other precision."""
+        return self.measure(self.kind.value, self.weights.value, "float64")
+
     def measure(self, kind: str, weights: float, precision: str) -> np.ndarray:
         layers = self.layers(kind, weights, precision)
         generator = torch.Generator().manual_seed(1)
@@ -526,6 +531,7 @@ class InversionExplorer(Explorer):
         errors = self.errors()
         here, unit = float(errors[DEPTHS.index(depth)]), float(torch.finfo(PRECISIONS[precision]).eps)
         drawn = errors.clip(self.FLOOR, self.CEILING)
+        double = [] if precision == "float64" else [Line(DEPTHS, self.doubled().clip(self.FLOOR, self.CEILING), "in float64", CYCLE[3])]
         told = "overflow" if math.isinf(here) else f"{here:.1e}"
         chart = Chart(
             f"{kind} couplings in {precision}, weights {weights:g}",
@@ -534,15 +540,15 @@ class InversionExplorer(Explorer):
             f"largest error of the way there and back against depth, logarithmic; at {depth} layers {told}; {kind}, {precision}",
             [
                 Line(DEPTHS, drawn, "error", markers=True),
+                *double,
                 Line((1, 64), (unit, unit), f"rounding, {unit:.1e}", GREY, dashed=True),
                 Line((1, 64), (1e-2, 1e-2), "large enough to see", CYCLE[2], dashed=True),
             ],
             marks=[Mark(depth, float(np.clip(here, self.FLOOR, self.CEILING)), told)],
-            log_x=True,
             log_y=True,
-            x_range=(0.9, 75),
+            x_range=(0, 66),
             y_range=(self.FLOOR, 100 * self.CEILING),
-            x_ticks={n: str(n) for n in (1, 2, 4, 8, 16, 32, 64)},
+            x_ticks={n: str(n) for n in (1, 8, 16, 24, 32, 48, 64)},
             width=BESIDE,
             height=300,
         )
