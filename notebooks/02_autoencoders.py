@@ -148,7 +148,7 @@ assert apart[0] > 2 * apart[1] and apart[1] > 1.3 * apart[2], apart
 #
 # With 784 latents an autoencoder could copy. With one it must choose. The family below was trained on MNIST with 1 to 64 latents.
 # The dashed line is PCA, the best *linear* autoencoder with the same number of latents. (PCA was fitted to our 4,000 training images, the networks saw 59,000.
-# For PCA that changes little: fitted to 29,500 images, its error is within 3 % of this at every size; we measured that once. Both errors are on our 1,000 test images.)
+# For PCA that changes little: fitted to 29,500 images, its error is 1 to 4 % higher at every size; we measured that once. Both errors are on our 1,000 test images.)
 #
 # **Predict first.** Where does the non-linear model help most: with few latents or with many?
 
