@@ -148,7 +148,7 @@ assert apart[0] > 2 * apart[1] and apart[1] > 1.3 * apart[2], apart
 #
 # With 784 latents an autoencoder could copy. With one it must choose. The family below was trained on MNIST with 1 to 64 latents.
 # The dashed line is PCA, the best *linear* autoencoder with the same number of latents. (PCA was fitted to our 4,000 training images, the networks saw 59,000.
-# For PCA that changes little: fitted to 29,500 images, its error is within 3 % of this at every size; we measured that once. Both errors are on our 1,000 test images.)
+# For PCA that changes little: fitted to 29,500 images, its error is 1 to 4 % higher at every size; we measured that once. Both errors are on our 1,000 test images.)
 #
 # **Predict first.** Where does the non-linear model help most: with few latents or with many?
 
@@ -475,6 +475,7 @@ assert fitted_gaussian[0] - fitted_gaussian[1] > ten[0] + ten[1] and ten[0] > 5 
 assert round(best.record["parameters"] / 1e6, 1) == 1.3 and best.record["steps"] == 40_000
 for other, steps in ((bottlenecks[16], 8_000), (playground.model, 10_000)):
     assert 0.2e6 < other.record["parameters"] < 0.26e6 and other.record["steps"] == steps
+assert playground.model.config["latents"] == 10
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 8 · A tighter bound
@@ -523,7 +524,7 @@ print(
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert all(a < b for a, b in zip(bounds, bounds[1:]))
 gain = dict(zip(ks, bounds))
-assert 1.5 < gain[20] - gain[1] < 2.5 and 0.08 < gain[2000] - gain[200] < 0.3 and gain[2000] - gain[1] > 2.4
+assert 1.5 < gain[20] - gain[1] < 2.5 and 0.1 - 0.03 < gain[2000] - gain[200] < 0.2 + 0.03 and gain[2000] - gain[1] > 2.4
 
 # %%
 few = binary[::5]  # ten images, one of each class
@@ -558,6 +559,7 @@ table(
 # > One image alone accounts for a third of it: encoders fail on rare shapes. What is left, about half a nat, is the approximation gap, or a little less than it, since $k=2{,}000$ is a bound, too.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
+assert next(iter(optimiser.state.values()))["step"] == 80 and len(few) == 10
 assert (refined - amortised).mean() > 0.6 * (tight - amortised).mean() > 0
 assert (refined - amortised).max() > 0.3 * (refined - amortised).sum() and 0.2 < (tight - refined).mean() < 0.9
 
@@ -691,6 +693,7 @@ used = {name: (torch.as_tensor(r["kl"]) > 0.05).sum(1).tolist() for name, r in f
 last = {name: float(r["elbo"][-1]) for name, r in film.items()}
 assert [int(film["none"]["steps"][1]), used["none"][1], used["annealing"][1], used["free bits"][1]] == [100, 3, 16, 16]
 assert [counts[-1] for counts in used.values()] == [3, 4, 16]
+assert all(abs(last[cure] - last["none"] - 11) < 1 for cure in last if cure != "none")
 assert all(10.5 < last[cure] - last["none"] < 12 for cure in ("annealing", "free bits"))
 assert abs(abs(last["annealing"] - last["free bits"]) - 0.2) < 0.1
 idle = torch.as_tensor(film["free bits"]["kl"][-1])
@@ -956,7 +959,7 @@ table(rows)
 assert areas["rate"]["all"] < areas["distortion"]["all"] - 0.03 and abs(areas["−ELBO"]["all"] - areas["distortion"]["all"]) < 0.02
 assert all(0.8 < v < 1 for row in areas.values() for v in row.values())
 (blank_best, digits_best), (blank_small, digits_small) = verdicts.values()
-assert 155 < blank_best["distortion"].mean() < 185 and 65 < digits_best["distortion"].mean() < 75
+assert abs(blank_best["distortion"].mean() - 170) < 15 and abs(digits_best["distortion"].mean() - 70) < 5
 assert abs(blank_best["rate"].mean() - digits_best["rate"].mean()) < 2
 assert all(blank_small[key].mean() < digits_small[key].mean() for key in blank_small)
 
@@ -993,6 +996,7 @@ for n in (50, 200, 1000):
 lead = [100 * (average[code_vae, n] - average[pixels, n]) for n in (50, 1000)]
 assert abs(lead[0] - 18) < 4 and abs(lead[1] - 6) < 2.5, lead
 assert abs(average[code_16, 1000] - average[pixels, 1000]) < 0.02
+assert x[0].numel() == 784 and bottlenecks[16].config["latents"] == 16 and "59,000" in bottlenecks[16].record["data"] and len(x) < 59_000
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 17 · A biased data set, and what latents can do about it
@@ -1116,9 +1120,9 @@ table(
 # > Random symbols are texture, not digits. The prior does the generating: it is a language model over 64 words. Lectures 05 and 09 build better ones.
 #
 # **Where this is used.** An encoder that makes images small, plus a strong model of what is small, is how most image generators of the 2020s are built. The encoder is called a **tokeniser**.
-# With symbols, as here, the second model is a transformer (VQ-GAN, Esser et al. 2021, arXiv:2012.09841). With numbers and a very small β, it is a diffusion model: **latent diffusion** (Rombach et al. 2022, arXiv:2112.10752),
+# With symbols, as here, the second model is a transformer (VQ-GAN, arXiv:2012.09841, Esser et al. 2021). With numbers and a very small β, it is a diffusion model: **latent diffusion** (arXiv:2112.10752, Rombach et al. 2022),
 # which lecture 06 builds on a VAE of this kind. Both add the discriminator of the next section to the tokeniser's loss, since whatever the tokeniser blurs, the second model cannot bring back.
-# Newer ones drop the codebook: **finite scalar quantisation** rounds each of a few numbers to a few levels (Mentzer et al. 2023, arXiv:2309.15505).
+# Newer ones drop the codebook: **finite scalar quantisation** rounds each of a few numbers to a few levels (arXiv:2309.15505, Mentzer et al. 2023).
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert vq_error < vae_error and paid > 3 * best.record["numbers"]["rate"] and symbols.shape[1:] == (7, 7)
