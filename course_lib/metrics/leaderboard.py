@@ -59,7 +59,8 @@ COLUMNS = {
 }
 # of them, in the README and the lecture
 IN_SHORT = (
-    "name", "topic", "pictures", "parameters", "minutes", "bits_per_dim", "likelihood", "fid", "kid", "precision", "recall", "coverage", "seconds"
+    "name", "topic", "pictures", "parameters", "minutes", "bits_per_dim", "likelihood", "fid", "kid", "precision", "recall", "coverage",
+    "seconds",
 )  # fmt: skip
 FLOORS = ("floor", "floor_black_and_white")  # of grey and of black-and-white pictures
 
@@ -302,9 +303,7 @@ def floor(test: Tensor, train: Tensor, on_off: bool = False) -> dict:
     return recipes.tidy({"name": "training images, binarised" if on_off else "training images", "topic": "data", **scores})
 
 
-def table(
-    board: Mapping, sort: str = "fid", columns: Sequence[str] = tuple(COLUMNS), rows: Sequence[Mapping] | None = None
-) -> list[dict]:
+def table(board: Mapping, sort: str = "fid", columns: Sequence[str] = tuple(COLUMNS), rows: Sequence[Mapping] | None = None) -> list[dict]:
     """Rows for `plotting.table`: heading → text, best first by `sort`; real images come first. FID and KID have their errors, if measured.
 
     Args:

@@ -52,7 +52,8 @@ def c2st(a: Array, b: Array, classifier: object | None = None, folds: int = 5, s
 def jackknife_error(score: Callable[[torch.Tensor, torch.Tensor], float], a: Array, b: Array, parts: int = 10, seed: int = 0) -> float:
     """Standard error of a score of two sets: what other draws of both would change, estimated by leaving a part of each out in turn.
 
-    Not by the bootstrap: it repeats rows, and repeated rows make FID larger. A tenth left out repeats none.
+    Not by the bootstrap: it repeats rows, and repeated rows make FID larger. A tenth left out repeats none. The error is too large on
+    average rather than too small (Efron & Stein 1981); for FID of 300 rows of 64 features by half or more.
 
     Args:
         score: (a, b) → a number, such as `frechet_distance` or `mmd`
@@ -74,9 +75,7 @@ def jackknife_error(score: Callable[[torch.Tensor, torch.Tensor], float], a: Arr
 def kid_error(a: Array, b: Array, parts: int = 10, seed: int = 0) -> float:
     """The same as `jackknife_error(mmd, a, b)`, in a tenth of the time: the parts share their kernel values."""
     a, b = exact_pair(a, b)
-    kept = [
-        torch.stack([_groups(len(x), parts, seed + i) != part for part in range(parts)]).to(a) for i, x in enumerate((a, b))
-    ]
+    kept = [torch.stack([_groups(len(x), parts, seed + i) != part for part in range(parts)]).to(a) for i, x in enumerate((a, b))]
     return _spread(mmd_of_subsets(a, b, *kept).tolist())
 
 
