@@ -20,7 +20,7 @@
 #
 # **You will be able to**
 # - put every likelihood on one scale, in nats, bits and perplexity, and say when it means nothing for samples,
-# - compute the Inception Score, FID and KID from features, and know what each cannot see,
+# - compute the Inception Score, FID and KID from features, with error bars, and know what each cannot see,
 # - tell quality from coverage by precision and recall, and copying from both,
 # - move one distribution onto another at the least cost,
 # - read a leaderboard without being fooled: by sample size, by features, by the best of many runs.
@@ -51,6 +51,7 @@ if "COLAB_RELEASE_TAG" in os.environ and not torch.cuda.is_available():
 import math
 from functools import partial
 
+import numpy as np
 import torch
 from torch.distributions import Normal
 
@@ -66,20 +67,56 @@ train, test = datasets.load("mnist_small", "train"), datasets.load("mnist_small"
 order = torch.randperm(len(train))
 known, seen = train.images()[order[:1000]], train.images()  # some training images, and all of them
 unseen = test.images()[torch.randperm(len(test))]  # 1,000 digits that no model has seen
+generator = torch.Generator().manual_seed(0)
+splits = [torch.randperm(len(unseen), generator=generator).split(500) for _ in range(40)]  # their random halves
+
+
+def spread(values, form="{:.3g}", of="{:.2g}"):
+    """mean ± standard deviation, as a text."""
+    values = torch.tensor([float(v) for v in values], dtype=torch.float64)
+    return f"{form.format(values.mean())} ± {of.format(values.std())}"
+
 
 # %% [markdown]
 # ## First, play
 #
-# Take 500 real digits. Damage them. Compare them with 500 others. Each score below answers the same question, "how far are these from real digits?", in its own way.
+# Take 500 real digits. Damage them. Compare them with 500 others. Each score below answers the same question, "how far are these from real digits?", in its own way. Sections 5 to 11 explain them; here only watch which of them move.
 #
 # **Predict first.** Choose *training copies* at strength 1: all 500 are copies of images that the models were trained on. Which scores notice that nothing new was made?
 
 # %%
-widgets.CorruptionExplorer(unseen, seen)
+first = widgets.CorruptionExplorer(unseen[torch.cat(splits[0])], seen)
+first.corruption.value, first.strength.value = "training copies", 1.0
+first
+
 
 # %% [markdown]
-# > **What to notice.** No score sees everything. Dashed lines show what real against real gives. A little noise (strength 0.25) spoils precision. Dropped digits (0.5) leave precision alone and spoil recall and coverage. A few images shown again and again (*duplicates*, 0.25) pass FID, and lose recall. A little blur (0.25) makes digits *more* typical: precision stays, recall falls. And copies are perfect for all but one: only the distance to the training set knows.
+# > **What to notice.** No score sees everything. The dashed lines hold the mean ± 2 standard deviations of 20 random halves of *real* digits; this is the **floor**, what perfect samples would get. Copies (strength 1) stay near it in eight scores of nine. Only the ninth, the distance to the training set, tells: it goes from 0.5 to 1.
+# > Now move the menu. *Noise* (0.25) brings precision from 0.9 down to 0.3. *Dropped digits* (0.5) leave precision alone and take a third or more off recall and coverage. *Duplicates* (0.25), the same 158 images again and again, leave FID within 4 standard deviations of the floor, while recall falls to about a half. *Blur* (0.25) raises precision a little, and recall falls to about a half, too.
 # > The rest of this lecture takes these scores apart, one at a time.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+def spoilt(corruption, strength):
+    first.corruption.value = corruption
+    return first.measured(strength)
+
+
+clean, low = first.measured(0.0), {name: (low + high) / 2 for name, (low, high) in first.ranges.items()}
+assert first.SPLITS == 20 and first.noticed(clean) == [] and len(clean) == 9
+copies = spoilt("training copies", 1.0)
+assert first.noticed(copies) == ["closer"] and copies["closer"] == 1 and abs(clean["closer"] - 0.5) < 0.05  # eight of nine see nothing
+assert round(low["precision"], 1) == 0.9 and round(spoilt("noise", 0.25)["precision"], 1) == 0.3
+dropped = spoilt("dropped digits", 0.5)
+assert (
+    abs(dropped["precision"] - low["precision"]) < 0.03
+    and max(dropped["recall"] / low["recall"], dropped["coverage"] / low["coverage"]) < 0.68
+)
+again = spoilt("duplicates", 0.25)
+assert "repeat 158 different" in first.found(0.25)[3] and 0.45 < again["recall"] < 0.62
+assert "FID" not in first.noticed(again) and "recall" in first.noticed(again)  # noticed: more than 4 standard deviations away
+blurred = spoilt("blur", 0.25)
+assert blurred["precision"] > low["precision"] and 0.45 < blurred["recall"] < 0.62
+first.corruption.value = "training copies"
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1 · The naive attempt: how near is the nearest real image?
@@ -101,9 +138,18 @@ show_images(torch.cat([x[:10] for x in candidates.values()]), columns=10, row_la
 table([{"candidate": name, "mean distance": metrics.nearest_distances(x, seen).mean().item()} for name, x in candidates.items()])
 
 # %% [markdown]
-# > **What to notice.** The thief wins, with a distance of 0. Ten grey blurs beat digits that people wrote. The naive score is wrong three times:
-# > it looks at **one sample at a time**, so it cannot see that ten pictures are not a thousand; it **rewards copies**; and it counts **pixels**, where a digit moved by two pixels is far from itself and an average digit is near to many.
+# > **What to notice.** The thief wins, with a distance of 0. Ten grey blurs (4.78) beat digits that people wrote (5.06). The naive score is wrong three times.
+# > It looks at **one sample at a time**, so it cannot see that ten pictures are not a thousand. It **rewards copies**. And it counts **pixels**: moved by two pixels, 99 % of the digits are farther from themselves than from the nearest other digit, while an average digit lies within 8 of half the training set, where a real one lies within 8 of one image in seventeen.
 # > A generative model makes a *distribution*. We have to compare distributions, in a space where near means alike, and watch for copies.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+far = {name: metrics.nearest_distances(x, seen) for name, x in candidates.items()}
+assert far["copies"].max() == 0 and len(candidates["class means"].flatten(1).unique(dim=0)) == 10
+assert round(far["class means"].mean().item(), 2) == 4.78 and round(far["real, new"].mean().item(), 2) == 5.06
+moved = (unseen[:500] - unseen[:500].roll(2, 3)).flatten(1).norm(dim=1)
+assert round((moved > far["real, new"]).double().mean().item(), 2) == 0.99
+within = [(torch.cdist(x.flatten(1), seen.flatten(1)) < 8).double().mean().item() for x in (candidates["class means"][:10], unseen[:500])]
+assert 0.5 < within[0] < 0.6 and round(1 / within[1]) == 17  # half of them, and one in seventeen
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2 · Likelihood on one scale
@@ -141,24 +187,42 @@ with torch.no_grad():
 grey = levels.bound(x, on, nats)
 print(f"the VAE on black and white: {-nats.mean():.1f} nats, {metrics.bits_per_dim(nats, 784).mean():.3f} bits a pixel")
 print(f"on 256 levels:              {-grey.mean():.1f} nats, {metrics.bits_per_dim(grey, 784).mean():.3f} bits a pixel")
+pixelcnn = {name: checkpoints.record(name)["numbers"] for name in ("pixelcnn_8bit", "pixelcnn_gated")}
+levels_nats, colour_nats = pixelcnn["pixelcnn_8bit"]["bits_per_dim"] * 784 * math.log(2), pixelcnn["pixelcnn_gated"]["nll"]
+print(f"PixelCNN trained on 256 levels: {levels_nats:.0f} nats. One trained on black and white: {colour_nats:.1f} for those alone")
 
 # %% [markdown]
-# > **What to notice.** Nine tenths of the bits of a grey digit are its grey levels. Black and white is the easy part, so a small gain in nats there is a hardly visible one here. State the data with every number: “86 nats” and “1.56 bits” are the same model here. (With levels counted on all 59,000 training images, the leaderboard says 1.47.)
+# > **What to notice.** In this sum a tenth of the nats is black and white, 86 of 848, and nine tenths are grey levels. That share belongs to our crude model of grey, which draws each pixel's level alone. The PixelCNN that learned 256 levels needs 571 nats for everything; against that the 83.5 of black and white are 15 %. Either way black and white is the small part. State the data with every number: “86 nats” and “1.56 bits” are the same model here. (With levels counted on all 59,000 training images, the leaderboard says 1.47.)
 #
-# **When there is only a sample of $z$.** A VAE's likelihood is $p_\theta(x)=\mathbb E_{q}[w]$ with weights $w=p_\theta(x,z)/q_\phi(z\mid x)$. The mean of $k$ weights estimates it; its logarithm is too low on average, and less so for larger $k$. The **effective sample size** $(\sum w)^2/\sum w^2$ says how many of the $k$ draws really count.
+# **When there is only a sample of $z$.** This is **importance sampling**. A VAE's likelihood is $p_\theta(x)=\mathbb E_{q}[w]$ with weights $w=p_\theta(x,z)/q_\phi(z\mid x)$. The mean of $k$ weights estimates it without bias. Its logarithm is too low on average, by Jensen: $\mathbb E\log\frac1k\sum_i w_i\le\log\mathbb E\,w=\log p_\theta(x)$, and less so for larger $k$. The **effective sample size** $(\sum w)^2/\sum w^2$ says how many of the $k$ draws really count.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+assert round(-nats.mean().item()) == 86 and round(-grey.mean().item()) == 848 and 0.09 < (nats.mean() / grey.mean()).item() < 0.11
+assert round(levels_nats) == 571 and round(colour_nats, 1) == 83.5 and round(colour_nats / levels_nats, 2) == 0.15
+assert round(metrics.bits_per_dim(grey, 784).mean().item(), 2) == 1.56
+on_all = next(row for row in leaderboard.read()["rows"] if row["name"] == "vae")
+assert round(on_all["bits_per_dim"], 2) == 1.47 and f"{59_000:,}" in checkpoints.record("vae")["data"]
+assert checkpoints.record("pixelcnn_8bit")["config"]["levels"] == 256
 
 # %%
 show_source(metrics.importance_sampled)
 with torch.no_grad():
     log_weights = vae.log_weights(on[:100], 500)
 rows = []
-for k in (1, 5, 50, 500):
-    estimate, effective = metrics.importance_sampled(log_weights[:k])
-    rows.append({"k": k, "log p(x) ≥, nats": f"{estimate.mean():.2f}", "draws that count": f"{effective.mean():.1f}"})
+for k in (1, 5, 50, 500):  # 500 draws are 500 groups of one, 100 groups of five, and so on: average over the groups
+    found = [metrics.importance_sampled(group) for group in log_weights.split(k)]
+    estimate, effective = (torch.stack([pair[i].mean() for pair in found]).mean() for i in (0, 1))
+    rows.append({"k": k, "log p(x) ≥, nats": f"{estimate:.2f}", "draws that count": f"{effective:.1f}"})
 table(rows)
 
 # %% [markdown]
-# > **What to notice.** The estimate rises with $k$ and flattens. Of 500 draws about 40 count: $q_\phi$ is not the true posterior. A bound with $k=1$ (the ELBO) and one with $k=500$ are different scores. Say which one you report.
+# > **What to notice.** The bound rises with $k$ and flattens: five draws for one gain 1.6 nats, five hundred for fifty gain 0.4. Of 500 draws about 39 count, because $q_\phi$ is not the true posterior: if it were, all weights would be equal and all 500 would count. A bound with $k=1$ (the ELBO) and one with $k=500$ are different scores. Say which one you report.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+bound, counting = ([float(row[key]) for row in rows] for key in ("log p(x) ≥, nats", "draws that count"))
+assert bound == sorted(bound) and 1.4 < bound[1] - bound[0] < 1.8 and round(bound[3] - bound[2], 1) == 0.4  # 1.6 and 0.4 nats
+assert rows[3]["k"] == 500 and 36 < counting[3] < 42  # about 39
+assert round(metrics.importance_sampled(torch.zeros(500, 1))[1].item()) == 500  # equal weights: the true posterior
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3 · Likelihood and quality are two things
@@ -175,25 +239,37 @@ table(rows)
 widgets.LikelihoodExplorer()
 
 # %% [markdown]
-# > **What to notice.** The mixture's samples are garbage long before its likelihood says so: with 99 % noise it loses about 2 nats, and never more than 4.6. The lookup table's samples are perfect at a bandwidth of 0.01, with a mean log-likelihood of about −320 nats on test points; the bandwidth that is best on test points draws worse samples. Likelihood asks "is any real image impossible?". Samples ask "is any drawn image impossible?". They are the two directions of lecture 00's KL: of the data from the model, and of the model from the data.
+# > **What to notice.** With 99 % noise 79 % of the mixture's samples are off the rings; the others are noise that happened to hit them. Yet the likelihood falls by 1.9 nats only, and never by more than 4.6. The lookup table's samples all look real at a bandwidth of 0.01, with a mean log-likelihood of about −319 nats on test points. The bandwidth that is best on test points, 0.2, draws worse samples. Likelihood asks "is any real image impossible?". Samples ask "is any drawn image impossible?". They are the two directions of lecture 00's KL: of the data from the model, and of the model from the data.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+noisy = widgets.LikelihoodExplorer()
+world, real_share = noisy.world(), lambda: [noisy.real_looking(x).double().mean().item() for x in noisy.samples()]
+assert noisy.data.value == "rings" and noisy.share.value == 0.99 and round(1 - real_share()[0], 2) == 0.79
+by_chance = noisy.real_looking(noisy.SIDE * (torch.rand(4000, 2, dtype=torch.float64) - 0.5)).double().mean()
+assert abs(by_chance - real_share()[0]) < 0.05  # uniform noise alone hits the rings as often
+assert round(world["data"] - world["mixture"][3], 1) == 1.9 and round(math.log(100), 1) == 4.6
+assert noisy.bandwidth.value == 0.01 and real_share()[1] == 1 and round(world["lookup"][1][1]) == -319
+tested = [test_points for _, test_points in world["lookup"]]
+noisy.bandwidth.value = 0.2
+assert max(tested) == tested[4] and real_share()[1] < 0.9
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4 · Features: a space where near means alike
 #
 # Scores of samples compare *features*: the layer before the last of a classifier. There a moved digit is near itself, and a strong blur is far from digits. Published numbers use Inception, a network for photographs. Ours use the **digit network**, 64 features, trained on the 59,000 digits that the models saw too.
 #
-# Let one learn before your eyes. After some hundred batches it is right for nine digits in ten. The shipped one had more time.
+# Let one learn before your eyes. Sixty batches of 64 images are enough for nine digits in ten. The shipped one had more time.
 
 # %%
 recipe, budget = find("digit_network"), find("digit_network").budgets[preset_for()].options()
 young = recipe.build()
 training.fit(
     young, (train.x, train.y), watch=LossPlot(), progress=False, **recipe.fit,
-    **budget | {"steps": 120, "batch_size": 64, "warmup": 10, "ema": None},
+    **budget | {"steps": 60, "batch_size": 64, "warmup": 10, "ema": None},
 )  # fmt: skip
 with torch.no_grad():
-    right = (young.eval()(unseen).argmax(1) == metrics.predicted_digits(unseen)).float().mean()
-print(f"the young network agrees with the shipped one on {right:.0%} of new digits")
+    right = (young.eval()(test.images()).argmax(1) == test.y).float().mean()
+print(f"the young network is right for {right:.0%} of 1,000 new digits")
 print(f"the shipped one is right for {checkpoints.record('digit_network')['numbers']['accuracy']:.1%} of MNIST's 10,000 test images")
 
 # %% [markdown]
@@ -215,13 +291,21 @@ print("never sure:       ", metrics.inception_score(torch.full((500, 10), 0.1), 
 
 # %%
 one_each = torch.stack([unseen[(metrics.predicted_digits(unseen) == digit).nonzero()[0, 0]] for digit in range(10)])
-with torch.no_grad():
-    drawn = gan.sample(1000)
-sets = {"1,000 real digits": unseen, "1,000 of StyleGAN": drawn, "ten digits, 100 times each": one_each.repeat(100, 1, 1, 1)}
-table([{"samples": name, "IS": repr(metrics.inception_score(metrics.digit_probabilities(x), splits=5))} for name, x in sets.items()])
+sets = {
+    "500 real digits": unseen[:500],
+    "500 of StyleGAN": candidates["StyleGAN"],
+    "ten digits, 50 times each": one_each.repeat(50, 1, 1, 1),
+}
+inception = {name: metrics.inception_score(metrics.digit_probabilities(x), splits=5) for name, x in sets.items()}
+table([{"samples": name, "IS": repr(score)} for name, score in inception.items()])
 
 # %% [markdown]
-# > **What to notice.** Ten pictures, each shown a hundred times, score as high as a thousand real digits. The Inception Score sees classes and nothing within a class, and it never looks at real data. It is still printed in tables; do not decide anything by it.
+# > **What to notice.** Ten pictures, each shown fifty times, score no lower than five hundred real digits: the difference is within the spread of five parts. The Inception Score sees classes and nothing within a class, and it never looks at real data. It is still printed in tables; do not decide anything by it.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+(of_real, of_gan, of_ten) = inception.values()
+assert of_ten > of_real - 2 * of_real.error and of_gan < of_real - of_real.error
+assert len(sets["ten digits, 50 times each"].flatten(1).unique(dim=0)) == 10
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 6 · FID: compare two Gaussians
@@ -230,9 +314,9 @@ table([{"samples": name, "IS": repr(metrics.inception_score(metrics.digit_probab
 #
 # $$\mathrm{FID}=\|\mu_1-\mu_2\|^2+\operatorname{tr}\!\big(\Sigma_1+\Sigma_2-2(\Sigma_1\Sigma_2)^{1/2}\big)$$
 #
-# The first term compares means. The second compares spreads: in one dimension it is $(\sigma_1-\sigma_2)^2$. It sees a lack of quality (features move) and a lack of variety (features shrink). It sees nothing that two Gaussians cannot show.
+# The first term compares means. The second compares spreads: in one dimension $\sigma_1^2+\sigma_2^2-2\sigma_1\sigma_2=(\sigma_1-\sigma_2)^2$. It sees a lack of quality (features move) and a lack of variety (features shrink). It sees nothing that two Gaussians cannot show.
 #
-# $\Sigma_1\Sigma_2$ is not symmetric. Its eigenvalues are real and not negative, but rounding makes the root of a general matrix complex. The code below takes a detour to a symmetric one. **Test it**: in one dimension, and with covariances that share their axes, the answer is known.
+# $\Sigma_1\Sigma_2$ is not symmetric. Its eigenvalues are real and not negative, but rounding makes the root of a general matrix complex. The code below takes a detour: with $\Sigma_1=RR^\top$, the symmetric $R^\top\Sigma_2R$ has the same eigenvalues $\lambda_i$, because $AB$ and $BA$ always share theirs, and the trace of the root is $\sum_i\sqrt{\lambda_i}$. **Test it**: with covariances that share their axes the answer is known.
 
 # %%
 show_source(metrics.gaussian_distance)
@@ -243,115 +327,246 @@ print(f"known: {((mean - 1) ** 2 + (std - 3) ** 2).sum():.2f}   measured: {metri
 
 # %%
 real = metrics.digit_features(unseen)
+training.seed_everything(0)
 names = ["vae", "vae_gan", "vqvae", "dcgan", "cgan", "stylegan", "glow", "latent_flow"]
 with torch.no_grad():
     samples = {name: metrics.draw(checkpoints.load(name), 500).clamp(0, 1) for name in names}
 show_images(torch.cat([x[::41][:12] for x in samples.values()]), columns=12, row_labels=names, size=0.6)
 
 # %%
-half_a, half_b = real[:500], real[500:]
-rows = [{"model": "real against real", "FID": float(metrics.frechet_distance(half_a, half_b))}]
-rows += [{"model": name, "FID": float(metrics.frechet_distance(metrics.digit_features(x), half_b))} for name, x in samples.items()]
-table(sorted(rows, key=lambda row: row["FID"]))
+features = {name: metrics.digit_features(x) for name, x in samples.items()}
+
+
+def over_halves(score, fake=None, draws=10):
+    """A score of samples, or else of the other half of the real digits, against random halves of the real ones."""
+    return torch.tensor([float(score(real[a] if fake is None else fake, real[b])) for a, b in splits[:draws]])
+
+
+fids = {"real against real": over_halves(metrics.frechet_distance, draws=40)}
+fids |= {name: over_halves(metrics.frechet_distance, fake) for name, fake in features.items()}
+table(
+    [
+        {"model, 500 samples": name, "FID, mean ± sd over halves": spread(v)}
+        for name, v in sorted(fids.items(), key=lambda item: item[1].mean())
+    ]
+)
 
 # %% [markdown]
-# > **What to notice.** Good and bad models are far apart. The first five rows are not: take other samples, or the other half of the real digits, and they change places. FID has no unit and no natural size: these features are not those of Inception, so numbers compare within this course only. And *real against real* is not 0. It is called the **floor** at this number of samples. Where does it come from?
+# > **What to notice.** Good and bad models are far apart: the upper four lie below 40, the lower four above 110. *Real against real* is not 0. This is the floor at 500 samples, 18.9 ± 4.8, and latent flow lies on it. Neighbours among the upper four are less than two of these standard deviations apart, so do not trust their order: more samples must tell. (The spread of a model's row leaves out that its 500 samples are one draw. Other seeds move it, too.) FID has no unit and no natural size: these features are not those of Inception, so numbers compare within this course only. Where does the floor come from?
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+ranked = sorted((v.mean().item(), name) for name, v in fids.items() if name != "real against real")
+floor = fids["real against real"]
+assert len(features["vae"]) == 500 and ranked[3][0] < 40 and ranked[4][0] > 110
+assert abs(floor.mean() - 18.9) < 0.5 and abs(floor.std() - 4.8) < 0.3
+assert all(above[0] - below[0] < 2 * floor.std() for below, above in zip(ranked[:3], ranked[1:4]))
+assert ranked[0][1] == "latent_flow" and abs(ranked[0][0] - floor.mean()) < floor.std()
+with torch.no_grad():
+    drawn_again = [metrics.digit_features(vae.sample(500)) for _ in range(6)]  # one draw against another
+assert torch.tensor([float(metrics.frechet_distance(x, real)) for x in drawn_again]).std() > 1
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7 · The bias of FID, and KID
 #
 # **Predict first.** FID fits a covariance to $N$ feature vectors of a model. Take fewer of them: does FID fall, rise, or only get noisier?
 #
-# A covariance from few samples is off in every direction. FID squares what is off, so it adds up: **fewer samples, larger FID**, by about $c/N$. The constant $c$ depends on the model, so even the order of two models may depend on $N$.
+# A mean from $N$ samples is off by chance. FID squares what is off, and squares do not cancel. For the first term, with two sets of one distribution:
+#
+# $$\mathbb E\,\|\hat\mu_1-\hat\mu_2\|^2=\tfrac{1}{N}\operatorname{tr}\Sigma+\tfrac{1}{N}\operatorname{tr}\Sigma=\tfrac{2}{N}\operatorname{tr}\Sigma$$
+#
+# The fitted covariances are off, too, and add a term of the same order. So **fewer samples, larger FID**, by about $c/N$ once $N$ is well above the number of features. The constant $c$ depends on the model, so even the order of two models may depend on $N$.
 #
 # **KID** compares without Gaussians. Take a kernel $k(a,b)=(a\cdot b/d+1)^3$, a number for how alike two feature vectors are. Compare likeness within and between, for two samples $a,a'$, two real images $b,b'$ and $d=64$ features:
 #
 # $$\mathrm{MMD}^2=\mathbb E\,k(a,a')+\mathbb E\,k(b,b')-2\,\mathbb E\,k(a,b)$$
 #
-# This is the squared **maximum mean discrepancy**, and KID is it. With pairs of two *different* points in the first two means it is right on average for any $N$. Take fewer samples of one model, and watch both.
+# This is the squared **maximum mean discrepancy** (MMD), and KID is it. The naive estimate averages $k$ over all pairs of a set, and so counts each point's likeness to itself, which is large: too large a distance on average. KID leaves these pairs out, $\frac1{N(N-1)}\sum_{i\ne j}k(a_i,a_j)$. Each remaining term has the right mean, so the sum is right on average, **unbiased**, for any $N$. Take fewer samples of one model, and watch both.
 
 # %%
+training.seed_everything(0)
 with torch.no_grad():
     many = metrics.digit_features(metrics.draw(checkpoints.load("latent_flow"), 2000))
-widgets.SampleSizeExplorer(many, metrics.digit_features(seen))
+of_seen = metrics.digit_features(seen)
+fewer = widgets.SampleSizeExplorer(many, of_seen)
+fewer
 
 # %% [markdown]
-# > **What to notice.** FID falls as $N$ grows. KID has no trend: its mean wobbles within its spread, which shrinks as $N$ grows. Against $1/N$ the FID is nearly a line; where it meets $1/N=0$ is FID$_\infty$, with most of the bias gone if all $N$ are well above the 64 features. The extrapolation is noisy, too: with few samples the line has a wild slope. Rule: never compare FIDs at different $N$, always print $N$, and print the floor.
+# > **What to notice.** FID falls as $N$ grows, from about 100 at 50 samples to below 10 at 2,000. KID has no such trend: its mean goes up and down, and its spread shrinks. Against $1/N$ the FID is nearly a line; where it meets $1/N=0$ is **FID$_\infty$**, with most of the bias gone if all $N$ are well above the 64 features. The extrapolation is noisy: at $N=50$ it scatters more than FID itself. Rule: never compare FIDs at different $N$, always print $N$, and print the floor.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+found = fewer.measured()
+means = found["FID"].mean(1)
+assert (np.diff(means) < 0).all() and 75 < means[0] < 130 and means[-1] < 10 and fewer.sizes[0] == 50 and fewer.sizes[-1] == 2_000
+steps = np.diff(found["KID"].mean(1))
+assert (steps > 0).any() and (steps < 0).any()
+assert (np.diff(found["KID"].std(1)) < 0).sum() >= 4 and found["KID"][0].std() > 4 * found["KID"][-2].std()
+lined = np.corrcoef(1 / np.array(fewer.parts(1000)), found["parts"][fewer.sizes.index(1000)].mean(0))[0, 1]
+assert lined > 0.98 and many.shape[1] == 64 and found["FID∞"][0].std() > found["FID"][0].std()
+assert abs(found["FID∞"][fewer.sizes.index(1000)].mean() - means[-1]) < 0.5 * (means[fewer.sizes.index(500)] - means[-1])
 
 # %%
 show_source(metrics.kid)
 show_source(metrics.cubic_kernel)
 
 # %%
-# test it: two halves of the same digits, many times. KID is 0 on average, FID is not
-fids, kids = [], []
-for _ in range(400):
-    both = real[torch.randperm(len(real))]
-    fids.append(metrics.frechet_distance(both[:200], both[200:400]))
-    kids.append(metrics.mmd(both[:200], both[200:400]))
-fids, kids = torch.tensor(fids), torch.tensor(kids)
-print(f"FID of equal distributions, N = 200: {fids.mean():.1f} ± {fids.std() / 20:.1f}")
-print(f"KID of equal distributions, N = 200: {kids.mean():.1f} ± {kids.std() / 20:.1f}")
+# test it: two sets of 200 of the same digits, many times. KID is 0 on average, FID is not, and neither is the naive KID
+values = {"FID": [], "FID, first term": [], "KID": [], "KID with each point's likeness to itself": []}
+for _ in range(100):
+    a, b = real[torch.randperm(len(real))[:400]].split(200)
+    values["FID"].append(metrics.frechet_distance(a, b))
+    values["FID, first term"].append((a.mean(0) - b.mean(0)).square().sum())
+    values["KID"].append(metrics.mmd(a, b))
+    values["KID with each point's likeness to itself"].append(metrics.mmd(a, b, biased=True))
+values = {name: torch.tensor([float(v) for v in v100]) for name, v100 in values.items()}
+predicted = 2 * torch.cov(real.T).trace().item() / 200
+table([{"N = 200": name, "mean ± standard error": f"{v.mean():.1f} ± {v.std() / 10:.1f}"} for name, v in values.items()])
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+assert abs(values["KID"].mean()) < 3 * values["KID"].std() / 10 and values["FID"].mean() > 20 * values["FID"].std() / 10
+assert abs(values["FID, first term"].mean() - predicted) < 3 * values["FID, first term"].std() / 10  # 2 tr Σ / N
+assert values["KID with each point's likeness to itself"].mean() > 5 * values["KID"].std() / 10
+
+# %% [markdown]
+# **How one split fools.** Above, floors are means over 40 random halves of 1,000 digits. Why the trouble? Take a single split, the first 500 digits against the last 500, in the order in which this notebook happened to shuffle them.
+
+# %%
+one_half, other_half = real[:500], real[500:]
+one = {name: float(score(one_half, other_half)) for name, score in (("FID", metrics.frechet_distance), ("KID", metrics.mmd))}
+kids = over_halves(metrics.mmd, draws=40)
+better = [name for name, fake in features.items() if metrics.frechet_distance(fake, other_half) < one["FID"]]
+table(
+    [
+        {"real against real": "this one split", "FID": f"{one['FID']:.1f}", "KID": f"{one['KID']:.0f}"},
+        {"real against real": "40 random splits, mean ± sd", "FID": spread(floor), "KID": spread(kids, "{:.0f}", "{:.0f}")},
+    ]
+)
+
+# %% [markdown]
+# > **What to notice.** The one split says: floor 30.1, KID 118. Latent flow then looks better than real digits. Over 40 splits FID is 18.9 ± 4.8 and KID −2 ± 28: this split lies more than two standard deviations off in FID and four in KID. Nobody chose it. An earlier edition of this lecture printed it as *the* floor.
+# > The same holds for a model's number. One draw is a draw. Print a mean with its standard deviation over splits or seeds; where there is one set only, the **jackknife** gives an error bar: leave out a tenth at a time and see how far the score moves (section 13 tests it).
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+assert len(splits) == 40 and round(one["FID"], 1) == 30.1 and round(one["KID"]) == 118 and len(real) == 1_000
+assert "latent_flow" in better
+assert (
+    round(kids.mean().item()) == -2 and round(kids.std().item()) == 28 and abs(floor.mean() - 18.9) < 0.5 and abs(floor.std() - 4.8) < 0.3
+)
+assert one["FID"] > floor.mean() + 2 * floor.std() and one["KID"] > kids.mean() + 4 * kids.std()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 8 · Precision and recall: quality and coverage apart
 #
-# One number cannot say *what* is wrong. A model that draws perfect ones only and a model that draws every digit badly may have the same FID. So ask twice. Give each real point a ball that reaches to its $k$-th real neighbour; together the balls are where real data live.
+# One number cannot say *what* is wrong. A model that draws perfect ones only and a model that draws every digit badly may have the same FID. So ask twice (Kynkäänniemi et al. 2019). Give each real point a ball that reaches to its $k$-th real neighbour; together the balls are where real data live.
 #
 # - **precision**: the share of samples inside the balls of real points. Quality.
 # - **recall**: the share of real points inside the balls of samples, which reach to their $k$-th neighbour among the samples. Coverage.
 #
 # An outlier has a huge ball, and one stray sample may then cover half of the data. **Density** counts how many real balls hold a sample, divided by $k$: about 1 for real data, and it may be more. **Coverage** asks whether a real point's own ball holds any sample. In both only real points have balls.
 #
-# **Predict first.** A collapsed model draws a few perfect points again and again. Which of the four numbers are high?
+# **Predict first.** Data fill eight clusters. A collapsed model fills three of them, perfectly. Which of the four numbers are high?
 
 # %%
-widgets.CoverageExplorer()
+balls = widgets.CoverageExplorer()
+balls.model.value = "collapsed"
+balls
+
 
 # %% [markdown]
-# > **What to notice.** Collapsed: precision stays high, recall and coverage fall. Too wide: precision falls, recall is 1, coverage falls less. *Collapsed, one stray sample*: a single outlier doubles recall and leaves coverage alone; show the balls around samples to see why. *In the hole, one real stray*: one real outlier makes precision 1 for samples in the empty middle; density, 0.34, is fooled much less. A larger $k$ makes precision, recall and coverage kinder; density is divided by $k$.
+# > **What to notice.** *Collapsed*: precision stays high, 0.83 against 0.91 for the good model; recall and coverage fall to 0.34 and 0.38. *Too wide*: precision falls to 0.46, recall is 1, coverage falls less, to 0.61. *Collapsed, one stray sample*: a single outlier doubles recall, to 0.73, and leaves coverage alone; show the balls around samples to see why. *In the hole, one real stray*: one real outlier makes precision 1 for samples in the empty middle; density, 0.34, is fooled much less. A larger $k$ makes precision, recall and coverage kinder; density is divided by $k$.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+def four(model, k=3):
+    balls.model.value = model
+    return metrics.neighbour_scores(*balls.points(), k, k)
+
+
+assert [round(four("collapsed")[i], 2) for i in (0, 1, 3)] == [0.83, 0.34, 0.38] and round(four("good").precision, 2) == 0.91
+assert [round(four("too wide")[i], 2) for i in (0, 1, 3)] == [0.46, 1, 0.61]
+stray = four("collapsed, one stray sample")
+assert (
+    round(stray.recall, 2) == 0.73
+    and stray.recall > 2 * four("collapsed").recall
+    and abs(stray.coverage - four("collapsed").coverage) < 0.01
+)
+hole = four("in the hole, one real stray")
+assert hole.precision == 1 and round(hole.density, 2) == 0.34 and four("in the hole").precision < 0.05
+for model in balls.model.options:
+    few, several = four(model, 3), four(model, 6)
+    assert all(several[i] >= few[i] for i in (0, 1, 3)), model  # precision, recall, coverage
+balls.model.value = "collapsed"
 
 # %%
 show_source(metrics.neighbour_scores, open=False)
 labelled = checkpoints.load("cgan")
 cases = {
+    "(real digits of the training set)": known[:500],
     "all digits": samples["cgan"],
     "threes only": labelled.sample(500, torch.full((500,), 3)),
     "one image": samples["cgan"][:1].repeat(500, 1, 1, 1),
 }
 cases["blurred"] = torch.nn.functional.avg_pool2d(samples["cgan"], 5, 1, 2)
-rows = []
+rows, four_of = [], {}
 for name, x in cases.items():
     fake = metrics.digit_features(x)
-    found = metrics.neighbour_scores(real, fake)
+    found = four_of[name] = metrics.neighbour_scores(real, fake)
     rows.append({"cGAN": name} | {score: f"{getattr(found, score):.2f}" for score in ("precision", "recall", "density", "coverage")})
 table(rows)
 
 # %% [markdown]
-# > **What to notice.** Threes only: as precise as before, and blind to nine tenths of the data. One image repeated: its balls have radius 0, so it recalls nothing. Blur costs some precision and all of recall: blurred digits crowd together. FID alone would have said “worse” three times without saying why.
+# > **What to notice.** Threes only: as precise as before within 0.1, and blind to nearly nine tenths of the data. One image repeated: its balls have radius 0, so it recalls nothing; a precision of 1 means that this one image is typical. Blur costs some precision and all of recall: blurred digits crowd together, and a sample's ball is half as wide as before. FID alone would have said “worse” three times without saying why.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+whole, threes, single, soft = (four_of[name] for name in ("all digits", "threes only", "one image", "blurred"))
+assert abs(threes.precision - whole.precision) < 0.1 and max(threes.recall, threes.coverage) < 0.17
+assert single.recall == 0 and single.precision == 1 and soft.recall < 0.02 and 0.1 < whole.precision - soft.precision < 0.3
+reach = {name: metrics.digit_features(x) for name, x in cases.items()}
+reach = {name: torch.cdist(x, x).kthvalue(4, 1).values.median().item() for name, x in reach.items()}
+assert reach["one image"] < 1e-3 and 0.3 < reach["blurred"] / reach["all digits"] < 0.65
+by_fid = {name: float(metrics.frechet_distance(metrics.digit_features(x), real)) for name, x in cases.items()}
+assert min(by_fid[name] for name in ("threes only", "one image", "blurred")) > 3 * by_fid["all digits"]
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 9 · Wasserstein: how much sand, how far
 #
-# Kernels and balls must be chosen. Here is a distance with neither a kernel nor a $k$. See two distributions as heaps of sand. A **plan** $\gamma_{ij}$ says how much goes from place $i$ to place $j$. The **Wasserstein distance** is the cost of the best plan, amount times distance:
+# Kernels and balls must be chosen. Here is a distance with neither a kernel nor a $k$. One choice is left, the **ground cost**: what it costs to move one unit from place to place. See two distributions as heaps of sand. A **transport plan** (or coupling) $\gamma_{ij}$ says how much goes from place $i$ to place $j$. The **Wasserstein distance** is the cost of the best plan, amount times distance:
 #
 # $$W_1=\min_\gamma\sum_{ij}\gamma_{ij}\,|x_i-y_j|\qquad\text{rows of }\gamma\text{ sum to }p,\text{ columns to }q$$
 #
-# On a line the best plan is easy: sort, and match in order. Elsewhere it is a linear program. **Sinkhorn** adds a little entropy, $-\varepsilon H(\gamma)$, and then scaling rows and columns in turn is enough: fast, and on a GPU.
+# $W_2$ squares the distance, and takes the root of the cost. On a line the best plan is easy: sort, and match in order. Elsewhere it is a linear program. **Sinkhorn's algorithm** adds a little entropy, which rewards plans that spread: minimise $\sum\gamma_{ij}C_{ij}+\varepsilon\sum\gamma_{ij}(\log\gamma_{ij}-1)$. Set the derivative to 0, with multipliers $f_i,g_j$ for rows and columns: $C_{ij}+\varepsilon\log\gamma_{ij}=f_i+g_j$, so
 #
-# **Predict first.** Move the target far away from the source. What happens to the Wasserstein distance, and what to the Jensen–Shannon divergence of lecture 03? (*Total variation* is half of the summed difference of the two.)
+# $$\gamma_{ij}=u_i\,e^{-C_{ij}/\varepsilon}\,v_j,\qquad u_i=e^{f_i/\varepsilon},\ v_j=e^{g_j/\varepsilon}.$$
+#
+# Scale the rows until they sum to $p$, then the columns to $q$, and again: fast, and on a GPU.
+#
+# **Predict first.** Move the target far away from the source. What happens to the Wasserstein distance, and what to the Jensen–Shannon divergence of lecture 03? (**Total variation** is half of the summed difference of the two.)
 
 # %%
-widgets.TransportExplorer()
+sand = widgets.TransportExplorer()
+sand.shift.value = 5.0
+sand
 
 # %% [markdown]
-# > **What to notice.** Once the heaps do not overlap, Jensen–Shannon says 1 bit for near and far alike, and total variation says 1. The Wasserstein distance (here $W_2$, which squares the way) still grows with the distance: it has a slope where the others are flat, which is why lecture 03 trained a critic for it. Large ε smears the plan and raises its cost; small ε comes near the exact plan and needs more rounds.
+# > **What to notice.** Once the heaps do not overlap, from a shift of about 4.5, Jensen–Shannon says 1 bit for near and far alike, and total variation says 1. $W_2$ still grows, by nearly the shift itself: it has a slope where the others are flat, which is why lecture 03 trained a critic for $W_1$. The best plan is **monotone**: mass keeps its order. Its non-zero entries form a thin staircase. Large ε smears the plan and raises its cost; small ε comes near the exact plan and needs more rounds.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+curve, late = sand.curves(), [shift >= 4.5 for shift in sand.SHIFTS]
+assert all(1 - v < 0.01 for name in ("Jensen-Shannon", "total variation") for v, is_late in zip(curve[name], late) if is_late)
+assert all(v < 0.99 for v, shift in zip(curve["total variation"], sand.SHIFTS) if shift <= 3.5)
+slopes = np.diff([v for v, is_late in zip(curve["W₂"], late) if is_late]) / 0.25
+assert (slopes > 0.9).all() and (slopes < 1.01).all()
+plans = {e: sand.plan(e, 5.0) for e in sand.EPSILONS}
+filled = [np.flatnonzero(row > 1e-12) for row in plans[0.0][0]]
+filled = [row for row in filled if len(row)]
+assert all(a.max() <= b.min() for a, b in zip(filled, filled[1:]))  # monotone
+costs, rounds = [sand.distance(plan) for plan, _ in plans.values()], [count for _, count in plans.values()]
+assert costs == sorted(costs) and rounds[1:] == sorted(rounds[1:], reverse=True) and costs[1] < 1.001 * costs[0]
 
 # %%
 show_source(metrics.sinkhorn)
-a, b = torch.randn(3000, dtype=torch.float64), 2 + 3 * torch.randn(2000, dtype=torch.float64)
+pairs = [(torch.randn(3000, dtype=torch.float64), 2 + 3 * torch.randn(2000, dtype=torch.float64)) for _ in range(10)]
 known_w2 = math.sqrt(2**2 + (3 - 1) ** 2)  # of two Gaussians on a line: FID in one dimension is its square
-print(f"W2, known: {known_w2:.2f}   from samples, 3,000 against 2,000: {metrics.wasserstein_1d(a, b, p=2):.2f}")
+drawn_w2 = spread([metrics.wasserstein_1d(a, b, p=2) for a, b in pairs], "{:.2f}", "{:.2f}")
+print(f"W2, known: {known_w2:.2f}   from samples, 3,000 against 2,000, ten times: {drawn_w2}")
 place = torch.linspace(-1, 1, 60, dtype=torch.float64)
 p, q = (Normal(m, s).log_prob(place).softmax(0) for m, s in ((0.0, 0.1), (0.1, 0.4)))
 cost = (place[:, None] - place).abs()
@@ -359,25 +574,35 @@ exact = (metrics.transport_plan_1d(p, q) * cost).sum()
 print(f"exact {exact:.3f}; Sinkhorn " + ", ".join(f"{metrics.sinkhorn(p, q, cost, e).cost:.3f} (ε = {e})" for e in (0.5, 0.1, 0.02)))
 
 # %% [markdown]
-# In many dimensions the distance of samples needs very many of them. **Sliced** Wasserstein looks at shadows on random lines, where sorting is enough, and averages. FID is a Wasserstein distance, too: it is $W_2^2$ of the two fitted Gaussians.
+# In many dimensions the distance of samples needs very many of them. **Sliced Wasserstein** looks at shadows on random lines, where sorting is enough, and averages. FID is a Wasserstein distance, too: it is $W_2^2$ of the two fitted Gaussians.
 
 # %%
-sliced = {"real against real": half_b} | {name: metrics.digit_features(x) for name, x in samples.items()}
-rows = [{"model": name, "sliced W2 of features": float(metrics.sliced_wasserstein(x, half_a))} for name, x in sliced.items()]
-table(sorted(rows, key=lambda row: row["sliced W2 of features"]))
+sliced = {"real against real": over_halves(metrics.sliced_wasserstein, draws=40)}
+sliced |= {name: over_halves(metrics.sliced_wasserstein, fake) for name, fake in features.items()}
+table(
+    [{"model": name, "sliced W2, mean ± sd over halves": spread(v)} for name, v in sorted(sliced.items(), key=lambda item: item[1].mean())]
+)
 
 # %% [markdown]
-# > **What to notice.** The same four models lead, near the level of real digits, and the other four follow far behind. Two distances that were built in different ways agree about what is large.
+# > **What to notice.** Real against real has 0.40 ± 0.06, and the same four models as before lie within four standard deviations of it; the other four have more than twice as much. Two distances that were built in different ways agree about what is large.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+floor_w = sliced["real against real"]
+assert round(floor_w.mean().item(), 1) == 0.40 and round(floor_w.std().item(), 2) == 0.06
+near = [name for name, v in sliced.items() if abs(v.mean() - floor_w.mean()) < 4 * floor_w.std() and name != "real against real"]
+assert set(near) == {name for _, name in ranked[:4]}
+assert all(v.mean() > 2 * floor_w.mean() for name, v in sliced.items() if name not in (*near, "real against real"))
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 10 · Who chose the features?
 #
-# All of these scores are blind to what the features leave out. Compare the same models with other eyes: pixels at half size, 40 principal components of pixels, your young network, one that never learned, the classifier's last layer.
+# All of these scores are blind to what the features leave out. Compare the same models with other eyes: pixels at half size, 40 **principal components** of pixels (lecture 01), your young network, one that never learned, the classifier's ten probabilities.
 #
-# **Predict first.** Small pictures and their principal components compare pixel by pixel. Which model will they favour?
+# **Predict first.** Small pictures and their principal components compare pixel by pixel. The digit network puts DCGAN before the VQ-VAE. Will pixels agree?
 
 # %%
 mean, directions = seen.flatten(1).mean(0), torch.linalg.svd(seen.flatten(1) - seen.flatten(1).mean(0), full_matrices=False).Vh[:40]
+training.seed_everything(0)
 blank = recipe.build().eval()
 
 
@@ -394,16 +619,91 @@ networks = {
     "40 principal components": lambda x: ((x.flatten(1) - mean) @ directions.T).double(),
     "answers of the classifier": metrics.digit_probabilities,
 }
-widgets.FeatureExplorer(samples, unseen[:500], networks)
+eyes = widgets.FeatureExplorer(samples, unseen[splits[0][1]], networks)
+eyes.network.value = "40 principal components"
+eyes
+
 
 # %% [markdown]
-# > **What to notice.** The order changes with the eyes. The VAE rises to the top in principal components, which like what is right on average. StyleGAN leads for the untrained network and falls far behind for the answers of the classifier, which see classes only. Your young network agrees with the shipped one on all but neighbours in the table. Precision hardly depends on the features; recall does.
-# > Inception learned from photographs of dogs and furniture. On faces its features look at the wrong things (arXiv:2203.06026); expect no better of X-rays or digits. On Colab, `!pip install torch-fidelity`, then `metrics.inception_features(images)` gives you its 2,048 features to add to the menu.
+# > **What to notice.** Some order changes with the eyes. Pixels and principal components put the VQ-VAE before DCGAN. They also tell good from bad less clearly: by the digit network each of the lower four is more than 3 times as far away as each of the upper four, by principal components less than 1.5 times. Your young network, which read 3,840 images, agrees with the shipped one on which four are good; inside that group the order differs, and 500 samples could not settle it (section 6). Precision keeps its order in all of them; recall does not.
+# > Inception learned from photographs of dogs and furniture. On faces its features look at the wrong things (arXiv:2203.06026); expect no better of X-rays or digits. On Colab, `!pip install torch-fidelity`, then `metrics.inception_features(images)` gives you its features to add to the menu.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+def ordered(score):
+    eyes.score.value = score
+    return {network: eyes.ranks(network) for network in networks}
+
+
+def agreement(one, other):  # Spearman's correlation of two orders
+    return np.corrcoef([one[name] for name in samples], [other[name] for name in samples])[0, 1]
+
+
+orders, upper = ordered("FID"), {name for _, name in ranked[:4]}
+assert orders["digit network"]["dcgan"] < orders["digit network"]["vqvae"]
+assert all(orders[network]["vqvae"] < orders[network]["dcgan"] for network in ("pixels, 14 × 14", "40 principal components"))
+
+
+def gap(network):  # of the two groups: best of the lower over worst of the upper four
+    away = eyes.values(network)
+    return min(away[name] for name in samples if name not in upper) / max(away[name] for name in upper)
+
+
+assert gap("digit network") > 3 and 1 < gap("40 principal components") < 1.5
+assert all(orders["young network"][name] <= 4 for name in upper) and 60 * 64 == 3_840 and len(samples["vae"]) == 500
+kept, lost = (
+    min(agreement(found["digit network"], found[network]) for network in networks) for found in map(ordered, ("precision", "recall"))
+)
+assert kept > 0.75 and lost < 0.4
+eyes.score.value = "FID"
+
+# %% [markdown]
+# **Features that learned more.** Two scores of the 2020s change what FID is made of.
+#
+# **FD-DINOv2** (Stein et al. 2023, arXiv:2306.04675) keeps the Fréchet distance and changes the eyes: DINOv2, a vision transformer that learned from 142 million images without labels, has 1,024 features. Classes of ImageNet no longer decide what counts. The authors asked people: FIDs on Inception ranked diffusion models too low against what people saw, and DINOv2's features agreed better. Gaussians, the bias in $N$ and the blindness to copies stay.
+#
+# **CMMD** (Jayasumana et al. 2024, arXiv:2401.09603) changes both halves: features of CLIP, which learned from images *with texts*, and instead of Gaussians the MMD of section 7 with the kernel $e^{-\|a-b\|^2/2h^2}$. That kernel is **characteristic**: its MMD is 0 for equal distributions only, where the cubic one sees three moments and FID two. It needs no large $N$ to be unbiased. It still sees only what CLIP sees. Both networks are downloads of hundreds of megabytes, so this lecture runs neither; `metrics.mmd(a, b, partial(metrics.gaussian_kernel, bandwidth=h))` is CMMD's second half on any features.
+#
+# **Ask a classifier.** Instead of choosing a distance, *learn* one. Mix samples and real images, train a classifier to tell them apart, and count how often it is right on held-out ones. This is the **classifier two-sample test**, C2ST (Lopez-Paz & Oquab 2017): 0.5 means that this classifier finds no difference, 1 that it never errs. It is a discriminator (lecture 03) that nobody trains against. **Test it**: for two Gaussians of width 1 whose means are δ apart, no classifier is right more often than $\Phi(\delta/2)$, with Φ the normal distribution function.
+
+# %%
+show_source(metrics.c2st)
+for delta in (0.0, 1.0, 2.0):
+    shifted = [(torch.randn(300, 2), torch.randn(300, 2) + torch.tensor([delta, 0.0])) for _ in range(3)]
+    answers = spread([metrics.c2st(a, b) for a, b in shifted], "{:.2f}", "{:.2f}")
+    print(f"δ = {delta:g}: best possible {Normal(0.0, 1.0).cdf(torch.tensor(delta / 2)):.2f}, measured {answers}")
+
+# %%
+views = {"digit network": metrics.digit_features, "pixels, 14 × 14": networks["pixels, 14 × 14"]}
+judge = partial(metrics.c2st, folds=3)
+told = {"real against real": {v: [judge(view(unseen[a]), view(unseen[b])) for a, b in splits[:3]] for v, view in views.items()}}
+no_haze = samples["stylegan"] * (samples["stylegan"] > 0.02)  # the five darkest levels made black
+suspects = {name: samples[name] for name in ("latent_flow", "vae", "stylegan")} | {"stylegan, 5 darkest levels black": no_haze}
+for name, x in suspects.items():
+    told[name] = {v: [judge(view(x), view(unseen[b])) for _, b in splits[:2]] for v, view in views.items()}
+table(
+    [
+        {"500 samples": name} | {f"C2ST, {v}": spread(answers, "{:.2f}", "{:.2f}") for v, answers in row.items()}
+        for name, row in told.items()
+    ]
+)
+
+# %% [markdown]
+# > **What to notice.** Real against real is at chance. In the digit network's features StyleGAN is hard to tell, below 0.65. In small pixels it is told more than three times in four, easiest of the three. The give-away is a haze that no eye sees: it leaves the background at grey levels of 1 to 5 where real digits are exactly 0. Make the five darkest levels black, and the classifier is back at 0.6 or below. So C2ST answers "are they equal?", not "are they good?", and it depends on features and classifier as much as FID does.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+mean_of = {(name, v): float(np.mean(answers)) for name, row in told.items() for v, answers in row.items()}
+eye, pixel = views
+assert all(abs(mean_of["real against real", v] - 0.5) < 0.04 for v in views)
+assert mean_of["stylegan", eye] < 0.65 and mean_of["stylegan", pixel] > 0.75
+assert mean_of["stylegan", pixel] > max(mean_of[name, pixel] for name in ("vae", "latent_flow")) + 0.1
+assert mean_of["stylegan, 5 darkest levels black", pixel] < 0.6
+x = samples["stylegan"]
+assert ((x > 0) & (x <= 0.02)).float().mean() > 0.5 and round(0.02 * 255) == 5 and (unseen == 0).float().mean() > 0.8
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 11 · Has it memorised?
 #
-# A model that copies its training set gets the FID of real digits. Look at nearest neighbours: each sample beside the training image that it is nearest to. And count. Take a sample and a *new* real image. How often is the sample nearer to the training set? For a model that has learned and not copied: about half of the time. *Copies* below is the share of samples that are nearer than 99 of 100 new images.
+# A model that copies its training set gets the FID of real digits. Look at nearest neighbours: each sample beside the training image that it is nearest to. And count. Take a sample and a *new* real image. How often is the sample nearer to the training set? For a model that has learned and not copied: about half of the time. *Copies* below is the share of samples that are nearer than 99 of 100 new images, so new images have 1 % of them.
 
 # %%
 suspects = {name: samples[name] for name in ("stylegan", "latent_flow", "vae")} | {"a copier": known[:500]}
@@ -416,45 +716,58 @@ show_images(
 
 # %%
 show_source(metrics.memorisation)
-rows = []
-for name, x in suspects.items():
-    found = metrics.memorisation(x, seen, unseen)
-    fid = metrics.frechet_distance(metrics.digit_features(x), real)
-    rows.append({"suspect": name, "nearer than a new image": f"{found.closer:.0%}", "copies": f"{found.copies:.0%}", "FID": f"{fid:.0f}"})
-rows.append(
-    {
-        "suspect": "500 other real digits",
-        "nearer than a new image": "–",
-        "copies": "–",
-        "FID": f"{metrics.frechet_distance(metrics.digit_features(known[500:]), real):.0f}",
-    }
-)
-table(rows)
+suspects |= {"glow": samples["glow"]}
+copying = {name: metrics.memorisation(x, seen, unseen) for name, x in suspects.items()}
+fid_of = {name: spread(over_halves(metrics.frechet_distance, metrics.digit_features(x))) for name, x in suspects.items()}
+other = spread([metrics.frechet_distance(of_seen[torch.randperm(len(seen))[:500]], real[b]) for _, b in splits[:10]])
+rows = [
+    {"suspect": n, "nearer than a new image": f"{m.closer:.0%}", "copies": f"{m.copies:.0%}", "FID": fid_of[n]} for n, m in copying.items()
+]
+table([*rows, {"suspect": "500 training digits at random, ten times", "nearer than a new image": "–", "copies": "–", "FID": other}])
 
 # %% [markdown]
-# > **What to notice.** The copier's FID is that of other real digits: nothing in it says “copied”. The distance says it at once. StyleGAN's samples are no nearer to these training images than new digits are. (These 4,000 are a part of the training set; the leaderboard looks at all 59,000.) Smooth, average digits sit near many images and get a high share, as those of latent flow do (61 %). Strongly blurred or broken ones are far from all and get a low one. Neither proves anything alone; it is a reason to look.
+# > **What to notice.** The copier's FID is on the floor of section 6: nothing in it says “copied”. The distance says it at once. StyleGAN's samples are no nearer to these training images than new digits are. (These 4,000 are a part of the training set; the leaderboard looks at all 59,000.) Smooth, typical digits sit near many images and get a high share, as those of latent flow do: 61 %, with a standard error of 2 %. Broken ones, as Glow's, are far from all and get 18 %. Neither proves anything alone; a high share is a reason to look.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+fd_copier = over_halves(metrics.frechet_distance, metrics.digit_features(known[:500]))
+assert abs(fd_copier.mean() - floor.mean()) < floor.std() and copying["a copier"].copies == 1 and copying["a copier"].closer == 1
+assert abs(copying["stylegan"].closer - 0.5) < 0.05 and len(seen) == 4_000 and f"{59_000:,}" in checkpoints.record("stylegan")["data"]
+assert abs(copying["latent_flow"].closer - 0.61) < 0.02 and abs(copying["glow"].closer - 0.18) < 0.02
+of_flow, of_new = (metrics.nearest_distances(x, seen) for x in (samples["latent_flow"], unseen))
+redrawn = [of_flow[torch.randint(500, (500,))][:, None] < of_new[torch.randint(1000, (1000,))] for _ in range(30)]  # a bootstrap
+assert abs(torch.stack([r.double().mean() for r in redrawn]).std() - 0.02) < 0.01
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 12 · Scores of a latent space, and of people
 #
-# **Disentanglement.** Lecture 02 moved one latent and saw one thing change. Four scores measure that on data whose factors are known: **MIG** (how far is a factor's best latent ahead of the second, in mutual information), **DCI** (does each latent serve one factor), **SAP** (the same gap for a small classifier), **FactorVAE** (hold a factor fixed: which latent stands still). **Test it**: factors as latents score 1. And rotated ones?
+# **Disentanglement.** Lecture 02 moved one latent and saw one thing change. Four scores measure that on data whose factors are known: **MIG** (how far is a factor's best latent ahead of the second, in mutual information, as a share of the factor's entropy), **DCI** (does each latent serve one factor), **SAP** (the same gap for a small classifier), **FactorVAE** (hold a factor fixed: which latent stands still). **Test it**: factors as latents score 1. And rotated ones?
 
 # %%
-factors = torch.cartesian_prod(*[torch.arange(4)] * 3).repeat(10, 1)
+factors = torch.cartesian_prod(*[torch.arange(4)] * 3).repeat(5, 1)
 clean = factors.double() + 0.01 * torch.randn(len(factors), 3)
-rotation = torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64)).Q
-rows = [
-    {"latents": "the factors"} | metrics.disentanglement(clean, factors),
-    {"latents": "rotated"} | metrics.disentanglement(clean @ rotation, factors),
-]
+turned = []
+for _ in range(4):  # four random rotations
+    rotation = torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64)).Q
+    turned.append(metrics.disentanglement(clean @ rotation, factors))
 keys = ("mig", "dci_disentanglement", "sap", "factor_vae")
-rows += [{"latents": f"β-VAE on sprites, β = {b}"} | checkpoints.record(f"beta_vae_sprites_b{b}")["numbers"] for b in (0, 1, 4, 16)]
-table([{"latents": row["latents"]} | {key: f"{row[key]:.2f}" for key in keys} for row in rows])
+shown = {"the factors": metrics.disentanglement(clean, factors)}
+sprites = {b: checkpoints.record(f"beta_vae_sprites_b{b}")["numbers"] for b in (0, 1, 4, 16)}
+shown |= {f"β-VAE on sprites, β = {b}": numbers for b, numbers in sprites.items()}
+rows = [{"latents": name} | {key: f"{found[key]:.2f}" for key in keys} for name, found in shown.items()]
+rows.insert(1, {"latents": "rotated, four times"} | {key: spread([t[key] for t in turned], "{:.2f}", "{:.2f}") for key in keys})
+table(rows)
 
 # %% [markdown]
-# > **What to notice.** A rotation keeps all information, and MIG, DCI and SAP fall: they judge *axes*. FactorVAE asks only which latent moves least, and forgives it. On the sprites MIG and SAP rise with β while FactorVAE falls. There is no single measure of disentanglement; look at traversals, too.
+# > **What to notice.** A rotation keeps all information, and MIG, DCI and SAP fall: they judge *axes*. FactorVAE asks only which latent moves least, and forgives these rotations more. On the sprites MIG and SAP rise with β while FactorVAE falls from 0.69 to 0.60. Each row is one trained model; other seeds would move it. There is no single measure of disentanglement; look at traversals, too.
 #
 # **People.** The judge of last resort. Show a person a real and a made picture, ask which is real. How many answers do you need? With $n$ answers a share of one half is uncertain by $\pm1.96\sqrt{0.25/n}$.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+assert all(max(t[key] for t in turned) < 0.85 < shown["the factors"][key] for key in ("mig", "dci_disentanglement", "sap"))
+assert np.mean([t["factor_vae"] for t in turned]) > max(np.mean([t[key] for t in turned]) for key in keys[:3]) + 0.2
+for key in ("mig", "sap"):
+    assert [sprites[b][key] for b in sprites] == sorted(sprites[b][key] for b in sprites), key
+assert round(sprites[0]["factor_vae"], 2) == 0.69 and round(sprites[16]["factor_vae"], 2) == 0.60
 
 # %%
 table(
@@ -466,6 +779,10 @@ table(
 
 # %% [markdown]
 # > **What to notice.** Twenty answers tell you hardly anything: 28 % to 72 %. People also learn during the task, notice artefacts and not missing variety, and differ from each other. Say who was asked, how many, what they were paid, and how long they looked.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+within = 1.96 * math.sqrt(0.25 / 20)
+assert (round(0.5 - within, 2), round(0.5 + within, 2)) == (0.28, 0.72)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 13 · Break it: how to win without a better model
@@ -488,35 +805,49 @@ def resize(x, side):
     return torch.nn.functional.interpolate(x, side, mode="bilinear")
 
 
-fids = [fid(x) for x in seeds]
-table(
-    [
-        {"conditional GAN": "300 samples", "FID": fids[0]},
-        {"conditional GAN": "300 samples, the best of ten seeds", "FID": min(fids)},
-        {"conditional GAN": "300 samples, the worst of ten seeds", "FID": max(fids)},
-        {"conditional GAN": "3,000 samples", "FID": fid(lots)},
-        {"conditional GAN": "3,000 samples, resized to 24 pixels and back", "FID": fid(resize(resize(lots, 24), 28))},
-    ]
-)
+few = [fid(x) for x in seeds]
+of_many = {"3,000 samples": fid(lots), "3,000 samples, resized to 24 pixels and back": fid(resize(resize(lots, 24), 28))}
+bar = metrics.jackknife_error(metrics.frechet_distance, metrics.digit_features(seeds[0]), real)
+told = {"the first seed ± jackknife": f"{few[0]:.1f} ± {bar:.1f}", "ten seeds, mean ± sd": spread(few)}
+told |= {"the best of ten seeds": f"{min(few):.1f}", "the worst of ten seeds": f"{max(few):.1f}"}
+rows = [{"conditional GAN": f"300 samples, {name}", "FID": value} for name, value in told.items()]
+table([*rows, *({"conditional GAN": name, "FID": f"{value:.1f}"} for name, value in of_many.items())])
 
 # %%
-guided, asked = checkpoints.load("latent_diffusion"), torch.arange(1000) % 10
-weights = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
-scores = {"precision": [], "recall": [], "density": [], "coverage": []}
+guided, asked = checkpoints.load("latent_diffusion"), torch.arange(500) % 10
+weights = (1.0, 2.0, 8.0)
+scores = {name: [] for name in ("precision", "recall", "density", "coverage")}
 for w in weights:
-    training.seed_everything(0)
-    found = metrics.neighbour_scores(real, metrics.digit_features(guided.sample(1000, asked, w)))
+    found = []
+    for seed in (0, 1):
+        training.seed_everything(seed)
+        found.append(metrics.neighbour_scores(real, metrics.digit_features(guided.sample(500, asked, w))))
     for name, values in scores.items():
-        values.append(getattr(found, name))
-curves({name: (weights, values) for name, values in scores.items()}, "guidance w of latent diffusion", "score", markers=True)
+        values.append(float(np.mean([getattr(one_seed, name) for one_seed in found])))
+curves({name: (weights, values) for name, values in scores.items()}, "guidance w of latent diffusion", "mean of two seeds", markers=True)
 
 # %% [markdown]
-# > **What to notice.** Ten times as many samples take a third off the FID of one and the same model. The luckiest of ten seeds takes off a fifth. Resizing moves FID fivefold, here upward: resize a rival's samples and it helps you (arXiv:2104.11222). Guidance from $w=1$ to 2 trades recall for precision: samples look better because the model forgets. Beyond that precision falls, too. **The cure** is a protocol, written down before you look: $N$, features, preprocessing, seeds, and both precision and recall.
+# > **What to notice.** Ten times as many samples take a third off the mean FID of one and the same model. The luckiest of ten seeds takes off a tenth or more. The error bar that the jackknife reads from one seed is on the safe side: 7.2 on average, where ten seeds spread by 3.6. It counts the draw of the real images, too, and for 300 rows of 64 features it is too large on average, as a jackknife may be (Efron & Stein 1981). KID's error bar fits the seeds better. Resizing to 24 pixels and back multiplies FID by five or more; if rivals' samples were resized and yours were not, you would win (arXiv:2104.11222). Guidance from $w=1$ to 2 trades recall for precision: recall falls by 0.15 or more, precision gains 0.01 to 0.05. At 8 precision falls, too. **The cure** is a protocol, written down before you look: $N$, features, preprocessing, seeds, and both precision and recall.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+gain = 1 - of_many["3,000 samples"] / np.mean(few)
+assert 0.22 < gain < 0.48 and len(lots) == 10 * len(seeds[0]) and 1 - min(few) / np.mean(few) > 0.1 and len(few) == 10  # a third, a tenth
+bars = [metrics.jackknife_error(metrics.frechet_distance, metrics.digit_features(x), real) for x in seeds]
+assert abs(np.mean(bars) - 7.2) < 0.4 and abs(np.std(few, ddof=1) - 3.6) < 0.3 and len(seeds[0]) == 300 and real.shape[1] == 64
+kid_spread = np.std([float(metrics.mmd(metrics.digit_features(x), real)) for x in seeds], ddof=1)
+assert 0.5 < np.mean([metrics.kid_error(metrics.digit_features(x), real) for x in seeds]) / kid_spread < 1.6
+assert of_many["3,000 samples, resized to 24 pixels and back"] > 5 * of_many["3,000 samples"]
+assert scores["recall"][0] - scores["recall"][1] > 0.15 and 0.01 < scores["precision"][1] - scores["precision"][0] < 0.05
+assert weights[-1] == 8 and scores["precision"][2] < scores["precision"][0] - 0.05
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 14 · One leaderboard
 #
-# Every model of digits that ships with this course, one protocol: 10,000 samples, all 10,000 test images of MNIST, the digit network's features, $k=3$ for precision and recall, $k=5$ for density and coverage. *Copies* is the share of samples that are nearer to one of the 59,000 training images than 99 of 100 new images are. The first row is real: 10,000 training images, as if a model had drawn them, whose copies are counted against the other 49,000.
+# Every model of digits that ships with this course, one protocol: 10,000 samples, all 10,000 test images of MNIST, the digit network's features, $k=3$ for precision and recall, $k=5$ for density and coverage. *Copies* is the share of samples that are nearer to one of the 59,000 training images than 99 of 100 new images are.
+#
+# The first two rows are **floors**. *Training images*: 10,000 at a time, as if a model had drawn them, whose copies are counted against the other 49,000. *Binarised*: the same in black and white. A model that draws black and white should be held against that row, for the test images are grey. FID and KID of floors are mean ± standard deviation over five disjoint sets; those of models carry the jackknife's error where their samples are quick to draw.
+#
+# The chart and the first table show models that **compete**. **Studies**, which show one effect and were never meant to draw well (β-VAEs, two latents, an unbalanced training set, a blind spot), have a table of their own. Budgets differ: read the column before you compare two rows. And settings matter: the diffusion model in pixels is drawn as its `sample` does by default, in 20 DDIM steps with guidance $w=1$. That is the worst of three settings: on 500 samples lecture 06 measured an FID of 26.7 this way, 12.9 with DDPM's fresh noise in as many steps, and 14.7 with $w=1.5$, which asks the network twice a step.
 
 # %%
 board = leaderboard.read()
@@ -525,14 +856,81 @@ widgets.LeaderboardExplorer(board)
 # %%
 table(leaderboard.table(board, columns=leaderboard.IN_SHORT))
 
+# %%
+table(
+    leaderboard.table(
+        board, columns=("name", "topic", "budget", "bits_per_dim", "fid", "precision", "recall"), rows=leaderboard.studies(board)
+    )
+)
 
 # %% [markdown]
-# > **What to notice.** Sort by bits: the PixelCNN on 256 levels leads with 1.05, flows follow with 1.09 to 1.18, and the diffusion model in pixels is last with 2.14. GANs and latent diffusion have no likelihood and are not in the first chart. Sort by FID: latent diffusion and flow matching lead with 5.5, StyleGAN has 7.5, that PixelCNN 116, the flows 250 to 280. (Lectures 03 and 06 have 7.6 for StyleGAN and 5.0 for latent diffusion: other samples, and other shares of the labels. Only numbers of one protocol compare.)
-# > *Within* the autoencoders fewer bits mostly go with a better FID. Among the flows they do not (spline 1.09 and 272, Glow 1.13 and 247), and *across* families not at all: PixelCNN 1.05 bits and FID 116, VAE 1.47 and 10.7, diffusion 2.14 and 15.5. And the bits of binarised models are bounds that pay for a crude model of grey.
-# > Precision and recall say more than FID, but not all of it. The conditional VAE has 0.90 and 0.17: typical digits, never odd ones. DCGAN has 0.60 and 0.77, but do not believe this recall: its stray samples have large balls, and its coverage is only 0.48.
-# > *Copies* is 0.9 % for real images. Latent diffusion has 1.6 %: a little above, worth a look at the neighbours. Pixels drawn in black and white have jagged strokes that the digit network rarely saw (PixelCNNs, MADE); VAEs learn from binarised digits, too, but show grey means. And 1,000 samples take from 0.003 s (small VAEs) to 54 s (the PixelRNN).
+# > **What to notice.** Sort by bits: the PixelCNN on 256 levels leads with 1.05, flows follow with 1.09 to 1.18, and the diffusion model in pixels is last with 2.14. GANs, the VQ-VAE and latent diffusion have no likelihood and are not in the first chart. Bits of binarised models are bounds that pay for a crude model of grey (section 2), so 1.47 of theirs and 1.13 of Glow's say little about each other.
+# > Sort by FID: latent diffusion and flow matching have 5.5 each, and their difference is far below the error; StyleGAN has 7.5, the PixelCNN on 256 levels 116, the flows 247 to 281. All lie above the grey floor, 1.5 ± 0.2. The binarised floor is 39: of the 124 of the gated PixelCNN about a third is paid by real digits in black and white, too. (Lectures 03 and 06 have 7.6 for StyleGAN and 5.7 for latent diffusion: other samples, another guidance. Only numbers of one protocol compare.)
+# > *Within* the flows fewer bits do not go with a better FID (spline 1.09 and 272, Glow 1.13 and 247), and *across* families not at all: PixelCNN 1.05 bits and FID 116, VAE 1.47 and 10.7, diffusion 2.14 and 15.5.
+# > Precision and recall say more than FID, but not all of it. The conditional VAE has 0.90 and 0.17: typical digits, never odd ones. DCGAN has 0.60 and 0.77, but its coverage is only 0.48. Wide balls flatter its recall: without the fifth of its samples that have the widest ones, section 6's DCGAN loses a quarter or more of it, StyleGAN less.
+# > *Copies* is 0.9 % for real images. Latent diffusion has 1.6 %: a little above, worth a look at the neighbours. The models that compete took 1 to 81 minutes of one core, and 1,000 samples take from 0.005 s (the conditional VAE) to 54 s (the PixelRNN).
 #
-# **Against published numbers.** Ours are small models, each trained on one core of a CPU, in 1 to 81 minutes. Bits on 8-bit MNIST, and nats on binarised MNIST:
+# **Against published numbers.** Ours are small models, each trained on one core of a CPU. Glow's bits are here means of ten draws of the noise that fills grey levels, which is 0.01 better than the one draw of the leaderboard. Bits on 8-bit MNIST, and nats on binarised MNIST:
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+row = {row["name"]: row for row in board["rows"]}
+competing, shown_floors = leaderboard.competing(board), leaderboard.floors(board)
+bits = {r["name"]: r["bits_per_dim"] for r in competing if r["bits_per_dim"] is not None}
+fid_on = {r["name"]: r["fid"] for r in competing}
+flows = [r["name"] for r in competing if r["topic"] == "flows"]
+assert (
+    min(bits, key=bits.get) == "pixelcnn_8bit" and round(bits["pixelcnn_8bit"], 2) == 1.05 and row["pixelcnn_8bit"]["likelihood"] == "exact"
+)
+assert (round(min(bits[n] for n in flows), 2), round(max(bits[n] for n in flows), 2)) == (1.09, 1.18) and sorted(bits, key=bits.get)[
+    1:4
+] == sorted(flows, key=bits.get)
+assert checkpoints.record("pixelcnn_8bit")["config"]["levels"] == 256 and leaderboard.COLUMNS["seconds"][0] == f"s per {1_000:,}"
+assert max(bits, key=bits.get) == "diffusion" and round(bits["diffusion"], 2) == 2.14
+silent = {r["name"] for r in competing} - set(bits)
+assert {r["name"] for r in competing if r["topic"] == "gans"} | {"vqvae", "latent_diffusion", "latent_flow"} <= silent
+assert round(row["latent_diffusion"]["fid"], 1) == round(row["latent_flow"]["fid"], 1) == 5.5
+assert abs(row["latent_diffusion"]["fid"] - row["latent_flow"]["fid"]) < 0.1 * row["latent_flow"]["fid_error"]
+assert round(fid_on["stylegan"], 1) == 7.5 and round(fid_on["pixelcnn_8bit"]) == 116
+assert (round(min(fid_on[n] for n in flows)), round(max(fid_on[n] for n in flows))) == (247, 281)
+on_grey, on_off = shown_floors
+assert (
+    round(on_grey["fid"], 1) == 1.5
+    and round(on_grey["fid_error"], 1) == 0.2
+    and min(fid_on.values()) > on_grey["fid"] + 3 * on_grey["fid_error"]
+)
+assert round(on_off["fid"]) == 39 and row["pixelcnn_gated"]["pictures"] == "black and white"
+assert round(fid_on["pixelcnn_gated"]) == 124 and 0.28 < on_off["fid"] / fid_on["pixelcnn_gated"] < 0.36
+elsewhere = {name: checkpoints.record(name)["numbers"] for name in ("stylegan", "latent_diffusion")}
+assert [round(numbers["fid"], 1) for numbers in elsewhere.values()] == [7.6, 5.7] and elsewhere["latent_diffusion"]["guidance"] == 2
+assert bits["spline"] < bits["glow"] and (round(fid_on["spline"]), round(bits["glow"], 2), round(bits["spline"], 2)) == (272, 1.13, 1.09)
+assert (round(bits["vae"], 2), round(fid_on["vae"], 1), round(fid_on["diffusion"], 1)) == (1.47, 10.7, 15.5)
+assert (round(row["cvae"]["precision"], 2), round(row["cvae"]["recall"], 2)) == (0.90, 0.17)
+assert [round(row["dcgan"][key], 2) for key in ("precision", "recall", "coverage")] == [0.60, 0.77, 0.48]
+assert round(on_grey["copies"], 3) == 0.009 and round(row["latent_diffusion"]["copies"], 3) == 0.016
+minutes, pace = ({r["name"]: r[key] for r in competing} for key in ("minutes", "seconds"))
+assert round(min(minutes.values())) == 1 and round(max(minutes.values())) == 81
+assert (
+    min(pace, key=pace.get) == "cvae"
+    and round(pace["cvae"], 3) == 0.005
+    and max(pace, key=pace.get) == "pixelrnn"
+    and round(pace["pixelrnn"]) == 54
+)
+of_glow = checkpoints.record("glow")["numbers"]["bits_per_dim_k10"]
+assert round(bits["glow"] - of_glow, 2) == 0.01 and all("1 threads" in r["trained_on"] for r in competing)
+
+
+def lost_without_wide_balls(fake):
+    reach = torch.cdist(fake, fake).kthvalue(4, 1).values  # to the third neighbour
+    recalled = torch.cdist(real, fake) <= reach
+    return 1 - (recalled[:, reach <= reach.quantile(0.8)].any(1).double().mean() / recalled.any(1).double().mean()).item()
+
+
+assert lost_without_wide_balls(features["dcgan"]) > 0.25 > 0.23 > lost_without_wide_balls(features["stylegan"])
+settings = checkpoints.record("diffusion_samplers")["numbers"]
+recorded = settings["ddim"]["20"], settings["guidance"]["1.5"], settings["ddpm"]["20"]
+assert [round(entry["fid"], 1) for entry in recorded] == [26.7, 14.7, 12.9] and settings["samples"] == 500
+assert 1.9 < bits["diffusion"] / bits["pixelcnn_8bit"] < 2.1 and round(84 / (784 * math.log(2)), 2) == 0.15  # answers 4 and 5 below
+
 
 # %%
 def ours(name, key, form="{:.2f}"):
@@ -576,24 +974,24 @@ table(
 )
 
 # %% [markdown]
-# FIDs cannot be compared with published ones: other features, other $N$. That is the point of section 10.
+# FIDs cannot be compared with published ones: other features, other $N$. That is the point of sections 7 and 10.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 15 · Check yourself
 #
 # <details><summary><b>1.</b> A paper reports FID 12 with 50,000 samples, yours has 14 with 5,000. Is theirs better?</summary>
 #
-# Nobody knows. FID grows as N falls; yours might be below 12 at 50,000. Measure both at one N, or extrapolate both to 1/N = 0. "Yes, 12 < 14" compares two different things; "no, the bias explains it" is a guess, too.
+# Nobody knows. FID grows as N falls; yours might be below 12 at 50,000. Measure both at one N, or extrapolate both to 1/N = 0. And ask for error bars. "Yes, 12 < 14" compares two different things; "no, the bias explains it" is a guess, too.
 # </details>
 #
 # <details><summary><b>2.</b> Your KID is −0.3. A bug?</summary>
 #
-# No. An estimate that is right on average for a distance of 0 must fall below 0 quite often. Clamping it at 0 would bring the bias back. With the diagonal left in it would never be negative, and always too large.
+# No. An estimate that is right on average for a distance of 0 must fall below 0 about half of the time. Clamping it at 0 would bring the bias back. With the diagonal left in it would never be negative, and always too large.
 # </details>
 #
 # <details><summary><b>3.</b> Precision 0.95, recall 0.05. Which failure of lecture 03 is this?</summary>
 #
-# Mode collapse, or samples that are too smooth: what is drawn is typical, and it is little. Look at them. Swapped arguments would show the mirror image, so check those too: precision asks about samples.
+# Mode collapse, or samples that are too smooth: what is drawn is typical, and has little variety. Look at them. Swapped arguments would show the mirror image, so check those too: precision asks about samples.
 # </details>
 #
 # <details><summary><b>4.</b> Model A has 1.05 bits/dim, model B 2.1. Whose samples do you expect to be better?</summary>
@@ -606,18 +1004,18 @@ table(
 # Dividing 84 nats by 784 log 2 gives 0.15 bits of <i>black and white</i>. The grey levels are still to be paid for. Add them (section 2), then compare.
 # </details>
 #
-# <details><summary><b>6.</b> FID 1.6 against a floor of 1.5. Done?</summary>
+# <details><summary><b>6.</b> FID 1.6 against a floor of 1.5 ± 0.2. Done?</summary>
 #
-# Look at nearest neighbours first: copies of the training set have the floor's FID by definition. Then look where the features are blind.
+# On this score the model cannot be told from real digits. Look at nearest neighbours next: copies of the training set have the floor's FID by definition. Then look where the features are blind.
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 16 · Summary, and when things go wrong
 #
 # - Likelihood asks whether the model expects real data; scores of samples ask whether its data look real. Neither implies the other.
-# - IS sees classes only. FID compares two Gaussians and is biased by $N$. KID is right on average for any $N$. Precision and recall tell quality from coverage. Wasserstein has a slope where others are flat.
+# - IS sees classes only. FID compares two Gaussians and is biased by $N$. KID is right on average for any $N$. Precision and recall tell quality from coverage. Wasserstein has a slope where others are flat. A classifier (C2ST) finds any difference that it can learn, seen or unseen by people.
 # - No score of samples against real data sees copies of the training set, except the distance to it.
-# - Every number needs its $N$, its features, its data and its floor.
+# - Every number needs its $N$, its features, its data, its error bar and its floor: mean ± standard deviation over splits, never one split.
 #
 # | you see | look at | cure |
 # |---|---|---|
@@ -639,4 +1037,5 @@ table(
 #
 # **Read on.** Theis et al., *A note on the evaluation of generative models* (arXiv:1511.01844) · Salimans et al., IS (arXiv:1606.03498) · Barratt & Sharma, against IS (arXiv:1801.01973) · Heusel et al., FID (arXiv:1706.08500) · Bińkowski et al., KID (arXiv:1801.01401) ·
 # Chong & Forsyth, FID∞ (arXiv:1911.07023) · Kynkäänniemi et al., precision and recall (arXiv:1904.06991), ImageNet classes in FID (arXiv:2203.06026) · Naeem et al., density and coverage (arXiv:2002.09797) · Parmar et al., resizing (arXiv:2104.11222) ·
-# Peyré & Cuturi, *Computational Optimal Transport* (arXiv:1803.00567) · Meehan et al., data copying (arXiv:2004.05675) · Locatello et al., disentanglement (arXiv:1811.12359) · Zhou et al., HYPE, human evaluation (arXiv:1904.01121) · Stein et al. (arXiv:2306.04675)
+# Peyré & Cuturi, *Computational Optimal Transport* (arXiv:1803.00567) · Meehan et al., data copying (arXiv:2004.05675) · Locatello et al., disentanglement (arXiv:1811.12359) · Zhou et al., HYPE, human evaluation (arXiv:1904.01121) · Stein et al., FD-DINOv2 (arXiv:2306.04675) ·
+# Jayasumana et al., CMMD (arXiv:2401.09603) · Lopez-Paz & Oquab, C2ST (arXiv:1610.06545)

@@ -1,7 +1,9 @@
 """The leaderboard: measured once, gone on with after an interruption, measured anew when weights change; and what is in the shipped one."""
 
+import fnmatch
 import json
 import math
+import statistics
 import sys
 import time
 from types import SimpleNamespace
@@ -18,6 +20,7 @@ from course_lib.metrics import GreyLevels, digits, leaderboard
 from course_lib.metrics.leaderboard import COLUMNS, entrants, grey, likelihood, log_prob_of_levels, markdown, read, table
 
 FAST = ["cgan", "vae_2d", "vqvae"]
+MEASURED = {*COLUMNS, "sha256", "trained_on", "closer", "fid_error", "kid_error"} - {"budget"}  # the budget is read from the minutes
 KINDS = {
     "vae": "bound, binarised",
     "vae_2d": "bound, binarised",
@@ -112,14 +115,15 @@ def test_rows_appear_with_what_is_known_of_each_model(run, tmp_path):
     assert {row["name"] for row in board["rows"]} == set(FAST)
     for row in board["rows"]:
         record = checkpoints.record(row["name"])
-        assert set(row) == {*COLUMNS, "sha256", "trained_on", "closer"}
+        assert set(row) == MEASURED and row["pictures"] == "grey" and 0 < row["fid_error"] < row["fid"] and row["kid_error"] > 0
         assert [row[k] for k in ("sha256", "parameters", "trained_on")] == [record[k] for k in ("sha256", "parameters", "device")]
         assert row["topic"] in record["model"] and row["seconds"] == 0.1235
         assert row["fid"] > board["floor"]["fid"] and all(0 <= row[k] <= 1 for k in ("precision", "recall", "coverage", "copies", "closer"))
     assert rows(tmp_path)["vae_2d"]["bits_per_dim"] > 1 and rows(tmp_path)["cgan"]["bits_per_dim"] is None
-    assert set(board["floor"]) == set(board["rows"][0]) - {
-        "sha256", "parameters", "minutes", "trained_on", "bits_per_dim", "likelihood", "seconds"
-    }  # fmt: skip
+    for floor in leaderboard.floors(board):
+        assert set(floor) == MEASURED - {"sha256", "parameters", "minutes", "trained_on", "bits_per_dim", "likelihood", "seconds"}
+    assert [floor["pictures"] for floor in leaderboard.floors(board)] == ["grey", "black and white"]
+    assert board["floor_black_and_white"]["fid"] > board["floor"]["fid"], "the test images are grey"
     assert not list((tmp_path / "parts").iterdir())
 
 
@@ -154,6 +158,17 @@ def test_the_floor_is_that_of_real_digits(train_images, test_images):
     # the scored images are not among those that they are compared with: they would be copies
     cheat = leaderboard.quality(train_images[:400], test_images[0], train_images)
     assert cheat["copies"] == 1 and found["nearest"] > cheat["nearest"]
+
+
+def test_a_floor_is_the_mean_over_disjoint_sets(train_images, test_images):
+    found, real = leaderboard.floor(test_images[0], train_images), metrics.digit_features(to_float(test_images[0]))
+    sets = [metrics.digit_features(to_float(part)) for part in train_images[:2000].split(400)]
+    for key, score in (("fid", metrics.frechet_distance), ("kid", metrics.mmd)):
+        values = [float(score(real, features)) for features in sets]
+        assert found[key] == pytest.approx(statistics.mean(values), rel=1e-3), key
+        assert found[f"{key}_error"] == pytest.approx(statistics.stdev(values), rel=1e-3), key
+    on_off = leaderboard.floor(test_images[0], train_images, on_off=True)
+    assert on_off["fid"] > found["fid"] + 2 * found["fid_error"] and "binarised" in on_off["name"]
 
 
 def test_digits_come_shuffled_with_their_labels():
@@ -449,6 +464,35 @@ def test_tables_write_numbers_as_they_are_read():
     assert [list(row) for row in table(small_board(), columns=("name", "kid"))] == [["model", "KID ↓"]] * 4
 
 
+def test_studies_are_in_a_table_of_their_own():
+    board = small_board()
+    board["rows"][0]["name"] = "beta_vae_mnist_b4"
+    assert [row["model"] for row in table(board)] == ["training images", "c", "a"]
+    assert [row["model"] for row in table(board, rows=leaderboard.studies(board))] == ["training images", "beta_vae_mnist_b4"]
+    assert "beta_vae" not in markdown(board)
+    shipped = set(entrants())
+    assert all(leaderboard.is_study(name) == (name.startswith("beta_vae_mnist_") or name in leaderboard.STUDIES) for name in shipped)
+    for pattern in leaderboard.STUDIES:
+        assert fnmatch.filter(shipped, pattern), f"no model is called {pattern}"
+
+
+def test_tables_show_errors_budgets_and_both_floors():
+    board = small_board() | {"floor_black_and_white": small_board()["floor"] | {"name": "binarised", "fid": 39.4}}
+    board["rows"][1] |= {"fid_error": 0.123, "minutes": 30}
+    rows = table(board, columns=("name", "fid", "budget"))
+    assert [list(row.values()) for row in rows[:3]] == [
+        ["training images", "1.0", "–"],
+        ["binarised", "39.4", "–"],
+        ["c", "3.1 ± 0.12", "> 10 min"],
+    ]
+    assert rows[-1]["budget"] == "≤ 10 min"
+
+
+def test_pictures_are_grey_or_black_and_white():
+    x = torch.tensor([0, 255], dtype=torch.uint8).repeat(2, 392).view(2, 1, 28, 28)
+    assert leaderboard.pictures(x) == "black and white" and leaderboard.pictures(x - (x > 0).to(torch.uint8)) == "grey"
+
+
 def test_unknown_columns_are_named():
     for options in ({"sort": "speed"}, {"columns": ("name", "speed")}):
         with pytest.raises(KeyError, match="no column speed; there are: name, topic, parameters"):
@@ -535,7 +579,7 @@ def test_the_shipped_numbers_are_plausible():
     for row in board["rows"]:
         name = row["name"]
         record = checkpoints.record(name)
-        assert set(row) == {*COLUMNS, "sha256", "trained_on", "closer"}, name
+        assert MEASURED - {"fid_error", "kid_error"} <= set(row) <= MEASURED, name  # errors are there where samples are quick to draw
         assert (row["parameters"], row["minutes"]) == (record["parameters"], record["minutes"]), name
         assert row["fid"] > board["floor"]["fid"] and row["kid"] > board["floor"]["kid"], name  # no sampler does better than real digits
         assert all(0 <= row[k] <= 1 for k in ("precision", "recall", "coverage", "copies", "closer")) and row["density"] >= 0, name
@@ -544,7 +588,9 @@ def test_the_shipped_numbers_are_plausible():
         assert (row["bits_per_dim"] is None) == (row["likelihood"] == "none"), name
         # above what the best models of MNIST reach, below what no model at all needs
         assert row["bits_per_dim"] is None or 0.8 < row["bits_per_dim"] < 4, name
-    assert len(table(board)) == len(board["rows"]) + 1 and markdown(board).count("\n") == len(board["rows"]) + 4
+    competing, studies = leaderboard.competing(board), leaderboard.studies(board)
+    assert len(competing) + len(studies) == len(board["rows"]) and len(table(board)) == len(competing) + 2
+    assert markdown(board).count("\n") == len(competing) + 5
 
 
 def test_a_new_folder_is_made(tmp_path, monkeypatch):

@@ -18,8 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 from scipy.spatial import distance
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import polynomial_kernel, rbf_kernel
-from sklearn.neighbors import NearestNeighbors
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from course_lib import datasets, metrics
 from course_lib.metrics import (
@@ -27,6 +28,7 @@ from course_lib.metrics import (
     Moments,
     Score,
     bits_per_dim,
+    c2st,
     cubic_kernel,
     density_coverage,
     digit_probabilities,
@@ -36,7 +38,9 @@ from course_lib.metrics import (
     importance_sampled,
     inception_features,
     inception_score,
+    jackknife_error,
     kid,
+    kid_error,
     kid_fast,
     levels_log_prob,
     memorisation,
@@ -1136,3 +1140,72 @@ def test_costs_and_rounds_that_lead_nowhere_are_named(options):
 def test_images_that_cannot_be_compared_are_named(name, bad):
     with pytest.raises(ValueError, match=f"^{name} must have one row or more, without NaN"):
         memorisation(**{k: normal(5, 3) for k in ("samples", "train", "test")} | {name: bad})
+
+
+# --- a classifier's answer, and error bars
+
+
+def shifted(shift: float, n: int, dims: int, seed: int) -> torch.Tensor:
+    x = torch.randn(n, dims, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    x[:, 0] += shift
+    return x
+
+
+def test_c2st_of_equal_distributions_is_chance():
+    found = torch.tensor([float(c2st(shifted(0, 200, 3, 2 * i), shifted(0, 200, 3, 2 * i + 1))) for i in range(12)])
+    assert found.mean().item() == pytest.approx(0.5, abs=0.02)  # 4 standard errors of 4,800 held-out answers are 0.03
+    assert found.min() < 0.5, "held-out accuracy falls below chance, too"
+
+
+@pytest.mark.parametrize("shift", [0.5, 1.0, 2.0, 4.0])
+@pytest.mark.parametrize("linear", [False, True])
+def test_c2st_of_shifted_gaussians_is_bayes_accuracy(shift, linear):
+    # N(0, I) against N(δ e₁, I): the best classifier cuts in the middle and is right with probability Φ(δ / 2)
+    truth = float(stats.norm.cdf(shift / 2))
+    found = c2st(shifted(0, 1000, 2, 1), shifted(shift, 1000, 2, 2), LogisticRegression() if linear else None)
+    assert float(found) == pytest.approx(truth, abs=0.03)
+    assert (found.samples, found.reference) == (1000, 1000) and 0 < found.error < 0.05
+
+
+def test_c2st_sees_spreads_unless_its_classifier_is_linear():
+    a, b = shifted(0, 800, 2, 1), 3 * shifted(0, 800, 2, 2)
+    assert c2st(a, b) > 0.75 and abs(c2st(a, b, LogisticRegression()) - 0.5) < 0.06
+
+
+def test_c2st_of_unequal_numbers_is_still_half_by_chance():
+    assert float(c2st(shifted(0, 200, 2, 1), shifted(0, 1000, 2, 2))) == pytest.approx(0.5, abs=0.08)
+
+
+def test_c2st_judges_held_out_rows_only():
+    # a table of the training rows knows each of them, and nothing about the others
+    a, b = shifted(0, 300, 2, 1), shifted(0, 300, 2, 2)
+    nearest = KNeighborsClassifier(1)
+    x, y = torch.cat([a, b]).numpy(), [0] * 300 + [1] * 300
+    assert nearest.fit(x, y).score(x, y) == 1 and float(c2st(a, b, nearest)) == pytest.approx(0.5, abs=0.08)
+
+
+def test_c2st_names_what_does_not_fit():
+    x = torch.zeros(10, 2)
+    with pytest.raises(ValueError, match="folds must be 2 to 3"):
+        c2st(x, x[:3], folds=4)
+    with pytest.raises(ValueError, match="same features"):
+        c2st(x, x[:, :1])
+
+
+@pytest.mark.parametrize("score", [lambda a, b: float((a.mean(0) - b.mean(0)).sum()), lambda a, b: float(frechet_distance(a, b))])
+def test_the_jackknife_tells_what_other_draws_would_change(score):
+    pairs = [(shifted(1, 300, 3, 2 * i), shifted(0, 200, 3, 2 * i + 1)) for i in range(100)]
+    truth = np.std([score(a, b) for a, b in pairs])
+    told = np.mean([jackknife_error(score, a, b) ** 2 for a, b in pairs[:40]]) ** 0.5
+    assert told == pytest.approx(truth, rel=0.25)
+
+
+def test_the_fast_error_of_kid_is_that_of_the_jackknife():
+    a, b = shifted(1, 103, 3, 1), shifted(0, 87, 3, 2)
+    assert kid_error(a, b) == pytest.approx(jackknife_error(lambda u, v: float(mmd(u, v)), a, b), rel=1e-9)
+
+
+def test_the_jackknife_names_what_does_not_fit():
+    x = torch.zeros(10, 2)
+    with pytest.raises(ValueError, match="parts must be 2 to 3"):
+        jackknife_error(frechet_distance, x, x[:3])

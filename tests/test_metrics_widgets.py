@@ -463,7 +463,7 @@ def test_the_leaderboard_sorts_and_filters():
     explorer.family.value = "flows"
     assert names_shown(explorer) == ["training images", "b", "c"]
     explorer.sort.value = "bits_per_dim"
-    explorer.family.value = "all"
+    explorer.family.value = "all that compete"
     assert names_shown(explorer) == ["training images", "b", "c", "a"]  # none comes last
 
 
@@ -483,6 +483,15 @@ def test_a_family_without_one_of_the_columns_is_said():
     assert "No model of gans has both bits/dim and FID ↓" in words(explorer) and names_shown(explorer) == ["training images", "a"]
     set_to(explorer, across="precision")
     assert "a 0.5, 9" in told(explorer)
+
+
+def test_studies_are_shown_apart():
+    with_study = board()
+    with_study["rows"].append(with_study["rows"][0] | {"name": "vae_2d", "topic": "autoencoders", "fid": 50.0})
+    explorer = LeaderboardExplorer(with_study)
+    assert "vae_2d" not in names_shown(explorer) and "vae_2d 0.5" not in told(explorer)
+    assert names_shown(set_to(explorer, family="studies")) == ["training images", "vae_2d"]
+    assert "studies" not in ranked().family.options
 
 
 def test_an_empty_leaderboard_is_named():

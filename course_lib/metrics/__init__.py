@@ -1,8 +1,8 @@
 """Scores of trained models, of their samples and of their latent spaces.
 
 `likelihood` on one scale; of features: `gaussians` (FID), `kernels` (KID, MMD), `coverage` (precision, recall, memorisation), `transport`
-(Wasserstein, Sinkhorn), `scores` (IS); `digits` and `inception` the networks that give the features; `factors` of a latent space,
-`detection` of anomalies; `leaderboard` every family on the same digits.
+(Wasserstein, Sinkhorn), `two_samples` (a classifier's answer, error bars), `scores` (IS); `digits` and `inception` the networks that give
+the features; `factors` of a latent space, `detection` of anomalies; `leaderboard` every family on the same digits.
 """
 
 from .arrays import Score  # noqa: F401
@@ -39,3 +39,4 @@ from .likelihood import GreyLevels, bits_per_dim, importance_sampled, levels_log
 from .recipes import RECIPES  # noqa: F401
 from .scores import inception_score  # noqa: F401
 from .transport import Plan, sinkhorn, sliced_wasserstein, transport_plan_1d, wasserstein_1d  # noqa: F401
+from .two_samples import c2st, jackknife_error, kid_error  # noqa: F401

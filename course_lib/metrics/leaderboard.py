@@ -7,7 +7,8 @@ site show that file.
 import importlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 
@@ -21,10 +22,20 @@ from .coverage import memorisation, neighbour_scores_fast
 from .gaussians import frechet_distance
 from .kernels import mmd
 from .likelihood import GreyLevels, bits_per_dim
+from .two_samples import jackknife_error, kid_error
 
 SHIPPED = Path(__file__).with_name("leaderboard.json")
 PART = 1000  # samples that are drawn, and kept in case of an interruption, at a time
 DRAWS = 50  # of a latent, for the importance-weighted bound of a VAE
+
+# models that show one effect in a lecture, and were never meant to draw well: shown apart from those that compete
+STUDIES = {
+    "beta_vae_mnist_*": "one small VAE at seven β",
+    "vae_2d": "two latents, for a map",
+    "cgan_unbalanced": "an unbalanced part of 4,000 images",
+    "pixelcnn_blind": "a mask with a blind spot",
+}
+SHORT = 10  # minutes of training: up to here a budget is short, else long
 
 # key → heading, and how a number is written; the order of the table
 COLUMNS = {
@@ -32,6 +43,8 @@ COLUMNS = {
     "topic": ("family", "{}"),
     "parameters": ("parameters", "{:,}"),
     "minutes": ("minutes to train", "{:.3g}"),
+    "budget": ("budget", "{}"),
+    "pictures": ("pictures", "{}"),
     "bits_per_dim": ("bits/dim", "{:.3f}"),
     "likelihood": ("which are", "{}"),
     "fid": ("FID ↓", "{:,.1f}"),
@@ -45,7 +58,31 @@ COLUMNS = {
     "seconds": ("s per 1,000", "{:.2g}"),
 }
 # of them, in the README and the lecture
-IN_SHORT = ("name", "topic", "parameters", "minutes", "bits_per_dim", "likelihood", "fid", "precision", "recall", "coverage", "seconds")
+IN_SHORT = (
+    "name", "topic", "pictures", "parameters", "minutes", "bits_per_dim", "likelihood", "fid", "kid", "precision", "recall", "coverage",
+    "seconds",
+)  # fmt: skip
+FLOORS = ("floor", "floor_black_and_white")  # of grey and of black-and-white pictures
+
+
+def is_study(name: str) -> bool:
+    """Whether a model shows one effect and does not compete."""
+    return any(fnmatch(name, pattern) for pattern in STUDIES)
+
+
+def competing(board: Mapping) -> list[dict]:
+    """The rows of models that compete: without the studies."""
+    return [row for row in board["rows"] if not is_study(row["name"])]
+
+
+def studies(board: Mapping) -> list[dict]:
+    """The rows of models that show one effect."""
+    return [row for row in board["rows"] if is_study(row["name"])]
+
+
+def floors(board: Mapping) -> list[dict]:
+    """The rows of real images, as far as they were measured: grey, and black and white."""
+    return [board[key] for key in FLOORS if key in board]
 
 
 def entrants() -> list[str]:
@@ -122,14 +159,25 @@ def likelihood(model: nn.Module, test: tuple[Tensor, Tensor], levels: GreyLevels
     return {"bits_per_dim": bits_per_dim(torch.cat(values).mean(), test[0][0].numel()).item(), "likelihood": kind}
 
 
+def pictures(x: Tensor) -> str:
+    """What uint8 pictures are: "grey", or "black and white" where no other level occurs."""
+    return "black and white" if ((x == 0) | (x == 255)).all() else "grey"
+
+
 def quality(fake: Tensor, real: Tensor, train: Tensor) -> dict:
-    """Every score of samples against as many real images, uint8 (n, 1, 28, 28) each; `train` is what they might be copies of."""
+    """Every score of samples against as many real images, uint8 (n, 1, 28, 28) each; `train` is what they might be copies of.
+
+    `fid_error`, `kid_error`: what other draws of samples and of test images would change, by leaving a tenth of both out in turn.
+    """
     of_fake, of_real = (digits.digit_features(to_float(x)) for x in (fake, real))
     near = neighbour_scores_fast(of_real, of_fake)
     copied = memorisation(to_float(fake), to_float(train), to_float(real))
     return {
+        "pictures": pictures(fake),
         "fid": float(frechet_distance(of_real, of_fake)),
+        "fid_error": jackknife_error(frechet_distance, of_real, of_fake),
         "kid": float(mmd(of_real, of_fake)),
+        "kid_error": kid_error(of_real, of_fake),
         "precision": near.precision,
         "recall": near.recall,
         "density": near.density,
@@ -215,7 +263,7 @@ def measure(
         board = {**head, "rows": []}
     if "floor" not in board:
         yield "real images", "measuring"
-        board["floor"] = floor(test[0], train[0])
+        board |= {"floor": floor(test[0], train[0]), "floor_black_and_white": floor(test[0], train[0], on_off=True)}
     kept = {row["name"]: row for row in board["rows"] if row["name"] in everyone}
     for name in names or everyone:
         if not again and kept.get(name, {}).get("sha256") == checkpoints.record(name)["sha256"]:
@@ -235,14 +283,31 @@ def shuffled(data: datasets.Dataset) -> tuple[Tensor, Tensor]:
     return data.x.cpu()[order], data.y.cpu()[order]
 
 
-def floor(test: Tensor, train: Tensor) -> dict:
-    """The scores of training images, as if a model had drawn them: no sampler should do better."""
-    scores = quality(train[: len(test)], test, train[len(test) :])
-    return recipes.tidy({"name": "training images", "topic": "data", **scores})
+def floor(test: Tensor, train: Tensor, on_off: bool = False) -> dict:
+    """The scores of training images, as if a model had drawn them: no sampler should do better.
+
+    FID and KID are means over as many disjoint sets of training images as there are, five at most; their errors are the standard
+    deviation over these sets. The other scores are those of the first.
+
+    Args:
+        on_off: binarise the training images first, as a model of black and white would draw them. The test images stay grey
+    """
+    n = len(test)
+    drawn = (binarise(train, generator=torch.Generator().manual_seed(0)) * 255).to(torch.uint8) if on_off else train
+    scores, sets = quality(drawn[:n], test, train[n:]), min(5, len(train) // n)
+    of_test = digits.digit_features(to_float(test))
+    of_sets = [digits.digit_features(to_float(drawn[i * n : (i + 1) * n])) for i in range(sets)]
+    for key, score in (("fid", frechet_distance), ("kid", mmd)):
+        values = torch.tensor([float(score(of_test, of_set)) for of_set in of_sets], dtype=torch.float64)
+        scores |= {key: values.mean().item(), f"{key}_error": values.std().item()}
+    return recipes.tidy({"name": "training images, binarised" if on_off else "training images", "topic": "data", **scores})
 
 
-def table(board: dict, sort: str = "fid", columns: Sequence[str] = tuple(COLUMNS)) -> list[dict]:
-    """Rows for `plotting.table`: heading → text, best first by `sort`; real images come first.
+def table(board: Mapping, sort: str = "fid", columns: Sequence[str] = tuple(COLUMNS), rows: Sequence[Mapping] | None = None) -> list[dict]:
+    """Rows for `plotting.table`: heading → text, best first by `sort`; real images come first. FID and KID have their errors, if measured.
+
+    Args:
+        rows: those that compete when left out; `studies(board)` are the others
 
     Raises:
         KeyError: an unknown column
@@ -251,19 +316,30 @@ def table(board: dict, sort: str = "fid", columns: Sequence[str] = tuple(COLUMNS
         raise KeyError(f"no column {', '.join(unknown)}; there are: {', '.join(COLUMNS)}")
     if not board["rows"]:
         raise ValueError("nothing has been measured yet: run `python -m course_lib leaderboard`")
+    rows = [complete(row) for row in (competing(board) if rows is None else rows)]
     sign = -1 if "↑" in COLUMNS[sort][0] else 1
-    missing = [row for row in board["rows"] if row[sort] is None]
-    there = [row for row in board["rows"] if row[sort] is not None]
+    missing = [row for row in rows if row.get(sort) is None]
+    there = [row for row in rows if row.get(sort) is not None]
     there.sort(key=lambda row: row[sort] if isinstance(row[sort], str) else sign * row[sort])
-    return [{COLUMNS[c][0]: written(row.get(c), COLUMNS[c][1]) for c in columns} for row in [board["floor"], *there, *missing]]
+    return [{COLUMNS[c][0]: cell(row, c) for c in columns} for row in [*floors(board), *there, *missing]]
 
 
-def written(value: object, form: str) -> str:
-    return "–" if value is None else form.format(value)
+def complete(row: Mapping) -> dict:
+    """A row with its derived columns."""
+    minutes = row.get("minutes")
+    return {**row, "budget": None if minutes is None else f"≤ {SHORT} min" if minutes <= SHORT else f"> {SHORT} min"}
+
+
+def cell(row: Mapping, column: str) -> str:
+    """A number as it is written, with its error if there is one; – where there is none."""
+    value, error, form = row.get(column), row.get(f"{column}_error"), COLUMNS[column][1]
+    if value is None:
+        return "–"
+    return form.format(value) + ("" if error is None else f" ± {error:,.2g}" if error < 100 else f" ± {error:,.0f}")
 
 
 def markdown(board: dict, sort: str = "fid", columns: Sequence[str] = tuple(COLUMNS)) -> str:
-    """The table in Markdown, with a line on how it was measured."""
+    """The table of those that compete in Markdown, with a line on how it was measured."""
     rows = table(board, sort, columns)
     lines = [list(rows[0]), ["---"] * len(columns), *[list(row.values()) for row in rows]]
     how = f"{board['samples']:,} samples of each model against the {board['samples']:,} test images of {board['data']}; {board['device']}."

@@ -2,23 +2,25 @@
 
 from collections.abc import Mapping
 
-from ...metrics.leaderboard import COLUMNS, table
+from ...metrics.leaderboard import COLUMNS, cell, competing, floors, studies, table
 from ...plotting.panels import CYCLE, INK, Chart, Mark, Note, Strokes, Table
 from .. import WIDE, Explorer, menu
 
-NUMBERS = [key for key in COLUMNS if key not in ("name", "topic", "likelihood")]
-SHOWN = ("name", "topic", "parameters", "bits_per_dim", "fid", "precision", "recall", "coverage", "copies", "seconds")
+NUMBERS = [key for key in COLUMNS if key not in ("name", "topic", "likelihood", "budget", "pictures")]
+SHOWN = ("name", "topic", "pictures", "budget", "bits_per_dim", "fid", "kid", "precision", "recall", "coverage", "copies")
+ALL, STUDIES = "all that compete", "studies"
 LOGARITHMIC = ("fid", "kid", "seconds", "minutes", "parameters")
 
 
 class LeaderboardExplorer(Explorer):
-    """Every shipped model of digits in one table, and any two of its columns against each other.
+    """Every shipped model of digits in one table, and any two of its columns against each other. Studies are shown apart.
 
     Args:
         board: as `metrics.leaderboard.read()` gives it
 
     Attributes:
-        sort, family, model, across: the menus: what to sort by and draw upwards, whose rows, which row stands out, what to draw across
+        sort, family, model, across: the menus: what to sort by and draw upwards, whose rows (those of one family that compete, or the
+            studies), which row stands out, what to draw across
     """
 
     def __init__(self, board: Mapping):
@@ -28,23 +30,25 @@ class LeaderboardExplorer(Explorer):
         options = [(COLUMNS[key][0].strip(" ↑↓"), key) for key in NUMBERS]
         families = sorted({row["topic"] for row in board["rows"]})
         self.sort = menu("sort by", options, "fid")
-        self.family = menu("family", ["all", *families])
+        self.family = menu("rows", [ALL, *families, *([STUDIES] if studies(board) else [])])
         with_bits = next((row["name"] for row in board["rows"] if row["bits_per_dim"] is not None), None)  # its mark is seen at once
         self.model = menu("model", [row["name"] for row in board["rows"]], with_bits)
         self.across = menu("across", options, "bits_per_dim")
         super().__init__([self.sort, self.family, self.model, self.across])
 
     def rows(self) -> list[Mapping]:
-        """Those of the family."""
-        return [row for row in self.board["rows"] if self.family.value in ("all", row["topic"])]
+        """Those of the family that compete, or the studies."""
+        if self.family.value == STUDIES:
+            return studies(self.board)
+        return [row for row in competing(self.board) if self.family.value in (ALL, row["topic"])]
 
     def panels(self):
         sort, chosen = self.sort.value, self.model.value
-        columns = [key for key in (*SHOWN[:3], sort, *SHOWN[3:]) if key in SHOWN or key == sort]
-        rows = table({**self.board, "rows": self.rows()}, sort, list(dict.fromkeys(columns)))
+        columns = list(dict.fromkeys((*SHOWN[:2], sort, *SHOWN[2:])))
+        rows = table(self.board, sort, columns, self.rows())
         marked = [i for i, row in enumerate(rows) if row["model"] == chosen]
         heading = COLUMNS[sort][0]
-        alt = f"{len(rows) - 1} models by {heading}: " + ", ".join(f"{row['model']} {row[heading]}" for row in rows)
+        alt = f"{len(self.rows())} models by {heading}: " + ", ".join(f"{row['model']} {row[heading]}" for row in rows)
         return [[self.chart()], [Table(f"sorted by {heading}", rows, alt, heading, marked)], [Note(self.words(), WIDE)]]
 
     def chart(self) -> Chart | Note:
@@ -75,6 +79,6 @@ class LeaderboardExplorer(Explorer):
             text += f"{chosen['name']} has no likelihood. "
         else:
             text += f"Bits of {chosen['name']}: {chosen['likelihood']}. "
-        share, floor = chosen["closer"], board["floor"]["fid"]
-        text += f"Its samples are nearer to a training image than a new digit is in {share:.0%} of pairs. "
-        return text + f"Real training images have an FID of {floor:.2g}: nobody should do better."
+        text += f"Its samples are nearer to a training image than a new digit is in {chosen['closer']:.0%} of pairs. "
+        told = ", ".join(f"{cell(row, 'fid')} ({row['name']})" for row in floors(board))
+        return text + f"Real digits have an FID of {told}: nobody who draws such pictures should do better."

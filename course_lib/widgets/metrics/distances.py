@@ -266,12 +266,12 @@ class TransportExplorer(Explorer):
         ]
 
     def picture(self, plan: np.ndarray, how: str, here: float, ends: tuple[float, float]) -> Chart:
-        """The plan: source along x, target along y. The root shows thin streams too."""
+        """The plan: source along x, target along y. The root shows small entries too."""
         share = np.sqrt(plan / plan.max()).T[::-1]
         content = png(ramp(share.repeat(6, 0).repeat(6, 1), (255, 255, 255), (131, 45, 182)))
         used = int((plan > 1e-4).sum())
         return Chart(
-            f"the plan, {how}: {used} streams",
+            f"the plan, {how}: {used} non-zero entries",
             "from (place of the source)",
             "to (place of the target)",
             f"transport plan, {how}: {used} pairs of places carry more than 0.0001 each; root of the mean squared way {here:.3f}",
@@ -326,7 +326,7 @@ class TransportExplorer(Explorer):
         text = f"W₁ = {w1:.3f} and W₂ = {now['W₂']:.3f} (exact); total variation {now['total variation']:.3f}, "
         text += f"Jensen-Shannon {now['Jensen-Shannon']:.3f} bits. "
         if self.epsilon.value == EXACT:
-            text += "The best plan never crosses: sand from the left is put down on the left. "
+            text += "The best plan is monotone: mass keeps its order, so what starts farther left ends no farther right. "
         else:
             more = max(0.0, here - now["W₂"])
             text += f"Sinkhorn's plan after {rounds} rounds: {here:.3f}, {more:.3f} more than W₂. "

@@ -106,7 +106,7 @@ class CorruptionExplorer(Explorer):
     """
 
     STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
-    HALF, SPLITS, SHOWN = 500, 8, 12
+    HALF, SPLITS, SHOWN = 500, 20, 12
 
     def __init__(self, images: Any, train: Any = None):
         images = as_digits(images, "images", 200)[: 2 * self.HALF]
@@ -125,16 +125,20 @@ class CorruptionExplorer(Explorer):
         return None if self.of_train is None else nearest_distances(features, self.of_train)
 
     def of_real_splits(self) -> dict[str, tuple[float, float]]:
-        """What each score gives for two halves of real digits: the lowest and the highest of the present split and random ones."""
+        """What each score gives for two halves of real digits: mean − 2 and mean + 2 standard deviations over random splits."""
         features = torch.cat([self.of_real, digit_features(self.clean)])
         near, half = self.to_train(features), len(self.real)
         generator = torch.Generator().manual_seed(0)
-        orders = [torch.arange(2 * half), *(torch.randperm(2 * half, generator=generator) for _ in range(self.SPLITS - 1))]
         seen = [
             self.scores(features[a], features[b], *((None, None) if near is None else (near[a], near[b])))
-            for a, b in (order.split(half) for order in orders)
+            for a, b in (torch.randperm(2 * half, generator=generator).split(half) for _ in range(self.SPLITS))
         ]
-        return {name: (min(s[name] for s in seen), max(s[name] for s in seen)) for name in seen[0]}
+        ranges = {}
+        for name in seen[0]:
+            values = torch.tensor([scores[name] for scores in seen], dtype=torch.float64)
+            mean, spread = values.mean().item(), values.std().item()
+            ranges[name] = mean - 2 * spread, mean + 2 * spread
+        return ranges
 
     @staticmethod
     def scores(real: Tensor, fake: Tensor, fresh: Tensor | None, near: Tensor | None) -> dict[str, float]:
@@ -192,7 +196,7 @@ class CorruptionExplorer(Explorer):
         return [[strips], *rows, [Note(self.words(curve[0.0], curve[strength], done), WIDE)]]
 
     def chart(self, score: str, values: list[float], strength: float) -> Chart:
-        """One score against strength; between the dashed lines it lies for real digits."""
+        """One score against strength; between the dashed lines it lies for most splits of real digits."""
         title, ends = SCORES[score]
         low, high = self.ranges[score]
         here = values[self.STRENGTHS.index(strength)]
@@ -217,16 +221,14 @@ class CorruptionExplorer(Explorer):
         )
 
     def noticed(self, now: Mapping[str, float]) -> list[str]:
-        """Scores that lie outside what real digits gave, by more than the width of that range."""
-        reach = {name: (2 * low - high, 2 * high - low) for name, (low, high) in self.ranges.items()}
+        """Scores more than four standard deviations away from the mean of real digits."""
+        reach = {name: (low - (high - low) / 2, high + (high - low) / 2) for name, (low, high) in self.ranges.items()}
         return [name for name, value in now.items() if not reach[name][0] <= value <= reach[name][1]]
 
     def words(self, clean: Mapping[str, float], now: Mapping[str, float], done: str) -> str:
         outside = self.noticed(now)
         blind = [name for name in now if name not in outside]
-        text = (
-            f"The second half: digits {done}. Dashed: lowest and highest score of {self.SPLITS} splits of the real digits in two halves. "
-        )
+        text = f"The second half: digits {done}. Dashed: mean ± 2 standard deviations of {self.SPLITS} random splits of the real digits. "
         if outside:
             told = ", ".join(f"{name} {short(clean[name])} → {short(now[name])}" for name in outside)
             text += f"Far outside, so they notice: {told}. "

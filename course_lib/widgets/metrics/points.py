@@ -183,7 +183,7 @@ class LikelihoodExplorer(Explorer):
 
     def __init__(self):
         self.data = menu("data", ["rings", "moons", "gaussians8", "pinwheel"])
-        self.share = choice_slider("noise", [(f"{s:.4g}", s) for s in SHARES], 0.9)
+        self.share = choice_slider("noise", [(f"{s:.4g}", s) for s in SHARES], 0.99)
         self.bandwidth = choice_slider("bandwidth", [(f"{h:g}", h) for h in BANDWIDTHS], 0.01)
         super().__init__([self.data, self.share, self.bandwidth])
 
