@@ -236,13 +236,13 @@ assert round(metrics.importance_sampled(torch.zeros(500, 1))[1].item()) == 500  
 # So the answer is no, in both directions (Theis et al. 2016). In the explorer, raise the share of noise to 99 %, and watch nats and samples. Then narrow the kernels of the lookup table.
 
 # %%
-widgets.LikelihoodExplorer()
+noisy = widgets.LikelihoodExplorer()
+noisy
 
 # %% [markdown]
 # > **What to notice.** With 99 % noise 79 % of the mixture's samples are off the rings; the others are noise that happened to hit them. Yet the likelihood falls by 1.9 nats only, and never by more than 4.6. The lookup table's samples all look real at a bandwidth of 0.01, with a mean log-likelihood of about −319 nats on test points. The bandwidth that is best on test points, 0.2, draws worse samples. Likelihood asks "is any real image impossible?". Samples ask "is any drawn image impossible?". They are the two directions of lecture 00's KL: of the data from the model, and of the model from the data.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
-noisy = widgets.LikelihoodExplorer()
 world, real_share = noisy.world(), lambda: [noisy.real_looking(x).double().mean().item() for x in noisy.samples()]
 assert noisy.data.value == "rings" and noisy.share.value == 0.99 and round(1 - real_share()[0], 2) == 0.79
 by_chance = noisy.real_looking(noisy.SIDE * (torch.rand(4000, 2, dtype=torch.float64) - 0.5)).double().mean()
@@ -252,6 +252,7 @@ assert noisy.bandwidth.value == 0.01 and real_share()[1] == 1 and round(world["l
 tested = [test_points for _, test_points in world["lookup"]]
 noisy.bandwidth.value = 0.2
 assert max(tested) == tested[4] and real_share()[1] < 0.9
+noisy.bandwidth.value = 0.01
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4 · Features: a space where near means alike
