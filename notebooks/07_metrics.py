@@ -236,13 +236,13 @@ assert round(metrics.importance_sampled(torch.zeros(500, 1))[1].item()) == 500  
 # So the answer is no, in both directions (Theis et al. 2016). In the explorer, raise the share of noise to 99 %, and watch nats and samples. Then narrow the kernels of the lookup table.
 
 # %%
-widgets.LikelihoodExplorer()
+noisy = widgets.LikelihoodExplorer()
+noisy
 
 # %% [markdown]
 # > **What to notice.** With 99 % noise 79 % of the mixture's samples are off the rings; the others are noise that happened to hit them. Yet the likelihood falls by 1.9 nats only, and never by more than 4.6. The lookup table's samples all look real at a bandwidth of 0.01, with a mean log-likelihood of about −319 nats on test points. The bandwidth that is best on test points, 0.2, draws worse samples. Likelihood asks "is any real image impossible?". Samples ask "is any drawn image impossible?". They are the two directions of lecture 00's KL: of the data from the model, and of the model from the data.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
-noisy = widgets.LikelihoodExplorer()
 world, real_share = noisy.world(), lambda: [noisy.real_looking(x).double().mean().item() for x in noisy.samples()]
 assert noisy.data.value == "rings" and noisy.share.value == 0.99 and round(1 - real_share()[0], 2) == 0.79
 by_chance = noisy.real_looking(noisy.SIDE * (torch.rand(4000, 2, dtype=torch.float64) - 0.5)).double().mean()
@@ -252,6 +252,7 @@ assert noisy.bandwidth.value == 0.01 and real_share()[1] == 1 and round(world["l
 tested = [test_points for _, test_points in world["lookup"]]
 noisy.bandwidth.value = 0.2
 assert max(tested) == tested[4] and real_share()[1] < 0.9
+noisy.bandwidth.value = 0.01
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4 · Features: a space where near means alike
@@ -726,16 +727,16 @@ rows = [
 table([*rows, {"suspect": "500 training digits at random, ten times", "nearer than a new image": "–", "copies": "–", "FID": other}])
 
 # %% [markdown]
-# > **What to notice.** The copier's FID is on the floor of section 6: nothing in it says “copied”. The distance says it at once. StyleGAN's samples are no nearer to these training images than new digits are. (These 4,000 are a part of the training set; the leaderboard looks at all 59,000.) Smooth, typical digits sit near many images and get a high share, as those of latent flow do: 61 %, with a standard error of 2 %. Broken ones, as Glow's, are far from all and get 18 %. Neither proves anything alone; a high share is a reason to look.
+# > **What to notice.** The copier's FID is on the floor of section 6: nothing in it says “copied”. The distance says it at once. StyleGAN's samples are no nearer to these training images than new digits are. (These 4,000 are a part of the training set; the leaderboard looks at all 59,000.) Smooth, typical digits sit near many images and get a high share, as those of latent flow do: about 60 %, with a standard error of 2 % or less. Broken ones, as Glow's, are far from all and get less than 20 %. Neither proves anything alone; a high share is a reason to look.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 fd_copier = over_halves(metrics.frechet_distance, metrics.digit_features(known[:500]))
 assert abs(fd_copier.mean() - floor.mean()) < floor.std() and copying["a copier"].copies == 1 and copying["a copier"].closer == 1
 assert abs(copying["stylegan"].closer - 0.5) < 0.05 and len(seen) == 4_000 and f"{59_000:,}" in checkpoints.record("stylegan")["data"]
-assert abs(copying["latent_flow"].closer - 0.61) < 0.02 and abs(copying["glow"].closer - 0.18) < 0.02
+assert abs(copying["latent_flow"].closer - 0.60) < 0.05 and copying["glow"].closer < 0.20
 of_flow, of_new = (metrics.nearest_distances(x, seen) for x in (samples["latent_flow"], unseen))
 redrawn = [of_flow[torch.randint(500, (500,))][:, None] < of_new[torch.randint(1000, (1000,))] for _ in range(30)]  # a bootstrap
-assert abs(torch.stack([r.double().mean() for r in redrawn]).std() - 0.02) < 0.01
+assert torch.stack([r.double().mean() for r in redrawn]).std() < 0.025
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 12 · Scores of a latent space, and of people
@@ -865,7 +866,7 @@ table(
 
 # %% [markdown]
 # > **What to notice.** Sort by bits: the PixelCNN on 256 levels leads with 1.05, flows follow with 1.09 to 1.18, and the diffusion model in pixels is last with 2.14. GANs, the VQ-VAE and latent diffusion have no likelihood and are not in the first chart. Bits of binarised models are bounds that pay for a crude model of grey (section 2), so 1.47 of theirs and 1.13 of Glow's say little about each other.
-# > Sort by FID: latent diffusion and flow matching have 5.5 each, and their difference is far below the error; StyleGAN has 7.5, the PixelCNN on 256 levels 116, the flows 247 to 281. All lie above the grey floor, 1.5 ± 0.2. The binarised floor is 39: of the 124 of the gated PixelCNN about a third is paid by real digits in black and white, too. (Lectures 03 and 06 have 7.6 for StyleGAN and 5.7 for latent diffusion: other samples, another guidance. Only numbers of one protocol compare.)
+# > Sort by FID: latent diffusion and flow matching have 5.5 each, and their difference is far below the error; StyleGAN has 7.5, the PixelCNN on 256 levels 116, the flows 247 to 281. All lie above the grey floor, 1.5 ± 0.2. The binarised floor is 39.5: of the 124 of the gated PixelCNN about a third is paid by real digits in black and white, too. (Lectures 03 and 06 have 7.6 for StyleGAN and 5.7 for latent diffusion: other samples, another guidance. Only numbers of one protocol compare.)
 # > *Within* the flows fewer bits do not go with a better FID (spline 1.09 and 272, Glow 1.13 and 247), and *across* families not at all: PixelCNN 1.05 bits and FID 116, VAE 1.47 and 10.7, diffusion 2.14 and 15.5.
 # > Precision and recall say more than FID, but not all of it. The conditional VAE has 0.90 and 0.17: typical digits, never odd ones. DCGAN has 0.60 and 0.77, but its coverage is only 0.48. Wide balls flatter its recall: without the fifth of its samples that have the widest ones, section 6's DCGAN loses a quarter or more of it, StyleGAN less.
 # > *Copies* is 0.9 % for real images. Latent diffusion has 1.6 %: a little above, worth a look at the neighbours. The models that compete took 1 to 81 minutes of one core, and 1,000 samples take from 0.005 s (the conditional VAE) to 54 s (the PixelRNN).
@@ -898,7 +899,7 @@ assert (
     and round(on_grey["fid_error"], 1) == 0.2
     and min(fid_on.values()) > on_grey["fid"] + 3 * on_grey["fid_error"]
 )
-assert round(on_off["fid"]) == 39 and row["pixelcnn_gated"]["pictures"] == "black and white"
+assert abs(on_off["fid"] - 39.5) < 0.1 and row["pixelcnn_gated"]["pictures"] == "black and white"
 assert round(fid_on["pixelcnn_gated"]) == 124 and 0.28 < on_off["fid"] / fid_on["pixelcnn_gated"] < 0.36
 elsewhere = {name: checkpoints.record(name)["numbers"] for name in ("stylegan", "latent_diffusion")}
 assert [round(numbers["fid"], 1) for numbers in elsewhere.values()] == [7.6, 5.7] and elsewhere["latent_diffusion"]["guidance"] == 2

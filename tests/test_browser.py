@@ -127,7 +127,7 @@ CONTROLS = {
         Control("widgets.TrajectoryExplorer", "ways", nth=1, times=4),
     ],
     "07_metrics": [
-        Control("widgets.CorruptionExplorer", "corruption", key="ArrowRight", times=1),
+        Control("widgets.CorruptionExplorer", "corruption", times=1),
         Control("widgets.LikelihoodExplorer", "likelihood_quality"),
         Control("widgets.SampleSizeExplorer", "sample_size", times=1),
         Control("widgets.CoverageExplorer", "coverage"),

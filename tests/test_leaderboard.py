@@ -118,7 +118,8 @@ def test_rows_appear_with_what_is_known_of_each_model(run, tmp_path):
         assert set(row) == MEASURED and row["pictures"] == "grey" and 0 < row["fid_error"] < row["fid"] and row["kid_error"] > 0
         assert [row[k] for k in ("sha256", "parameters", "trained_on")] == [record[k] for k in ("sha256", "parameters", "device")]
         assert row["topic"] in record["model"] and row["seconds"] == 0.1235
-        assert row["fid"] > board["floor"]["fid"] and all(0 <= row[k] <= 1 for k in ("precision", "recall", "coverage", "copies", "closer"))
+        assert row["fid"] > board["floor"]["fid"] - 3 * board["floor"]["fid_error"]  # of 100 samples a floor is rough, too
+        assert all(0 <= row[k] <= 1 for k in ("precision", "recall", "coverage", "copies", "closer"))
     assert rows(tmp_path)["vae_2d"]["bits_per_dim"] > 1 and rows(tmp_path)["cgan"]["bits_per_dim"] is None
     for floor in leaderboard.floors(board):
         assert set(floor) == MEASURED - {"sha256", "parameters", "minutes", "trained_on", "bits_per_dim", "likelihood", "seconds"}

@@ -81,4 +81,4 @@ class LeaderboardExplorer(Explorer):
             text += f"Bits of {chosen['name']}: {chosen['likelihood']}. "
         text += f"Its samples are nearer to a training image than a new digit is in {chosen['closer']:.0%} of pairs. "
         told = ", ".join(f"{cell(row, 'fid')} ({row['name']})" for row in floors(board))
-        return text + f"Real digits have an FID of {told}: nobody who draws such pictures should do better."
+        return text + f"Real digits have an FID of {told}: so much a perfect sampler of such pictures would get."
