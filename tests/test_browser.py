@@ -77,7 +77,7 @@ CONTROLS = {
         Control('checkpoints.load("beta_vae_mnist_b1")', "latent_explorer", key="ArrowRight", times=8),
         Control("widgets.BetaExplorer(betas", "beta_explorer", key="ArrowRight", times=2),
         Control("widgets.BottleneckExplorer", "bottleneck"),
-        Control("widgets.NoiseExplorer", "noise"),
+        Control("widgets.NoiseExplorer", "noise", key="ArrowRight"),
         Control("widgets.LatentMap(flat", "latent_map"),
         Control("widgets.LatentMap(plain", "latent_map_pictures", "button:has-text('pictures')", key=None, times=1),
         Control("widgets.BetaExplorer(sprite_betas", "beta_sprites"),
@@ -85,7 +85,7 @@ CONTROLS = {
         Control("widgets.AnnealingPlayback", "annealing"),
         Control("widgets.AnomalyExplorer", "anomaly"),
         Control("widgets.AnomalyExplorer", "anomaly_score", "select", option="−ELBO"),
-        Control("widgets.DebiasingExplorer", "debiasing"),
+        Control("widgets.DebiasingExplorer", "debiasing", key="ArrowRight"),
     ],
     "03_gans": [
         Control("widgets.ConditionalExplorer", "conditional", key="ArrowRight"),
@@ -103,7 +103,7 @@ CONTROLS = {
         Control("widgets.ChangeOfVariablesExplorer", "change_of_variables", key="ArrowRight", times=5),
         Control("widgets.TrajectoryExplorer", "trajectories", times=10),
         Control("widgets.InversionExplorer", "inversion", key="ArrowRight"),
-        Control("widgets.TemperatureExplorer", "temperature"),
+        Control("widgets.TemperatureExplorer", "temperature", key="ArrowRight"),
     ],
     "05_autoregressive": [
         Control("widgets.DrawingExplorer", "drawing", key="ArrowRight", times=10),
