@@ -167,11 +167,10 @@ def take_over(source: Path) -> None:
         return
     old_py, old_nb = committed(source), committed(target)
     if old_py is None or old_nb is None:  # never committed: the later one
-        edited_nb, edited_py = target.stat().st_mtime > source.stat().st_mtime, True
+        edited_nb = target.stat().st_mtime > source.stat().st_mtime
         edited_py = not edited_nb
     else:
-        before_py = stamp(jupytext.reads(old_py, fmt="py:percent"), source)
-        edited_py = code_of(of_py) != code_of(before_py)
+        edited_py = code_of(of_py) != code_of(stamp(jupytext.reads(old_py, fmt="py:percent"), source))
         edited_nb = code_of(of_nb) != code_of(stamp(nbformat.reads(old_nb, as_version=4), source))
     name = source.relative_to(ROOT)
     if edited_py and edited_nb:

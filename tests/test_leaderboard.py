@@ -21,6 +21,11 @@ from course_lib.metrics.leaderboard import COLUMNS, entrants, grey, likelihood, 
 
 FAST = ["cgan", "vae_2d", "vqvae"]
 MEASURED = {*COLUMNS, "sha256", "trained_on", "closer", "fid_error", "kid_error"} - {"budget"}  # the budget is read from the minutes
+# slow to draw, and measured before rows had errors: `python -m course_lib leaderboard NAME --again` takes a name off this list
+WITHOUT_ERRORS = {
+    "cgan_unbalanced", "diffusion", "made", "pixelcnn_8bit", "pixelcnn_blind", "pixelcnn_classes", "pixelcnn_gated", "pixelrnn", "vae_2d",
+    *(f"beta_vae_mnist_b{beta}" for beta in ("0", "0.5", "1", "2", "4", "8", "16")),
+}  # fmt: skip
 KINDS = {
     "vae": "bound, binarised",
     "vae_2d": "bound, binarised",
@@ -107,7 +112,8 @@ def test_all_that_draw_digits_enter_and_nothing_else():
 # --- measuring
 
 
-def test_rows_appear_with_what_is_known_of_each_model(run, tmp_path):
+def test_rows_appear_with_what_is_known_of_each_model(run, tmp_path, train_images, test_images):
+    one_set = metrics.frechet_distance(*(metrics.digit_features(to_float(x[:100])) for x in (test_images[0], train_images)))
     assert run() == [("real images", "measuring"), *((name, "measuring") for name in FAST)]
     board = read(tmp_path / "board.json")
     assert (board["data"], board["samples"]) == ("mnist_small", 100) and board["device"] == recipes.describe(training.pick_device())
@@ -118,7 +124,7 @@ def test_rows_appear_with_what_is_known_of_each_model(run, tmp_path):
         assert set(row) == MEASURED and row["pictures"] == "grey" and 0 < row["fid_error"] < row["fid"] and row["kid_error"] > 0
         assert [row[k] for k in ("sha256", "parameters", "trained_on")] == [record[k] for k in ("sha256", "parameters", "device")]
         assert row["topic"] in record["model"] and row["seconds"] == 0.1235
-        assert row["fid"] > board["floor"]["fid"] - 3 * board["floor"]["fid_error"]  # of 100 samples a floor is rough, too
+        assert row["fid"] > one_set  # the floor is the mean over several sets of 100, which differ much
         assert all(0 <= row[k] <= 1 for k in ("precision", "recall", "coverage", "copies", "closer"))
     assert rows(tmp_path)["vae_2d"]["bits_per_dim"] > 1 and rows(tmp_path)["cgan"]["bits_per_dim"] is None
     for floor in leaderboard.floors(board):
@@ -580,7 +586,7 @@ def test_the_shipped_numbers_are_plausible():
     for row in board["rows"]:
         name = row["name"]
         record = checkpoints.record(name)
-        assert MEASURED - {"fid_error", "kid_error"} <= set(row) <= MEASURED, name  # errors are there where samples are quick to draw
+        assert set(row) == MEASURED - ({"fid_error", "kid_error"} if name in WITHOUT_ERRORS else set()), name
         assert (row["parameters"], row["minutes"]) == (record["parameters"], record["minutes"]), name
         assert row["fid"] > board["floor"]["fid"] and row["kid"] > board["floor"]["kid"], name  # no sampler does better than real digits
         assert all(0 <= row[k] <= 1 for k in ("precision", "recall", "coverage", "copies", "closer")) and row["density"] >= 0, name

@@ -17,6 +17,8 @@ from views import number, picture, set_to, told, words
 
 from course_lib import datasets
 from course_lib.metrics import digit_features, digit_probabilities, leaderboard
+from course_lib.metrics.leaderboard import COLUMNS
+from course_lib.widgets import WIDE
 from course_lib.widgets.metrics import (
     CorruptionExplorer,
     CoverageExplorer,
@@ -29,6 +31,7 @@ from course_lib.widgets.metrics import (
     points,
 )
 from course_lib.widgets.metrics import images as image_explorers
+from course_lib.widgets.metrics.board import NUMBERS
 
 torch.set_num_threads(1)
 
@@ -483,6 +486,16 @@ def test_a_family_without_one_of_the_columns_is_said():
     assert "No model of gans has both bits/dim and FID ↓" in words(explorer) and names_shown(explorer) == ["training images", "a"]
     set_to(explorer, across="precision")
     assert "a 0.5, 9" in told(explorer)
+
+
+def test_the_shipped_leaderboard_sticks_out_for_no_choice():
+    explorer = LeaderboardExplorer(leaderboard.read())
+    for sort in NUMBERS:
+        for family in ("all that compete", "studies"):
+            set_to(explorer, sort=sort, family=family)
+            shown = explorer.panels()[1][0]
+            assert shown.size[0] <= WIDE and {"model", "family", COLUMNS[sort][0]} <= set(shown.rows[0]), sort
+            assert len(shown.rows[0]) > 5, sort
 
 
 def test_studies_are_shown_apart():

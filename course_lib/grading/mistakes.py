@@ -65,23 +65,21 @@ def _each(form: str) -> list[str]:
 
 def edited(source: str, edits: str) -> str | None:
     """The source with `old -> new ; old -> new` done to it; None where some `old` does not stand there exactly once."""
+    try:
+        return applied(source, edits)
+    except ValueError:
+        return None
+
+
+def applied(source: str, edits: str) -> str:
+    """The same; ValueError says which `old` does not stand there exactly once."""
     for edit in edits.split(" ; "):
         old, new = (part.strip() for part in f" {edit} ".split(" -> "))
         if source.count(old) != 1:
-            return None
+            times = f"{source.count(old)} times, and should be once: take more of its line" if old in source else "not"
+            raise ValueError(f"in the right answer `{old}` is there {times}")
         source = source.replace(old, new)
     return source
-
-
-def why_not(source: str, edits: str) -> str:
-    """Why edits do not fit a right answer: what stands there never, or more than once."""
-    for edit in edits.split(" ; "):
-        old, arrow, new = (part.strip() for part in f" {edit} ".partition(" -> "))
-        if arrow and source.count(old) != 1:
-            times = f"{source.count(old)} times, and should be once: take more of its line" if old in source else "not"
-            return f": in the right answer `{old}` is there {times}"
-        source = source.replace(old, new)
-    return ""
 
 
 def spellings(answer: Callable, ways: Sequence[str | Callable]) -> list[str]:
@@ -127,7 +125,11 @@ def compiled(answer: Callable, ways: Sequence[str | Callable], text: str) -> lis
                 except SyntaxError as error:
                     raise ValueError(f"{answer.__name__}, {label}: with `{line}` the answer is no Python any more: {error.msg}") from None
             if not wrong or wrong == [None]:
-                raise ValueError(f"{answer.__name__}, {label}: `{line}` fits nowhere{why_not(rights[0], line)}")
+                try:
+                    why = f"`{line[2:]}` is no name of its file" if line.startswith("= ") else applied(rights[0], line)
+                except ValueError as error:
+                    why = error
+                raise ValueError(f"{answer.__name__}, {label}: `{line}` fits nowhere: {why}")
             forms += [(line, each) for each in wrong]
         found.append(Mistake(label, hint, forms))
     return found

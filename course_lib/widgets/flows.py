@@ -145,7 +145,7 @@ class ChangeOfVariablesExplorer(Explorer):
         ceiling = max(0.5, 1.1 * float(p.max()))
         middles = 0.5 * (piece[:-1:8] + piece[8::8])
         return Chart(
-            f"the density of x: {here:.4f} in the interval, {total:.3f} in all",
+            f"density of x: {here:.4f} in the piece, {total:.3f} in all",
             "x",
             "density of x",
             f"density of x, {total:.3f} in all; the part between x = {inside[0]:.1f} and {inside[-1]:.1f} is {here:.4f}",

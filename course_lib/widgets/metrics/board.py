@@ -7,7 +7,8 @@ from ...plotting.panels import CYCLE, INK, Chart, Mark, Note, Strokes, Table
 from .. import WIDE, Explorer, menu
 
 NUMBERS = [key for key in COLUMNS if key not in ("name", "topic", "likelihood", "budget", "pictures")]
-SHOWN = ("name", "topic", "pictures", "budget", "bits_per_dim", "fid", "kid", "precision", "recall", "coverage", "copies")
+# the most important first: the last are left out where the table would stick out
+SHOWN = ("name", "topic", "bits_per_dim", "fid", "pictures", "precision", "recall", "coverage", "kid", "budget", "copies")
 ALL, STUDIES = "all that compete", "studies"
 LOGARITHMIC = ("fid", "kid", "seconds", "minutes", "parameters")
 
@@ -44,12 +45,14 @@ class LeaderboardExplorer(Explorer):
 
     def panels(self):
         sort, chosen = self.sort.value, self.model.value
-        columns = list(dict.fromkeys((*SHOWN[:2], sort, *SHOWN[2:])))
+        columns, heading = list(dict.fromkeys((*SHOWN[:2], sort, *SHOWN[2:]))), COLUMNS[sort][0]
         rows = table(self.board, sort, columns, self.rows())
         marked = [i for i, row in enumerate(rows) if row["model"] == chosen]
-        heading = COLUMNS[sort][0]
         alt = f"{len(self.rows())} models by {heading}: " + ", ".join(f"{row['model']} {row[heading]}" for row in rows)
-        return [[self.chart()], [Table(f"sorted by {heading}", rows, alt, heading, marked)], [Note(self.words(), WIDE)]]
+        while (shown := Table(f"sorted by {heading}", rows, alt, heading, marked)).size[0] > WIDE:
+            left_out = COLUMNS[columns.pop()][0]
+            rows = [{name: value for name, value in row.items() if name != left_out} for row in rows]
+        return [[self.chart()], [shown], [Note(self.words(), WIDE)]]
 
     def chart(self) -> Chart | Note:
         """One dot a model, one colour a family."""
