@@ -1129,6 +1129,129 @@ def test_an_unbalanced_set_keeps_the_first_of_the_rare_and_all_others(digits):
         assert torch.equal(x[y == digit], digits.x[digits.y == digit][:7])
 
 
+# --- operator norm, overlap, CycleGAN
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Conv2d(2, 3, 4, stride=2, padding=1), (2, 6, 8)),
+        (nn.Conv2d(1, 4, 3, bias=False), (1, 5, 5)),
+        (nn.ConvTranspose2d(3, 2, 4, stride=2, padding=1), (3, 3, 3)),
+        (nn.Linear(7, 4), (7,)),
+    ],
+)
+def test_the_norm_of_a_layer_is_that_of_its_whole_matrix(layer, shape):
+    layer = layer.double()
+    basis = torch.eye(math.prod(shape), dtype=torch.float64).view(-1, *shape)
+    with torch.no_grad():
+        columns = (layer(basis) - layer(torch.zeros(1, *shape, dtype=torch.float64))).flatten(1)
+    assert gans.operator_norm(layer, shape, steps=2000) == pytest.approx(np.linalg.svd(columns.numpy(), compute_uv=False)[0], rel=1e-3)
+    assert all(p.grad is None for p in layer.parameters())  # looking at a layer must not train it
+
+
+def test_a_strided_convolution_stretches_by_at_most_twice_its_reshaped_kernel():
+    layer = nn.Conv2d(3, 8, 4, stride=2, padding=1)
+    reshaped = torch.linalg.svdvals(layer.weight.detach().flatten(1))[0].item()
+    assert reshaped < gans.operator_norm(layer, (3, 16, 16)) <= 2 * reshaped
+    with torch.no_grad():
+        layer.weight.fill_(0.1)  # every patch alike: the bound is reached but for the border
+    reshaped = torch.linalg.svdvals(layer.weight.detach().flatten(1))[0].item()
+    assert gans.operator_norm(layer, (3, 64, 64)) == pytest.approx(2 * reshaped, rel=0.01)
+    with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
+        gans.operator_norm(layer, (3, 16, 16), steps=0)
+
+
+def test_overlap_counts_good_samples_up_to_a_fair_share():
+    centres, std = torch.tensor([[0.0, 0.0], [5.0, 0.0], [0.0, 5.0], [5.0, 5.0]]), 0.1
+
+    def at(*counts):
+        """So many samples at each centre, and the last number of them far from all."""
+        places = torch.cat([centres, torch.tensor([[2.5, 2.5]])])
+        return places.repeat_interleave(torch.tensor(counts), 0)
+
+    assert gans.mode_overlap(at(10, 10, 10, 10, 0), centres, std) == pytest.approx(1)
+    assert gans.mode_overlap(at(40, 0, 0, 0, 0), centres, std) == pytest.approx(1 / 4)  # one mode, perfectly
+    assert gans.mode_overlap(at(0, 0, 0, 0, 40), centres, std) == 0
+    for counts in ((30, 5, 5, 0, 0), (3, 9, 2, 1, 25), (12, 0, 12, 0, 16)):
+        model, data = np.array(counts) / sum(counts), np.array([0.25, 0.25, 0.25, 0.25, 0])
+        assert gans.mode_overlap(at(*counts), centres, std) == pytest.approx(1 - 0.5 * np.abs(model - data).sum(), abs=1e-6)
+    shifted = centres + torch.tensor([0.39, 0.0]), centres + torch.tensor([0.41, 0.0])  # within four standard deviations, and outside
+    assert [gans.mode_overlap(v, centres, std) for v in shifted] == [1, 0]
+
+
+def test_colours_and_landscapes_are_those_of_the_palette():
+    for name in gans.PALETTES:
+        drawn, kind = gans.colours(name, 3_000)
+        assert drawn.shape == (3_000, 3) and torch.equal(drawn, gans.colours(name, 3_000)[0])
+        assert (torch.cdist(drawn, gans.palette(name)).argmin(1) == kind).float().mean() > 0.995  # the grain hides next to nothing
+        assert stats.chisquare(torch.bincount(kind).numpy()).pvalue > 0.01  # each as often
+        pictures = gans.landscapes(name, 20, size=24, seed=3)
+        assert pictures.shape == (20, 3, 24, 24)
+        entries = torch.cdist(pictures.movedim(1, -1).reshape(-1, 3), gans.palette(name)).argmin(1).view(20, 24, 24)
+        assert (entries[:, 0, 0] == 0).all() and (entries[:, -1] == 1).all() and (entries == 2).flatten(1).sum(1).min() > 10
+    with pytest.raises(ValueError, match="unknown palette 'noon'; choose one of day, night, dusk"):
+        gans.palette("noon")
+
+
+def shifting(there, back):
+    """A CycleGAN whose translators add a fixed amount to every coordinate."""
+    model = gans.CycleGAN(dims=2, width=4)
+    for way, amount in (("there", there), ("back", back)):
+        last = [m for m in model.generator[way].modules() if isinstance(m, nn.Linear)][-1]
+        nn.init.zeros_(last.weight)
+        nn.init.constant_(last.bias, 2 * amount)
+    return model
+
+
+def test_a_round_trip_costs_what_it_changes():
+    x, y = torch.rand(5, 2), torch.rand(9, 2)
+    assert torch.allclose(shifting(0.3, 0.0).translate(x), x + 0.3)
+    assert shifting(0.3, -0.3).round_trips(x, y).item() == pytest.approx(0, abs=1e-6)
+    assert shifting(0.3, -0.1).round_trips(x, y).item() == pytest.approx(2 * 0.2, abs=1e-6)  # once for x, once for y
+
+
+class Watched:
+    """What `cycle_step` needs of a run; remembers the gradients of each update."""
+
+    def __init__(self, model):
+        self.model, self.gradients = model, {}
+
+    def update(self, loss, name):
+        self.model.zero_grad()
+        loss.backward()
+        self.gradients[name] = {key: None if p.grad is None else p.grad.clone() for key, p in self.model.named_parameters()}
+        self.model.zero_grad()
+
+
+def test_unpaired_rows_have_no_order_and_each_loss_moves_its_own_players():
+    torch.manual_seed(0)
+    model, x, y = gans.CycleGAN(dims=2, width=8), torch.rand(16, 2), torch.rand(16, 2)
+    first, again = Watched(model), Watched(model)
+    gans.cycle_step(first, (x, y))
+    gans.cycle_step(again, (x, y[torch.randperm(16)]))
+    for player, gradients in first.gradients.items():
+        for key, gradient in gradients.items():
+            other = again.gradients[player][key]
+            assert (gradient is None) == (other is None) and (gradient is None or torch.allclose(gradient, other, atol=1e-6)), key
+    moved = {key for key, gradient in first.gradients["discriminator"].items() if gradient is not None and gradient.abs().max() > 0}
+    assert moved and all(key.startswith("discriminator") for key in moved)  # nothing flows back into the translators
+    translators = [gradient for key, gradient in first.gradients["generator"].items() if key.startswith("generator")]
+    assert all(gradient.abs().max() > 0 for gradient in translators)
+
+
+def test_the_cycle_makes_translators_undo_each_other():
+    day, kind = gans.colours("day", 2_000, seed=1)
+    dusk, _ = gans.colours("dusk", 2_000, seed=2)
+    training.seed_everything(0)
+    model = gans.CycleGAN()
+    rules = {"step": gans.cycle_step, "optimisers": model.optimisers(), "schedule": "cosine"} | QUIET
+    training.fit(model, (day, dusk), steps=300, batch_size=64, **rules)
+    with torch.no_grad():
+        home = torch.cdist(model.translate(model.translate(day), "back"), gans.palette("day")).argmin(1)
+        assert model.round_trips(day, dusk) < 0.05 and (home == kind).float().mean() > 0.98
+
+
 # --- recordings
 
 

@@ -17,7 +17,7 @@ from course_lib.gans import GAMES, LOSSES, METHODS, PointGAN, modes_covered
 from course_lib.plotting.panels import CYCLE, INK
 from course_lib.widgets import HALF
 from course_lib.widgets.gans import CollapseLab, GameExplorer, LiveGAN, OptimalExplorer, TrainingMovie
-from course_lib.widgets.gans.games import COVERED, CURES, LiveRun, cured, outcome, tinted, within
+from course_lib.widgets.gans.games import COVERED, CURES, LiveRun, cured, opinion_range, outcome, stretched, tinted, within
 
 CENTRES = torch.tensor([[-2.0, -2.0], [-2.0, 2.0], [2.0, -2.0], [2.0, 2.0]])
 STD = 0.1
@@ -297,6 +297,20 @@ def test_the_landscape_lies_like_the_plane_blue_to_orange():
     assert blue > red + 80, "blue"
     assert (pixels[64, 64] == 255).all(), "white where it is undecided"
     assert abs(np.diff(pixels.sum(2), axis=1)).max() < 60, "soft: no hard edges"
+
+
+def test_a_discriminator_that_is_hardly_sure_still_has_colours():
+    faint = np.full((20, 20), 0.5, np.float32)
+    faint[:10], faint[10:] = 0.51, 0.47
+    faint[0, 0] = 0.9  # one odd corner
+    assert opinion_range(faint) == pytest.approx(0.06, abs=1e-6)
+    shown = stretched(faint)
+    assert shown[-1, -1] == pytest.approx(0, abs=1e-5) and shown[1, 1] == pytest.approx(0.5 + 0.01 / 0.06, abs=1e-5) and shown[0, 0] == 1
+    assert np.all(stretched(np.full((4, 4), 0.5)) == 0.5)  # undecided stays white
+    pale, deep = (np.asarray(Image.open(io.BytesIO(tinted(each)))).astype(int) for each in (faint, shown))
+    assert (255 - deep).sum() > 4 * (255 - pale).sum()
+    note = movie(landscape=torch.from_numpy(faint).expand(5, 20, 20)).panels()[-1][0].text  # the note
+    assert "White: undecided" in note and "D = 0.53" in note and "D = 0.47" in note
 
 
 def test_a_landscape_may_be_bytes():

@@ -4,6 +4,7 @@
 enough to see, `style` a StyleGAN, `progressive` growing, `translation` pix2pix, and `recipes` how the checkpoints are made.
 """
 
+from .cycle import PALETTES, CycleGAN, colours, cycle_step, landscapes, palette  # noqa: F401
 from .game import GAMES, METHODS, play  # noqa: F401
 from .losses import (  # noqa: F401
     LOSSES,
@@ -24,7 +25,9 @@ from .models import (  # noqa: F401
     PointGAN,
     gan_step,
     gan_step_with_cures,
+    mode_overlap,
     modes_covered,
+    operator_norm,
     strided_layers,
 )
 from .progressive import ProgressiveGAN, growth  # noqa: F401

@@ -118,6 +118,35 @@ def divide_by_spectral_norms(network: nn.Module) -> None:
             spectral_norm(module)
 
 
+def operator_norm(layer: nn.Module, shape: tuple[int, ...], steps: int = 100) -> float:
+    """How much an affine layer stretches some input at most: max ‖layer(x + v) − layer(x)‖ / ‖v‖, by power iteration on the layer itself.
+
+    Args:
+        layer: affine, such as `nn.Linear` or `nn.Conv2d`
+        shape: of one input, without the batch
+        steps: of v ← Aᵀ A v / ‖Aᵀ A v‖, where A is the layer without its bias and Aᵀ its backward pass
+
+    Raises:
+        ValueError: fewer than one step
+
+    Source: Golub & Van Loan, *Matrix Computations*, the power method.
+    """
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, got {steps}")
+    weight = next(layer.parameters())
+    generator = torch.Generator().manual_seed(0)
+    v = torch.randn(1, *shape, generator=generator, dtype=weight.dtype).to(weight.device)
+    with torch.no_grad():
+        offset = layer(torch.zeros_like(v))
+    for _ in range(steps):
+        v = (v / v.norm()).requires_grad_()
+        with torch.enable_grad():
+            stretched = layer(v) - offset
+            (v_next,) = torch.autograd.grad(stretched, v, stretched.detach())
+        v = v_next
+    return stretched.norm().item()
+
+
 def dcgan_weights(module: nn.Module) -> None:
     """The initial values of the DCGAN paper: N(0, 0.02²) for convolutions, N(1, 0.02²) for the scale of batch norm."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
@@ -329,3 +358,16 @@ def modes_covered(samples: Tensor, centres: Tensor, std: float, least: int = 10,
     near = distance <= reach * std
     counts = torch.bincount(nearest[near], minlength=len(centres))
     return int((counts >= least).sum()), near.float().mean().item()
+
+
+def mode_overlap(samples: Tensor, centres: Tensor, std: float, reach: float = 4.0) -> float:
+    """How much of the data the samples serve: Σ over modes of min(share of the samples near the mode, the mode's fair share).
+
+    1 where every sample is near a mode and every mode has its fair share; 1/modes where all samples sit on one mode. It is 1 less the total
+    variation distance of two tables: the shares of samples at each mode and elsewhere, and those of data that never lie elsewhere.
+
+    samples: (n, dims), centres: (modes, dims); near is within `reach` standard deviations, as for `modes_covered`
+    """
+    distance, nearest = torch.cdist(samples, centres, compute_mode="donot_use_mm_for_euclid_dist").min(1)
+    shares = torch.bincount(nearest[distance <= reach * std], minlength=len(centres)) / len(samples)
+    return shares.clamp(max=1 / len(centres)).sum().item()

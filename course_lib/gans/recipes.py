@@ -63,7 +63,7 @@ def unbalanced(data: Dataset, keep: int = 20) -> tuple[Tensor, Tensor]:
 
 
 # what a lecture trains while you watch
-LIVE = {"cpu": Budget(400, 64, ema=0.99), "gpu": Budget(4_000, 64, ema=0.999)}
+LIVE = {"cpu": Budget(500, 32, ema=0.99), "gpu": Budget(4_000, 64, ema=0.999)}
 
 GAME = {"prepare": to_float, "step": gan_step_with_cures, "schedule": "linear"}
 CONDITIONAL = GAME | {"prepare": floats_and_labels, "optimisers": GAN.optimisers}
@@ -106,7 +106,7 @@ for task in ("outline", "superresolution"):
         measure_translation,
         GAME | {"step": pix2pix_step, "optimisers": Pix2Pix.optimisers},
     )
-RECIPES["gan_films"] = Recipe(None, "gaussians25", budgets(3_000, 128), None, film=film_of_games)
+RECIPES["gan_films"] = Recipe(None, "gaussians25", budgets(12_000, 128), None, film=film_of_games)
 RECIPES["gan_collapse"] = Recipe(None, "gaussians25", budgets(2_000, 128), None, film=film_of_collapse)
 RECIPES["gan_rules"] = Recipe(None, "mnist_small", budgets(1_000), None, film=film_of_rules)
 RECIPES["cgan_unbalanced"] = replace(RECIPES["cgan"], data="mnist_small", tensors=unbalanced, budgets=budgets(2_500))

@@ -290,10 +290,12 @@ class TrainingMovie(Explorer):
         reach, told = self.REACH, f"{name} at step {step}: {modes} of {self.modes} modes covered, {good:.0%} of the samples near a mode"
         clouds = [dots(self.data, reach, "data", GREY, 2.5, 0.6), dots(shown["samples"][t], reach, "samples", INK, 4)]
         alt = f"{told}; the discriminator's mean opinion D is {shown['landscape'][t].mean():.2f} over the plane"
-        plane = square(f"{name}, step {step}", alt, reach, background=tinted(shown["landscape"][t]), strokes=clouds)
+        plane = square(f"{name}, step {step}", alt, reach, background=tinted(stretched(shown["landscape"][t])), strokes=clouds)
         chart = progress(steps, shown["modes"], self.modes, shown["good"], t)
         chart.width = ASIDE
-        legend = "The colour is the discriminator's opinion. Orange: judged real. Blue: judged fake. White: undecided, D = ½."
+        deepest = opinion_range(shown["landscape"][t]) / 2
+        legend = "The colour is the discriminator's opinion, each frame on a scale of its own. White: undecided, D = ½. "
+        legend += f"The deepest orange, judged real: D = {0.5 + deepest:.2f}. The deepest blue, judged fake: D = {0.5 - deepest:.2f}."
         return [[plane, chart], [Note(legend, 740)]]
 
 
@@ -317,6 +319,16 @@ def checked_film(name: str, film: Mapping[str, Any]) -> dict[str, np.ndarray]:
     if not (low >= 0 and high <= 1):  # written so that NaN fails too
         raise ValueError(f"the landscape of “{name}” must be D in [0, 1], but spans [{low:.3g}, {high:.3g}]; apply the sigmoid first")
     return {key: v.numpy() for key, v in arrays.items()}
+
+
+def opinion_range(landscape: np.ndarray) -> float:
+    """How far 2D − 1 gets from 0 at all but a twentieth of the places (g, g), at least 0.01: one odd corner shall not set the scale."""
+    return max(0.01, float(np.quantile(np.abs(2 * landscape - 1), 0.95)))
+
+
+def stretched(landscape: np.ndarray) -> np.ndarray:
+    """D (g, g) in [0, 1] with its differences from ½ enlarged until colours show them: where samples look real, D is near ½ everywhere."""
+    return np.clip(0.5 + (landscape - 0.5) / opinion_range(landscape), 0, 1)
 
 
 def tinted(landscape: np.ndarray, side: int = 128) -> bytes:
