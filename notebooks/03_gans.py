@@ -353,7 +353,7 @@ for rate in (0.5, 0.1, 0.01):
     assert torch.allclose(outward[1:] / outward[:-1], torch.tensor(math.sqrt(1 + rate**2)).double())
 for name in ("bilinear", "dirac GAN"):
     distance = {method: gans.play(name, method, 10_000, 0.1, 0.1).norm(dim=1) for method in gans.METHODS}
-    assert distance["simultaneous"][-1] > 3 and 0.9 < distance["alternating"].min() and distance["alternating"].max() < 1.1
+    assert distance["simultaneous"][-1] > 3 and distance["alternating"].min() > 0.9 and distance["alternating"].max() < 1.1
     assert max(distance["extragradient"][-1], distance["optimistic"][-1]) < 1e-4
     assert gans.play(name, "alternating", 10_000, 0.1, 0.1).mean(0).norm() < 0.01
 assert game.game.value == "bilinear" and game.players.value == "simultaneous" and list(gans.GAMES)[-1] == "dirac GAN"
@@ -527,9 +527,9 @@ own
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 8 · Earth mover's distance: WGAN
 #
-# JS says “apart” and not “how far apart”. The **Wasserstein distance** does. Think of $p$ as heaps of earth and of $q$ as holes. A plan says how much goes from each $x$ to each $y$, and $W$ is the cost of the cheapest plan, mass times way:
+# JS says “apart” and not “how far apart”. The **Wasserstein distance** does. Think of $p$ as heaps of earth and of $q$ as holes. A **transport plan** $\pi$ says how much goes from each $x$ to each $y$, and $W$ is the cost of the cheapest plan, mass times distance:
 #
-# $$W(p,q)=\min_{\pi}\;\mathbb E_{(x,y)\sim\pi}\,\lVert x-y\rVert,\qquad\pi\text{ has the margins }p\text{ and }q$$
+# $$W(p,q)=\min_{\pi}\;\mathbb E_{(x,y)\sim\pi}\,\lVert x-y\rVert,\qquad\pi\text{ has the marginals }p\text{ and }q$$
 #
 # **Two points.** Let all of $p$ sit at 0 and all of $q$ at 3. There is one plan, and $W=3$. Now look from the other side. Let $f$ be any function that never rises or falls faster than 1 for 1 (it is **1-Lipschitz**). Then $f(0)-f(3)\le3$, and $f(x)=-x$ reaches it.
 #
@@ -821,7 +821,7 @@ assert (
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 12 · On demand: the conditional GAN
 #
-# Give the label $y$ to both players: $G(z,y)$ and $D(x,y)$. $D$ must see it too, or $G$ has no reason to obey. The first paper joins the label to the input. The **projection** discriminator gives each class a vector $e_y$ and adds its inner product with the features $h(x)$:
+# Give the label $y$ to both players: $G(z,y)$ and $D(x,y)$. $D$ must see it too, or $G$ has no reason to obey. The first paper joins the label to the input. The **projection** discriminator gives each class a vector $e_y$ and adds its inner product with $h(x)$, what enters the last layer $w$:
 #
 # $$s(x,y)=w^\top h(x)+e_y^\top h(x)$$
 
@@ -999,7 +999,7 @@ assert metrics.digit_probabilities(mixer.truncated()[1:4]).max(1).values.min() <
 #
 # $$\min_\theta\;\text{adversarial}+\lambda\,\mathbb E\,\lVert x-G_\theta(y)\rVert_1$$
 #
-# L1 says *which* picture, and answers doubt with something soft; the judge asks for a picture that looks real. The **PatchGAN** discriminator gives one score to every patch, not to the whole. In the paper a patch is 70 × 70 of 256 × 256 pixels: it judges texture and leaves the rest to L1.
+# L1 says *which* picture, and answers doubt with something soft; the discriminator, as a judge, asks for a picture that looks real. The **PatchGAN** discriminator gives one score to every patch, not to the whole. In the paper a patch is 70 × 70 of 256 × 256 pixels: it judges texture and leaves the rest to L1.
 
 # %%
 show_source(gans.UNet.forward)
@@ -1081,7 +1081,7 @@ table(
 
 # %% [markdown]
 # > **What to notice.** Bicubic enlargement adds nothing, and the digit network reads one in five. You read more, and so does a small network that was trained on such pictures: 9 in 10. What fails is a network off its distribution; the digit is still there.
-# > pix2pix turns the 49 given pixels into strokes with little more grey than real ones, and 95 % are read as what they were. In the others the strokes are about as sharp: 11 % of their pixels are grey, as in those that were read. Sharp is not true. Do not enlarge evidence with a GAN.
+# > pix2pix turns the 49 given pixels into strokes with little more grey than real ones, and 95 % are read as what they were. In the others the strokes are about as sharp: some 11 % of their pixels are grey, as in those that were read. Sharp is not true. Do not enlarge evidence with a GAN.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert 0.17 < answers["bicubic"].double().mean() < 0.23 and round(answers["pix2pix"].double().mean().item(), 2) == 0.95
@@ -1097,9 +1097,8 @@ for _ in range(400):
     adam.step()
 assert 0.87 < (reader(enlarged["bicubic"]).argmax(1) == unseen.y).double().mean() < 0.94
 wrong = enlarged["pix2pix"][~answers["pix2pix"]]
-assert round(grey(wrong), 2) == round(grey(enlarged["pix2pix"][answers["pix2pix"]]), 2) == 0.11 < 1.35 * grey(x_test) and grey(
-    enlarged["bicubic"]
-) > 2 * grey(wrong)
+sharpness = grey(wrong), grey(enlarged["pix2pix"][answers["pix2pix"]])
+assert all(abs(share - 0.11) < 0.01 for share in sharpness) and max(sharpness) < 1.35 * grey(x_test) < 0.5 * grey(enlarged["bicubic"])
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Without pairs: CycleGAN
@@ -1108,7 +1107,7 @@ assert round(grey(wrong), 2) == round(grey(enlarged["pix2pix"][answers["pix2pix"
 #
 # $$\text{adversarial}(F)+\text{adversarial}(B)+\lambda\Big(\mathbb E_x\lVert B(F(x))-x\rVert_1+\mathbb E_y\lVert F(B(y))-y\rVert_1\Big)$$
 #
-# The smallest case: a point is a colour. A day has the colours of sky, hill and sun, a night those of sky, hill and moon, each as often. Four small networks learn from single colours; then they repaint pictures. *Dusk* is a third palette, in which each colour lies nearest to its namesake of the day.
+# The smallest case: a point is a colour. A day has the colours of sky, hill and sun, a night those of sky, hill and moon, each as often. Four small networks, two translators and two judges, learn from single colours; then the translators repaint pictures. *Dusk* is a third palette, in which each colour lies nearest to its namesake of the day.
 #
 # **Predict first.** With the cycle, will the sky of the day become the sky of the night?
 
