@@ -488,8 +488,8 @@ torch.manual_seed(0)
 extras = {
     "nothing": images[:0],
     "the 20, again and again": images[torch.cat([theirs[digit].repeat(19) for digit in gans.RARE])],
-    "samples of a GAN trained on the same images": checkpoints.load("cgan_unbalanced").sample(len(missing), missing),
-    "samples of a GAN trained on all of MNIST": cgan.sample(len(missing), missing),
+    "samples of a GAN trained on the same images": checkpoints.load("cgan_unbalanced").sample(len(missing), y=missing),
+    "samples of a GAN trained on all of MNIST": cgan.sample(len(missing), y=missing),
     "the real images that were taken away": x[torch.cat([(digits.y == digit).nonzero().flatten()[20:] for digit in gans.RARE])],
 }
 rows = []

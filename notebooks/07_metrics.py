@@ -502,7 +502,7 @@ labelled = checkpoints.load("cgan")
 cases = {
     "(real digits of the training set)": known[:500],
     "all digits": samples["cgan"],
-    "threes only": labelled.sample(500, torch.full((500,), 3)),
+    "threes only": labelled.sample(500, y=torch.full((500,), 3)),
     "one image": samples["cgan"][:1].repeat(500, 1, 1, 1),
 }
 cases["blurred"] = torch.nn.functional.avg_pool2d(samples["cgan"], 5, 1, 2)
@@ -822,7 +822,7 @@ for w in weights:
     found = []
     for seed in (0, 1):
         training.seed_everything(seed)
-        found.append(metrics.neighbour_scores(real, metrics.digit_features(guided.sample(500, asked, w))))
+        found.append(metrics.neighbour_scores(real, metrics.digit_features(guided.sample(500, y=asked, guidance=w))))
     for name, values in scores.items():
         values.append(float(np.mean([getattr(one_seed, name) for one_seed in found])))
 curves({name: (weights, values) for name, values in scores.items()}, "guidance w of latent diffusion", "mean of two seeds", markers=True)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..nn import check_images
+from ..nn import images
 from .models import VAE
 
 
@@ -20,11 +20,12 @@ def inpaint(vae: VAE, x: Tensor, known: Tensor, steps: int = 150, lr: float = 0.
     Returns:
         (batch, *shape): known pixels as given, the others as decoded
     """
-    check_images(x, vae.shape)
+    if not isinstance(known, Tensor) or known.dtype != torch.bool or tuple(known.shape) not in (tuple(x.shape), vae.shape):
+        got = f"{known.dtype} of shape {tuple(known.shape)}" if isinstance(known, Tensor) else type(known).__name__
+        raise ValueError(f"known must be bool, True where a pixel is given, of the shape of x or of one image, got {got}")
     known = known.to(x.device).expand_as(x)
-    if known.dtype != torch.bool:
-        raise ValueError(f"known must be bool, True where a pixel is given, got {known.dtype}")
-    target = torch.where(known, x, 0.0)
+    x = torch.where(known, x, 0.0)  # whatever stands there, NaN too: the search must not see it
+    x = images(x, vae)
     weight = known.to(x.dtype)
     z = vae.prior.sample(starts * len(x), vae).view(starts, len(x), -1).requires_grad_(True)
     optimiser = torch.optim.Adam([z], lr=lr)
@@ -32,7 +33,7 @@ def inpaint(vae: VAE, x: Tensor, known: Tensor, steps: int = 150, lr: float = 0.
     def energy():
         # log p(x_known | z): pixels are independent given z, so unknown ones are left out of the sum
         logits = vae.logits(z)
-        each = torch.nn.functional.binary_cross_entropy_with_logits(logits, target.expand_as(logits), reduction="none")
+        each = torch.nn.functional.binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none")
         return (each * weight).flatten(2).sum(2) - vae.prior.log_prob(z, vae)
 
     with torch.enable_grad():

@@ -77,9 +77,10 @@ def digit_probabilities(x: Tensor, batch_size: int = 500) -> Tensor:
 @torch.no_grad()
 def draw(model, n: int, batch_size: int = 500) -> Tensor:
     """n samples, a few at a time; of a model with classes, equally many of each."""
-    labels = (torch.arange(n) % model.classes,) if getattr(model, "classes", 0) else ()
-    parts = zip(torch.arange(n).split(batch_size), *(y.split(batch_size) for y in labels))
-    return torch.cat([model.sample(len(part), *y) for part, *y in parts])
+    parts = torch.arange(n).split(batch_size)
+    if classes := getattr(model, "classes", 0):
+        return torch.cat([model.sample(len(part), y=part % classes) for part in parts])
+    return torch.cat([model.sample(len(part)) for part in parts])
 
 
 def class_accuracy(x: Tensor, y: Tensor) -> float:
