@@ -552,7 +552,7 @@ def test_the_ring_buffer_equals_the_naive_way(sampler, dilations, dtype, monkeyp
     model, met = rough(WaveNet(6, 8, dilations), 1.5).to(dtype), []
     u = torch.rand(3, 25, dtype=dtype)
     monkeypatch.setattr(ar.sequences, "categorical_sample", lambda v, logits: met.append(logits) or categorical_sample(v, logits))
-    x = getattr(model, sampler)(3, 25, 0.7, u)
+    x = getattr(model, sampler)(3, 25, temperature=0.7, uniforms=u)
     slow = torch.zeros(3, 25, dtype=torch.long)
     for t in range(25):
         slow[:, t] = inverse_cdf(u[:, t], model.logits(slow)[:, :, t] / 0.7)
