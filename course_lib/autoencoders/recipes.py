@@ -66,7 +66,7 @@ def averages(data: Dataset, values, prepare, batch_size: int = 500) -> list[floa
     """Mean over the whole split of each tensor (batch,) or (batch, m) that `values(x, y)` returns. A smaller batch counts by its size."""
     sums, seen = None, 0
     for x, y in batches((data.x, data.y), batch_size, shuffle=False):
-        each = [v.double().sum(0) for v in values(prepare(x), y)]
+        each = [v.cpu().double().sum(0) for v in values(prepare(x), y)]
         sums = each if sums is None else [a + b for a, b in zip(sums, each, strict=True)]
         seen += len(x)
     return [(s / seen).tolist() for s in sums]

@@ -53,11 +53,14 @@ class ContinuousFlow(Model):
         super().__init__()
         if trace not in ("exact", "hutchinson"):
             raise ValueError(f"unknown trace {trace!r}; choose exact or hutchinson")
+        self.in_float64 = True  # the times of the solver
         self.dims, self.trace, self.rtol, self.atol, self.adjoint = dims, trace, rtol, atol, adjoint
         self.velocity = Velocity(dims, hidden)
 
     def solve(self, start: tuple[Tensor, ...], times: Tensor, dynamics: nn.Module) -> tuple[Tensor, ...]:
         """The state at each of the times; the first time is the start's."""
+        if start[0].device.type == "mps":
+            raise ValueError("the solver computes in float64, which device 'mps' has not: move the flow and its data to the CPU")
         # Imported here, since it takes a second and only this class needs it. Its constants are made then: in inference mode, as explorers
         # decode, they would be of a kind that nothing can be trained through afterwards
         with torch.inference_mode(False):
