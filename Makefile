@@ -20,8 +20,8 @@ test test-all: .venv/ready  ## make test ARGS="-k flows": what belongs to flows;
 test-colab: .venv-colab/ready colab-bundle  ## lectures and solutions on Colab's versions
 	.venv-colab/bin/python tests/colab.py
 
-notebooks: .venv/ready  ## make notebooks ARGS=02_autoencoders
-	$(BIN)/python -m course_lib.authoring notebooks $(ARGS)
+notebooks: .venv/ready  ## make notebooks ARGS=02_autoencoders; REPO=https://github.com/OWNER/NAME stamps a fork's address
+	$(BIN)/python -m course_lib.authoring notebooks $(if $(REPO),--repo '$(REPO)') $(ARGS)
 
 checkpoint: .venv/ready  ## make checkpoint ARGS=vae: train it anew, and refresh its numbers wherever they are shown
 	$(BIN)/python -m course_lib.authoring checkpoint $(ARGS)
