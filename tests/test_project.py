@@ -7,6 +7,7 @@ import importlib.util
 import io
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -333,7 +334,8 @@ def test_setup_elsewhere_does_nothing(monkeypatch, capsys):
 @pytest.fixture
 def pair(tmp_path, monkeypatch):
     """A small course in a folder of its own, with one lecture."""
-    (tmp_path / "notebooks").mkdir()
+    tmp_path = tmp_path / "Mein Kürs ü"  # a path as people have it
+    (tmp_path / "notebooks").mkdir(parents=True)
     (tmp_path / "README.md").write_text("| 01 | [Small](notebooks/01_small.ipynb) | old badges |\n")
     for name in ("pyproject.toml", "jupytext.toml"):
         shutil.copy(ROOT / name, tmp_path)
@@ -377,6 +379,83 @@ def test_check_names_what_is_out_of_step(pair):
     nbformat.write(nb, target)
     found = "\n".join(authoring.problems_in(pair))
     assert "widget state" in found and "never run" in found
+
+
+# --- without make
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """`course_lib/make.py` of a course in another folder, and what it runs there."""
+    root = tmp_path / "Mein Kürs ü"
+    for name in ("course_lib/make.py", "pyproject.toml", "constraints.txt"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, root / name)
+    spec = importlib.util.spec_from_file_location("made", root / "course_lib/make.py")
+    module, commands = importlib.util.module_from_spec(spec), []
+    spec.loader.exec_module(module)
+    really = module.run
+
+    def run(*command, **how):
+        command = [str(part) for part in command]
+        commands.append(command)
+        if "venv" in command:  # pip would take seconds, and the network
+            really(*command, "--without-pip", **how)
+
+    module.run = run
+    return module, commands
+
+
+def test_the_script_sets_up_the_course_in_a_folder_with_spaces_and_umlauts(elsewhere):
+    module, commands = elsewhere
+    module.main("setup")
+    assert module.VENV.parent.name == "Mein Kürs ü" and module.PYTHON.exists()
+    found = subprocess.run([module.PYTHON, "-c", "import sys; print(ascii(sys.prefix))"], capture_output=True, text=True, check=True)
+    assert ast.literal_eval(found.stdout.strip()) == str(module.VENV)
+    pip = [str(module.PYTHON), "-m", "pip", "install", "-c", "constraints.txt"]
+    assert commands[1:3] == [[*pip, "torch"], [*pip, "-e", ".[lab,test]"]]
+    assert [command[-1] for command in commands[3:]] == ["@jupyterlab/apputils-extension:announcements", "jupyterlab-jupytext"]
+    assert {path.name for path in module.VENV.rglob("*.json")} == {"jupyter_server_config.json", "overrides.json"}
+
+    commands.clear()
+    module.main("setup")
+    assert commands == []  # nothing is missing
+    os.utime(module.ROOT / "constraints.txt", (2e9, 2e9))
+    module.main("setup")
+    assert len(commands) == 5
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make here")
+@pytest.mark.parametrize("target, options", [("lab", "--no-browser --port 8899"), ("test", ""), ("test", "-k flows")])
+def test_the_script_does_what_make_does(elsewhere, target, options):
+    module, commands = elsewhere
+    module.set_up = lambda: None
+    module.main(target, *options.split())
+    printed = subprocess.run(["make", "-n", target, f"ARGS={options}"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    wanted = []
+    for line in printed.splitlines():
+        for part in line.split("||")[0].split("&&"):  # what follows || allows that no cell is chosen
+            words = shlex.split(part, comments=True)
+            words = words[1:] if words[0].startswith("OMP_NUM_THREADS") else words
+            if words[0].startswith(".venv/bin/"):
+                wanted.append([{"jupyter": "jupyterlab"}.get(name := Path(words[0]).name, name), *words[2 if name == "jupyter" else 1 :]])
+    assert [command[2:] for command in commands] == wanted and {tuple(command[:2]) for command in commands} == {(str(module.PYTHON), "-m")}
+
+
+def test_the_script_ends_in_a_sentence(elsewhere, monkeypatch):
+    module, _ = elsewhere
+    with pytest.raises(SystemExit, match="Usage: python course_lib/make.py {setup,lab,test}"):
+        module.main("labb")
+    monkeypatch.setattr(module.sys, "version_info", (3, 10, 2))
+    with pytest.raises(SystemExit, match="needs Python 3.11 or newer, and this is .*: install a newer one"):
+        module.main("lab")
+    ast.parse(Path(module.__file__).read_text(encoding="utf-8"), feature_version=(3, 8))  # an old Python can read as far as that sentence
+
+
+def test_the_readme_names_both_ways():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for target in ("lab", "test"):
+        assert f"\nmake {target} " in readme and f"\npy course_lib\\make.py {target}\n" in readme
 
 
 def run_and_saved(path):
