@@ -377,6 +377,7 @@ def generate_exercises(into: Path | None = None) -> None:
     from course_lib.grading import pipeline
 
     gradebook, release = (into.parent, into) if into else (ROOT / "grading", ROOT / "exercises")
+    gradebook.mkdir(parents=True, exist_ok=True)
     with pipeline.for_nbgrader():
         api = pipeline.nbgrader_with(gradebook / "gradebook.db", release=release)
         for folder in sorted(path for path in ROOT.glob("solutions/*/") if any(path.glob("*.ipynb"))):
