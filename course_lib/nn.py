@@ -5,6 +5,7 @@ import inspect
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -120,6 +121,58 @@ def checked(x: Tensor, name: str, finite: bool = True) -> Tensor:
     if looked_at and not x.sum().isfinite() and not (good := x.isfinite()).all():
         raise ValueError(f"{name} must be finite, but {int((~good).sum())} of its {x.numel()} numbers are NaN or infinite")
     return x
+
+
+def tensors(function: Callable | None = None, *, finite: str = "", ordered: str = "", whole: str = "") -> Callable:
+    """A function whose arguments of type Tensor are looked at before it begins, so that its body is its mathematics alone.
+
+    They hold real numbers, are on one device, and are brought to one precision: bytes beside floats, or float64 beside float32, would else
+    stop in the middle, or overflow. An error about shapes names all of them.
+
+    Args:
+        finite: names, with spaces between them, of arguments without NaN or infinity. Else NaN goes in, and comes out where it belongs
+        ordered: the same, but infinity is allowed: logits of −∞, say
+        whole: names of labels, masks and the like, which stay as they are
+
+    Raises:
+        ValueError: from the function; the message names the argument
+    """
+    if function is None:
+        return functools.partial(tensors, finite=finite, ordered=ordered, whole=whole)
+    kinds = {p.name: p.annotation for p in inspect.signature(function).parameters.values()}
+    names, looked_at = list(kinds), [name for name, kind in kinds.items() if "Tensor" in str(kind) and "Callable" not in str(kind)]
+    finite, ordered, whole = finite.split(), ordered.split(), whole.split()
+
+    @functools.wraps(function)
+    def after_a_look(*args, **kwargs):
+        if torch.compiler.is_compiling() or len(args) > len(names):
+            return function(*args, **kwargs)
+        given = dict(zip(names, args)) | kwargs
+        found = {name: given[name] for name in looked_at if given.get(name) is not None}
+        found = {name: torch.as_tensor(x) if isinstance(x, np.ndarray) else x for name, x in found.items()}
+        # a parameter that may be a number, too, is one where it is no tensor
+        found = {name: x for name, x in found.items() if isinstance(x, Tensor) or not isinstance(x, int | float)}
+        for name, x in found.items():
+            checked(x, name, name in finite)
+            if name in ordered and x.device.type == "cpu" and x.isnan().any():
+                raise ValueError(f"{name} must be numbers, but {int(x.isnan().sum())} of its {x.numel()} are NaN")
+        place, first = next(((x.device, name) for name, x in found.items() if x.ndim), (None, ""))
+        floats = {name: x for name, x in found.items() if name not in whole}
+        kind = [x.dtype for x in floats.values() if x.ndim and x.is_floating_point()] or [torch.get_default_dtype()]
+        kind = functools.reduce(torch.promote_types, kind)
+        for name, x in found.items():
+            if x.ndim and x.device != place:
+                raise ValueError(f"{name} is on {x.device}, but {first} on {place}: give both on one device")
+            given[name] = x.to(kind) if name in floats else x
+        try:
+            return function(**given)
+        except (RuntimeError, IndexError) as error:
+            if isinstance(error, torch.OutOfMemoryError) or not found:
+                raise
+            got = ", ".join(f"{name} {tuple(x.shape)}" for name, x in found.items())
+            raise ValueError(f"{function.__name__} has no answer to {got}: {str(error).splitlines()[0]}") from error
+
+    return after_a_look
 
 
 def as_weights(x: Tensor, model: nn.Module, name: str, shape: Sequence[int] | None = None, finite: bool = True) -> Tensor:

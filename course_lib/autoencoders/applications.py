@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..nn import images
+from ..nn import checked, images, tensors
 from .models import VAE
 
 
@@ -20,8 +20,10 @@ def inpaint(vae: VAE, x: Tensor, known: Tensor, steps: int = 150, lr: float = 0.
     Returns:
         (batch, *shape): known pixels as given, the others as decoded
     """
-    if not isinstance(known, Tensor) or known.dtype != torch.bool or tuple(known.shape) not in (tuple(x.shape), vae.shape):
-        got = f"{known.dtype} of shape {tuple(known.shape)}" if isinstance(known, Tensor) else type(known).__name__
+    checked(x, "x", finite=False)  # anything may stand where it is not known
+    checked(known, "known")
+    if known.dtype != torch.bool or tuple(known.shape) not in (tuple(x.shape), vae.shape):
+        got = f"{known.dtype} of shape {tuple(known.shape)}"
         raise ValueError(f"known must be bool, True where a pixel is given, of the shape of x or of one image, got {got}")
     known = known.to(x.device).expand_as(x)
     x = torch.where(known, x, 0.0)  # whatever stands there, NaN too: the search must not see it
@@ -48,6 +50,7 @@ def inpaint(vae: VAE, x: Tensor, known: Tensor, steps: int = 150, lr: float = 0.
         return torch.where(known, x, vae.decode(best))
 
 
+@tensors(finite="codes")
 def resampling_weights(codes: Tensor, alpha: float = 0.01, bins: int = 10) -> Tensor:
     """Probabilities that draw rare latent codes more often: w(x) ∝ Π_j 1 / (h_j(z_j) + α).
 
@@ -63,6 +66,8 @@ def resampling_weights(codes: Tensor, alpha: float = 0.01, bins: int = 10) -> Te
     """
     if alpha <= 0:
         raise ValueError(f"alpha must be positive, got {alpha}")
+    if codes.ndim != 2 or not len(codes):
+        raise ValueError(f"codes must be (n, latents), n above 0, got {tuple(codes.shape)}")
     log_w = torch.zeros(len(codes), dtype=torch.float64)
     for z in codes.double().cpu().T:
         low, high = z.min(), z.max()

@@ -86,6 +86,8 @@ class Autoencoder(Model):
     def error(self, x: Tensor, target: Tensor | None = None) -> Tensor:
         """Reconstruction error of each example, (batch,): cross-entropy in nats, or half the squared error. `target` is x when left out."""
         target = images(x if target is None else target, self, "x" if target is None else "target")
+        if len(x) != len(target):
+            raise ValueError(f"x and target must be of one batch, got {tuple(x.shape)} and {tuple(target.shape)}")
         out = self.decoder(self.encode(x))
         if self.likelihood == "bernoulli":
             return -bernoulli_log_prob(out, target)
@@ -185,6 +187,8 @@ class VAE(Model):
 
     def log_likelihood(self, x: Tensor, z: Tensor, y: Tensor | None = None) -> Tensor:
         """log p(x | z) in nats: x (batch, *shape), z (batch, latents) or (k, batch, latents) → (batch,) or (k, batch)."""
+        if len(x) != z.shape[-2]:
+            raise ValueError(f"x and z must be of one batch, got {tuple(x.shape)} and {tuple(z.shape)}")
         x, out = images(x, self), self.logits(as_weights(z, self, "z", (self.latents,), finite=False), y)
         if self.likelihood == "bernoulli":
             # log σ(l) if x = 1, log σ(−l) if x = 0: −(softplus(l) − x·l), in one pass over memory less than with a second array

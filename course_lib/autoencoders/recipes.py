@@ -7,6 +7,7 @@ from torch import Tensor
 
 from .. import metrics, training
 from ..datasets import Dataset, batches, binarise, to_float
+from ..nn import tensors
 from ..recipes import Budget, Recipe, floats_and_labels, images_and_labels
 from .applications import ACTIVE, beta_schedule
 from .hybrid import VAEGAN, vae_gan_step
@@ -44,6 +45,7 @@ def denoise(run, x: Tensor, noise: float) -> dict[str, Tensor]:
     return {"loss": loss}
 
 
+@tensors
 def add_noise(x: Tensor, std: float, noise: Tensor | None = None) -> Tensor:
     """x + std · ε, cut to [0, 1]: the range of an image."""
     return (x + std * (torch.randn_like(x) if noise is None else noise)).clamp(0, 1)

@@ -34,7 +34,7 @@ class VectorQuantiser(nn.Module):
         index = self.indices(flat)
         if self.training:
             self.follow(flat.detach(), index)
-        chosen = self.codebook[index].view(len(z), *z.shape[2:], -1).permute(0, 3, 1, 2)
+        chosen = self.codebook[index].view(len(z), *z.shape[2:], z.shape[1]).permute(0, 3, 1, 2)
         commitment = (z - chosen).square().flatten(1).sum(1)
         # the value is `chosen`, the gradient goes to z as if nothing had happened between
         return z + (chosen - z).detach(), index.view(len(z), *z.shape[2:]), commitment

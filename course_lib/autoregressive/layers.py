@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..nn import checked
+from ..nn import checked, tensors
 
 
 def check_whole(x: Tensor, levels: int, shape: Sequence[int] = (), what: str = "images", name: str = "x") -> None:
@@ -41,6 +41,7 @@ def check_odd(kernel: int) -> None:
         raise ValueError(f"a kernel needs a centre, so its size must be odd, got {kernel}")
 
 
+@tensors(finite="groups_out groups_in", whole="groups_out groups_in")
 def causal_mask(kernel: int, kind: str, groups_out: Tensor | None = None, groups_in: Tensor | None = None) -> Tensor:
     """Which weights of a kernel × kernel convolution may stay: those above the centre, and in its row those left of it.
 

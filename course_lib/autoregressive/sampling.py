@@ -7,10 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..nn import as_weights, checked, one_hot
+from ..nn import as_weights, checked, one_hot, tensors
 from .layers import GatedLayer, check_whole, gate
 
 
+@tensors
 def top_k(logits: Tensor, k: int) -> Tensor:
     """Keep the k largest logits of the last axis, and those equal to the smallest of them; the others become −∞.
 
@@ -23,6 +24,7 @@ def top_k(logits: Tensor, k: int) -> Tensor:
     return logits.masked_fill(logits < smallest, -torch.inf)
 
 
+@tensors
 def nucleus(logits: Tensor, p: float) -> Tensor:
     """Keep the fewest values whose probabilities reach p together, the likeliest first; the others become −∞.
 

@@ -59,7 +59,10 @@ class ContinuousFlow(Model):
 
     def solve(self, start: tuple[Tensor, ...], times: Tensor, dynamics: nn.Module) -> tuple[Tensor, ...]:
         """The state at each of the times; the first time is the start's."""
-        if start[0].device.type == "mps":
+        first = start if isinstance(start, Tensor) else start[0]
+        if not len(first):
+            raise ValueError("x and z must be one point or more: the solver chooses its steps by them")
+        if first.device.type == "mps":
             raise ValueError("the solver computes in float64, which device 'mps' has not: move the flow and its data to the CPU")
         # Imported here, since it takes a second and only this class needs it. Its constants are made then: in inference mode, as explorers
         # decode, they would be of a kind that nothing can be trained through afterwards

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..distributions import bits_per_dim, log_mean_exp, standard_normal_log_prob
-from ..nn import Model, as_weights, check_halvings, checked, keeps_config, labels_or_drawn, normal, one_hot
+from ..nn import Model, as_weights, check_halvings, checked, keeps_config, labels_or_drawn, normal, one_hot, tensors
 from .layers import COUPLINGS, ActNorm, Coupling, InvertibleLinear, Logit, Squeeze, draw_latents, points
 
 KINDS = ("realnvp", "glow", "spline")
@@ -85,6 +85,7 @@ class VariationalDequantiser(nn.Module):
         return u, log_q + (F.softplus(logits) + F.softplus(-logits)).flatten(1).sum(1)
 
 
+@tensors
 def dequantise(x: Tensor, u: Tensor | float) -> Tensor:
     """Whole numbers 0 to 255 and u in [0, 1) → (x + u) / 256 in [0, 1). Dividing by 255 would let white spill over the end."""
     return (x + u) / LEVELS
@@ -143,6 +144,8 @@ class ImageFlow(Model):
     def transform(self, v: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """v (batch, *shape) in (0, 1) → z (batch, dims), log |det ∂z/∂v| (batch,) in nats."""
         v = as_weights(v, self, "v", self.shape)
+        if not len(v):
+            raise ValueError("v must be one image or more, got none")
         given = one_hot(y, len(v), self.classes, v)
         h, log_det = self.logit(v)
         done = []
@@ -212,6 +215,6 @@ class ImageFlow(Model):
     def check(self, x: Tensor) -> None:
         """Raise ValueError unless x is a batch of uint8 images of this flow's shape."""
         checked(x, "x")
-        if x.dtype != torch.uint8 or tuple(x.shape[1:]) != self.shape:
+        if not len(x) or x.dtype != torch.uint8 or tuple(x.shape[1:]) != self.shape:
             wanted = f"uint8 images of shape (batch, {', '.join(map(str, self.shape))})"
             raise ValueError(f"x: expected {wanted}, got {x.dtype} of shape {tuple(x.shape)}; datasets give them as .x")

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ..nn import Model, as_weights, check_halvings, images, keeps_config, labels, labels_or_drawn, mlp, normal
+from ..nn import Model, as_weights, check_halvings, images, keeps_config, labels, labels_or_drawn, mlp, normal, tensors
 from .losses import check_kind, clip_weights, discriminator_loss, generator_loss, gradient_penalty, zero_centred_penalty
 
 NORMS = ("batch", "none", "spectral")
@@ -260,7 +260,7 @@ class PointGAN(Model):
         if len(x) % self.pack:
             raise ValueError(f"{len(x)} points x cannot be judged in packs of {self.pack}: give a multiple of {self.pack}")
         x = as_weights(x, self, "x", (self.dims,), finite=not self.training)
-        return self.discriminator((x / self.scale).reshape(len(x) // self.pack, -1))
+        return self.discriminator((x / self.scale).reshape(len(x) // self.pack, self.pack * self.dims))
 
     optimisers = GAN.optimisers
 
@@ -306,6 +306,7 @@ def gan_step_with_cures(run, batch: Tensor | tuple[Tensor, Tensor]) -> dict[str,
     return logged
 
 
+@tensors(finite="samples centres")
 def modes_covered(samples: Tensor, centres: Tensor, std: float, least: int = 10, reach: float = 4.0) -> tuple[int, float]:
     """Modes that at least `least` samples lie near, and the share of samples near any mode; near is within `reach` standard deviations.
 

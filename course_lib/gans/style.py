@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..nn import Model, as_weights, check_halvings, keeps_config, normal
+from ..nn import Model, as_weights, check_halvings, keeps_config, normal, tensors
 from .models import Discriminator
 
 LEAK = 0.2
@@ -96,6 +96,7 @@ class StyleGAN(Model):
         sizes = [(self.shape[1] // 4 * 2 ** (i // 2), self.shape[2] // 4 * 2 ** (i // 2)) for i in range(self.LAYERS)]
         return [torch.randn(1, 1, *size, generator=generator).expand(n, -1, -1, -1).to(self.constant) for size in sizes]
 
+    @tensors
     def mix(self, coarse: Tensor, fine: Tensor, layer: int) -> Tensor:
         """One w a layer: `coarse` before `layer`, `fine` from there on. (batch, latents) twice → (batch, layers, latents)."""
         first = (torch.arange(self.LAYERS, device=coarse.device) < layer)[:, None]

@@ -4,19 +4,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..nn import Model, as_weights, check_halvings, images, keeps_config
+from ..nn import Model, as_weights, check_halvings, images, keeps_config, tensors
 from .losses import discriminator_loss, generator_loss
 from .models import adam_for_both
 
 TASKS = ("outline", "superresolution")
 
 
+@tensors(ordered="x")
 def outline(x: Tensor) -> Tensor:
     """The contour of white shapes: what a 3×3 dilation adds. (batch, 1, height, width) in [0, 1] → the same, black and white."""
     solid = (x >= 0.5).to(x.dtype)
     return F.max_pool2d(solid, 3, stride=1, padding=1) - solid
 
 
+@tensors
 def shrink(x: Tensor) -> Tensor:
     """A quarter of the resolution, blown up again so that shapes agree: (batch, 1, height, width) → the same."""
     return F.interpolate(F.avg_pool2d(x, 4), scale_factor=4, mode="nearest")

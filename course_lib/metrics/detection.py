@@ -59,11 +59,13 @@ def linear_probe(codes: Array, labels: Array, test_codes: Array, test_labels: Ar
     codes, labels = to_numpy(codes, "codes"), to_numpy(labels, "labels")
     test_codes, test_labels = to_numpy(test_codes, "test_codes"), to_numpy(test_labels, "test_labels")
     alike(torch.as_tensor(codes), torch.as_tensor(test_codes), ("codes", "test_codes"))
-    for name, x, y in (("codes", codes, labels), ("test_codes", test_codes, test_labels)):
-        if not len(x) or y.dtype.kind == "f" and (y % 1).any():
-            raise ValueError(f"{name} must have one row or more and whole numbers as labels, got {x.shape} and {y.dtype}")
-        if x.ndim != 2 or y.shape != x.shape[:1] or x.shape[1:] != codes.shape[1:]:
-            raise ValueError(f"{name} {x.shape} with labels {y.shape} must be (n, features) with (n,), the same features in both sets")
+    for name, x, of, y in (("codes", codes, "labels", labels), ("test_codes", test_codes, "test_labels", test_labels)):
+        if x.ndim != 2 or not len(x) or y.shape != x.shape[:1] or x.shape[1:] != codes.shape[1:]:
+            raise ValueError(
+                f"{name} {x.shape} with {of} {y.shape} must be (n, features) with (n,), n above 0, the same features in both sets"
+            )
+        if y.dtype.kind not in "iub":
+            raise ValueError(f"{of} must be integers, one for each of {name}, got {y.dtype}")
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     return float(probe.fit(codes, labels).score(test_codes, test_labels))
 

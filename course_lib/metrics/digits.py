@@ -67,6 +67,13 @@ def network_for(x: Tensor, name: str = "x") -> DigitNetwork:
     return digit_network(str(x.device))
 
 
+def enough(x: Tensor, name: str) -> None:
+    """Raise ValueError unless x holds two digits or more: one has no spread."""
+    network_for(x, name)
+    if len(x) < 2:
+        raise ValueError(f"{name} must be two images or more, got {len(x)}")
+
+
 @torch.no_grad()
 def digit_features(x: Tensor, batch_size: int = 500) -> Tensor:
     """(n, 1, 28, 28) in [0, 1] → (n, 64) features of the digit network, in float64 on the CPU: not every device has float64."""
@@ -116,7 +123,7 @@ def digit_fid(x: Tensor, y: Tensor | None = None) -> Score:
         y: the same with any n; MNIST's 10,000 test images when left out, whose moments are shipped
     """
     if y is not None:
-        network_for(y, "y")  # says so by that name
+        enough(x, "x"), enough(y, "y")  # here, where they have those names
         return frechet_distance(digit_features(x), digit_features(y))
     stored = checkpoints.tensors("digit_moments")
     images = checkpoints.record("digit_moments")["numbers"]["images"]
@@ -131,7 +138,8 @@ def digit_kid(x: Tensor, y: Tensor | None = None) -> Score:
         y: the same with any m; the 1,000 test images of `mnist_small` when left out
     """
     if y is not None:
-        network_for(y, "y")
+        enough(y, "y")
+    enough(x, "x")
     return mmd(digit_features(x), _features_of_small_test() if y is None else digit_features(y))
 
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ..nn import tensors
 from .arrays import Array, Score, as_tensor, exact, exact_pair
 
 BLOCK = 256  # columns of a product of matrices of which only a half is needed
@@ -100,6 +101,7 @@ def frechet_distance(a: Array | Moments, b: Array | Moments) -> Score:
     return Score(max(0.0, ((means[0] - means[1]).square().sum() + a.square().sum() + b.square().sum() - 2 * trace).item()), n, m)
 
 
+@tensors(finite="mean_a cov_a mean_b cov_b")
 def gaussian_distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> float:
     """‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2 (Σ₁Σ₂)^½), the squared 2-Wasserstein distance of two Gaussians. Means (d,), covariances (d, d)."""
     root, failed = torch.linalg.cholesky_ex(cov_a)  # Σ₁ = R Rᵀ
