@@ -104,7 +104,7 @@ def table_size(pixels: int, values: int = 2) -> int:
     return values**pixels - 1
 
 
-@tensors
+@tensors(whole="x")
 def patches(x: Tensor, size: int) -> Tensor:
     """Every patch of size × size, side by side: (n, 1, height, width) → (m, size, size)."""
     n, _, height, width = x.shape
