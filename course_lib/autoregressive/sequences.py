@@ -8,10 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..distributions import categorical_sample
+from .. import distributions
 from ..nn import Model, checked, keeps_config
 from .layers import CausalConv1d, check_whole, gate
 from .sampling import uniforms_for
+
+# what it is given was looked at before the first draw, and is not looked at again at each of thousands
+categorical_sample = distributions.categorical_sample.__wrapped__
 
 
 def whole(x: Tensor, levels: int, what: str, name: str = "x") -> Tensor:
