@@ -129,6 +129,8 @@ class PCA:
     def __init__(self, x: Tensor, latents: int):
         self.shape, flat = tuple(x.shape[1:]), x.flatten(1)
         dims = flat.shape[1]
+        if not len(x):
+            raise ValueError("x must have one row or more")
         if not 1 <= latents <= dims:
             raise ValueError(f"data of {dims} dimensions have 1 to {dims} components, got latents={latents}")
         self.mean = flat.mean(0)

@@ -167,8 +167,8 @@ def tensors(function: Callable | None = None, *, finite: str = "", ordered: str 
         try:
             return function(**given)
         except (RuntimeError, IndexError) as error:
-            if isinstance(error, torch.OutOfMemoryError) or not found:
-                raise
+            if isinstance(error, torch.OutOfMemoryError | torch.linalg.LinAlgError) or not found:
+                raise  # a full GPU, or a matrix that has no inverse, has its own name
             got = ", ".join(f"{name} {tuple(x.shape)}" for name, x in found.items())
             raise ValueError(f"{function.__name__} has no answer to {got}: {str(error).splitlines()[0]}") from error
 

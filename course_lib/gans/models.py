@@ -194,8 +194,8 @@ class GAN(Model):
     @torch.no_grad()
     def sample(self, n: int, *, y: Tensor | int | None = None) -> Tensor:
         """n images from z ~ N(0, I), (n, *shape) in [0, 1]; a conditional model draws labels where none are given."""
-        z = normal(self, n, self.latents)
-        return self.decode(z, labels_or_drawn(y, n, self.classes, z.device))
+        y = labels_or_drawn(y, n, self.classes, next(self.parameters()).device)
+        return self.decode(normal(self, n, self.latents), y)
 
     def score(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """The discriminator's score of images in [0, 1], (batch,): the larger, the more real."""
