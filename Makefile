@@ -20,8 +20,8 @@ test test-all: .venv/ready  ## make test ARGS="-k flows": what belongs to flows;
 test-colab: .venv-colab/ready colab-bundle  ## lectures and solutions on Colab's versions
 	.venv-colab/bin/python tests/colab.py
 
-notebooks: .venv/ready  ## make notebooks ARGS=02_autoencoders
-	$(BIN)/python -m course_lib.authoring notebooks $(ARGS)
+notebooks: .venv/ready  ## make notebooks ARGS=02_autoencoders; REPO=https://github.com/OWNER/NAME stamps a fork's address
+	$(BIN)/python -m course_lib.authoring notebooks $(if $(REPO),--repo '$(REPO)') $(ARGS)
 
 checkpoint: .venv/ready  ## make checkpoint ARGS=vae: train it anew, and refresh its numbers wherever they are shown
 	$(BIN)/python -m course_lib.authoring checkpoint $(ARGS)
@@ -39,16 +39,7 @@ colab-bundle: .venv/ready  ## one wheel, weights inside, to put in Colab's /cont
 	rm -rf build dist && $(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
 .venv/ready: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and f"The course needs Python 3.11 or newer, and $(PYTHON) is {v}: install a newer one and run make PYTHON=python3.12")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -c constraints.txt torch
-	$(BIN)/pip install -c constraints.txt -e '.[lab,test]'
-	$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements  # no pop-up that asks for news
-	$(BIN)/jupyter labextension disable --level=sys_prefix jupyterlab-jupytext  # who reads a lecture must not meet its pair
-	echo '{"ServerApp": {"jpserver_extensions": {"jupyterlab_jupytext": false}}}' > .venv/etc/jupyter/jupyter_server_config.json
-	mkdir -p .venv/share/jupyter/lab/settings  # a lecture that is saved and opened again shows its explorers' last pictures
-	echo '{"@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": true}}' > .venv/share/jupyter/lab/settings/overrides.json
-	@touch $@
+	$(PYTHON) course_lib/make.py setup
 
 .venv/ready-%: .venv/ready
 	$(BIN)/pip install -c constraints.txt -e '.[$*]'

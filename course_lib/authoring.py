@@ -1,6 +1,6 @@
 """Keep the notebooks in step. The paired ``.py`` is the source; everything else about a notebook is made from it.
 
-python -m course_lib.authoring notebooks [SLUG …]   stamp, format, pair, execute and clean lectures and solutions
+python -m course_lib.authoring notebooks [SLUG …]   stamp all, then format, pair, execute and clean lectures and solutions
 python -m course_lib.authoring exercises            generate exercises/ from solutions/ with nbgrader
 python -m course_lib.authoring checkpoint NAME …    train anew, measure anew, and run every notebook that shows the numbers
 python -m course_lib.authoring check                say what is out of step, and exit 1 if anything is
@@ -35,12 +35,27 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 SETUP = """\
 # The set-up of every notebook. On Colab it adds the course and changes nothing else; elsewhere the course is there already.
 import os
-from glob import glob
 
 if "COLAB_RELEASE_TAG" in os.environ:
-    wheels = glob("/content/deep_generative_course-*.whl")
-    source = max(wheels, default="git+{repository}")
-    !pip install --quiet --no-deps {{source}} torchdiffeq
+    import shutil
+    import subprocess
+    import sys
+    from glob import glob
+
+    from packaging.version import Version
+
+    source = "git+{repository}"
+    # of wheels in /content the newest; uploaded twice it is called "… (1).whl", and pip takes no such name
+    found = glob("/content/deep_generative_course-*.whl")
+    if wheels := [(Version(os.path.basename(path).split("-")[1]), os.path.getmtime(path), path) for path in found]:
+        version, _, path = max(wheels)
+        source = shutil.copy(path, f"/tmp/deep_generative_course-{{version}}-py3-none-any.whl")
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", source, "torchdiffeq"]
+    if subprocess.run(install, capture_output=True, env=os.environ | {{"GIT_TERMINAL_PROMPT": "0"}}).returncode:
+        raise SystemExit(
+            f"The course could not be installed from {{source}}: put its wheel (`make colab-bundle` writes it to dist/) into /content, "
+            "the folder that opens at the left, and run this cell again."
+        )
 
 from course_lib import plotting
 
@@ -68,8 +83,71 @@ app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True, pret
 
 
 def repository() -> str:
-    """The course's address, from [project.urls] in pyproject.toml."""
+    """The course's address, from [project.urls] in pyproject.toml: the one place that names it."""
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+
+
+def on_github(address: str) -> str | None:
+    """`https://github.com/OWNER/NAME` of any way to write it: with ssh, with a token, as OWNER/NAME. None for any other place."""
+    found = re.fullmatch(
+        r"(?:(?:https?://(?:[^@/]+@)?|ssh://git@|git@)github\.com[/:])?(\w[\w.-]*/\w[\w.-]*?)(?:\.git)?/?", address.strip()
+    )
+    return f"https://github.com/{found[1]}" if found else None
+
+
+def fork() -> str | None:
+    """Where this checkout comes from, by git; None without git, without a remote called origin, or where that is not on GitHub."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", *arguments]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False).stdout.strip()
+
+    try:
+        # a copy that lies inside another repository is not that repository
+        if not (top := git("rev-parse", "--show-toplevel")) or not Path(top).samefile(ROOT):
+            return None
+        address = git("remote", "get-url", "origin")
+    except FileNotFoundError:
+        return None
+    return on_github(address) if "github.com" in address else None
+
+
+def settle_repository(repo: str | None = None) -> None:
+    """Write into pyproject.toml, README and notebooks where this course lives: at `repo`, else where git's origin is, else where it was.
+
+    Links in outputs follow, too; ids of cells follow when they are stamped.
+
+    Raises:
+        SystemExit: `repo` is no repository on GitHub, which the badges need
+    """
+    new = on_github(repo) if repo else fork()
+    if repo and not new:
+        raise SystemExit(f"REPO={repo} is no repository on GitHub: give it as https://github.com/OWNER/NAME")
+    old = repository()
+    if not new or new == old:
+        return
+    print(f"this course lives at {new}, not at {old} any more (REPO=… for another address)")
+    pages = [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("solutions/*/*.ipynb"), *sources(), ROOT / "README.md", ROOT / "pyproject.toml"]
+    for path in pages:
+        text = path.read_text(encoding="utf-8")
+        path.write_text(
+            text.replace(old, new).replace(*(f"/{a.removeprefix('https://github.com/')}/" for a in (old, new))), encoding="utf-8"
+        )
+
+
+def restamp(source: Path) -> bool:
+    """Put set-up cell, badges and ids of today into both halves of a pair, and leave everything else; whether anything changed."""
+    text = source.read_text(encoding="utf-8")
+    new = source_text(read_source(source), source)
+    halves = {source: (text, new)}
+    target = source.with_suffix(".ipynb")
+    if target.exists():
+        old = target.read_text(encoding="utf-8")
+        halves[target] = old, nbformat.writes(stamp(nbformat.reads(old, as_version=4), source)) + "\n"
+    changed = [path for path, (before, after) in halves.items() if before != after]
+    for path in changed:
+        path.write_text(halves[path][1], encoding="utf-8")
+    return bool(changed)
 
 
 def sources(slugs: list[str] | None = None) -> list[Path]:
@@ -299,6 +377,7 @@ def generate_exercises(into: Path | None = None) -> None:
     from course_lib.grading import pipeline
 
     gradebook, release = (into.parent, into) if into else (ROOT / "grading", ROOT / "exercises")
+    gradebook.mkdir(parents=True, exist_ok=True)
     with pipeline.for_nbgrader():
         api = pipeline.nbgrader_with(gradebook / "gradebook.db", release=release)
         for folder in sorted(path for path in ROOT.glob("solutions/*/") if any(path.glob("*.ipynb"))):
@@ -307,11 +386,19 @@ def generate_exercises(into: Path | None = None) -> None:
 
 
 @app.command()
-def notebooks(slugs: Annotated[list[str] | None, typer.Argument(help="such as 02 or 02_autoencoders; all without one")] = None) -> None:
-    """Stamp, format, pair, execute and clean lectures and solutions; stamp the README's badges."""
+def notebooks(
+    slugs: Annotated[list[str] | None, typer.Argument(help="such as 02 or 02_autoencoders; all without one")] = None,
+    repo: Annotated[str | None, typer.Option(help="stamp this address on GitHub; run nothing else where no notebook is named")] = None,
+) -> None:
+    """Stamp set-up cells and badges of all notebooks and the README's; format, pair, execute and clean lectures and solutions."""
+    settle_repository(repo)
+    wanted = [] if repo and not slugs else sources(slugs)
+    stamped = [source for source in sources() if source not in wanted and restamp(source)]
+    if any(source.is_relative_to(ROOT / "solutions") for source in stamped):
+        generate_exercises()
     readme = ROOT / "README.md"
     readme.write_text(stamped_readme(readme.read_text(encoding="utf-8")), encoding="utf-8")
-    for source in sources(slugs):
+    for source in wanted:
         take_over(source)
         nb = stamp(formatted(read_source(source)), source)
         text = source_text(nb, source)

@@ -85,7 +85,12 @@ def load(name: str, device: torch.device | str = "cpu") -> nn.Module:
     entry = record(name)
     if entry["model"] is None:
         raise ValueError(f"{name} is a recording of training, not a model; read it with checkpoints.tensors({name!r})")
-    model = build(entry)
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)  # whatever a notebook has set: what is trained with these weights expects them
+    try:
+        model = build(entry)
+    finally:
+        torch.set_default_dtype(default)
     model.load_state_dict({key: t.float() if t.is_floating_point() else t for key, t in tensors(name).items()})
     model.record = entry
     return model.to(device).eval().requires_grad_(False)

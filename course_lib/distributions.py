@@ -6,9 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .nn import tensors
+
 LOG_2PI = math.log(2 * math.pi)
 
 
+@tensors
 def gaussian_kl(mean: Tensor, log_var: Tensor) -> Tensor:
     """KL(N(mean, diag(exp(log_var))) ‖ N(0, I)), in nats.
 
@@ -27,6 +30,7 @@ def gaussian_kl(mean: Tensor, log_var: Tensor) -> Tensor:
     return gaussian_kl_per_latent(mean, log_var).sum(-1)
 
 
+@tensors
 def gaussian_kl_per_latent(mean: Tensor, log_var: Tensor) -> Tensor:
     """KL(N(μ_j, σ_j²) ‖ N(0, 1)) of each latent, (batch, latents), nats: ½ (μ² + σ² − 1 − log σ²). 0 for one that says nothing about x."""
     if mean.shape != log_var.shape:
@@ -35,16 +39,19 @@ def gaussian_kl_per_latent(mean: Tensor, log_var: Tensor) -> Tensor:
     return 0.5 * (mean.square() + log_var.expm1() - log_var)
 
 
+@tensors
 def gaussian_log_prob(x: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
     """log N(x; mean, diag(exp(log_var))) summed over the last axis, in nats: (..., dims) → (...)."""
     return -0.5 * (LOG_2PI + log_var + (x - mean).square() * (-log_var).exp()).sum(-1)
 
 
+@tensors
 def standard_normal_log_prob(x: Tensor) -> Tensor:
     """log N(x; 0, I) summed over the last axis, in nats: (..., dims) → (...)."""
     return -0.5 * (LOG_2PI + x.square()).sum(-1)
 
 
+@tensors
 def bernoulli_log_prob(logits: Tensor, x: Tensor) -> Tensor:
     """log Bernoulli(x; sigmoid(logits)) summed over every axis but the first, in nats.
 
@@ -60,6 +67,7 @@ def bernoulli_log_prob(logits: Tensor, x: Tensor) -> Tensor:
     return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)
 
 
+@tensors
 def reparameterise(mean: Tensor, log_var: Tensor, noise: Tensor | None = None) -> Tensor:
     """z = μ + σ·ε with ε ~ N(0, I): a sample that gradients can pass through.
 
@@ -91,8 +99,11 @@ class DiagonalGaussian:
         shape = self.mean.shape if k is None else (k, *self.mean.shape)
         return self.mean + self.std * torch.randn(shape, dtype=self.mean.dtype, device=self.mean.device)
 
+    @tensors
     def log_prob(self, z: Tensor) -> Tensor:
         """(..., batch, latents) → (..., batch), nats."""
+        if tuple(z.shape[-2:]) != tuple(self.mean.shape[-2:]):
+            raise ValueError(f"z must be (..., {', '.join(map(str, self.mean.shape))}), got {tuple(z.shape)}")
         return gaussian_log_prob(z, self.mean, self.log_var)
 
     def kl(self) -> Tensor:
@@ -100,27 +111,34 @@ class DiagonalGaussian:
         return gaussian_kl(self.mean, self.log_var)
 
 
+@tensors
 def log_mean_exp(log_w: Tensor, dim: int = 0) -> Tensor:
     """log of the mean of exp(log_w) along `dim`, without leaving the log domain."""
+    if not log_w.shape[dim]:
+        raise ValueError(f"log_w needs one entry or more to average over, got {tuple(log_w.shape)}")
     return log_w.logsumexp(dim) - math.log(log_w.shape[dim])
 
 
+@tensors
 def bits_per_dim(log_prob: Tensor, dims: int) -> Tensor:
     """Nats of log-likelihood for a whole example → bits for one dimension: −log p / (dims · log 2)."""
     return -log_prob / (dims * math.log(2))
 
 
+@tensors
 def gaussian_kl_between(mean_q: Tensor, log_var_q: Tensor, mean_p: Tensor, log_var_p: Tensor) -> Tensor:
     """KL(q ‖ p) of two diagonal Gaussians, summed over the last axis, in nats: (..., dims) → (...)."""
     log_ratio = log_var_q - log_var_p  # of σ_q² and σ_p²; expm1 of it is the ratio less 1
     return 0.5 * (log_ratio.expm1() - log_ratio + (mean_q - mean_p).square() * (-log_var_p).exp()).sum(-1)
 
 
+@tensors
 def entropy(p: Tensor) -> Tensor:
     """H = −Σ p log p of one table of probabilities, of any shape, in nats. An entry of 0 counts 0."""
     return -torch.special.xlogy(p, p).sum()
 
 
+@tensors
 def kl_divergence(p: Tensor, q: Tensor) -> Tensor:
     """KL(p ‖ q) = Σ p log(p / q) of two tables of one shape, in nats; infinite where q is 0 and p is not."""
     if p.shape != q.shape:
@@ -128,11 +146,13 @@ def kl_divergence(p: Tensor, q: Tensor) -> Tensor:
     return (torch.special.xlogy(p, p) - torch.special.xlogy(p, q)).sum()
 
 
+@tensors
 def mutual_information(joint: Tensor) -> Tensor:
     """I(X; Y) = KL(p(x, y) ‖ p(x) p(y)) of a table (x values, y values), in nats: what one tells about the other."""
     return kl_divergence(joint, joint.sum(1, keepdim=True) * joint.sum(0, keepdim=True))
 
 
+@tensors(ordered="u logits")
 def categorical_sample(u: Tensor, logits: Tensor) -> Tensor:
     """Whole numbers by uniforms u (batch,): the value at which the cumulative probability passes u.
 
@@ -149,6 +169,7 @@ def categorical_sample(u: Tensor, logits: Tensor) -> Tensor:
     return (point[:, None] >= below).sum(1)
 
 
+@tensors
 def logistic_bin_log_prob(x: Tensor, mean: Tensor, log_scale: Tensor, levels: int = 256) -> Tensor:
     """log of the probability that a discretised logistic gives to the bin of x, in nats, exact in float32 down to narrow scales.
 
@@ -169,12 +190,14 @@ def logistic_bin_log_prob(x: Tensor, mean: Tensor, log_scale: Tensor, levels: in
     return torch.where(x < -1 + half, F.logsigmoid(a), torch.where(x > 1 - half, F.logsigmoid(-b), inside))
 
 
+@tensors
 def logistic_mixture_log_prob(x: Tensor, weights: Tensor, means: Tensor, log_scales: Tensor, levels: int = 256) -> Tensor:
     """log p of x under a mixture of discretised logistics, nats: x (...), the others (..., components), weights as logits → (...)."""
     terms = logistic_bin_log_prob(x[..., None], means, log_scales.clamp_min(-7.0), levels)
     return (weights.log_softmax(-1) + terms).logsumexp(-1)
 
 
+@tensors(ordered="u weights means log_scales")
 def logistic_mixture_sample(
     u: Tensor, weights: Tensor, means: Tensor, log_scales: Tensor, levels: int = 256, temperature: float = 1.0
 ) -> Tensor:
@@ -195,6 +218,7 @@ def logistic_mixture_sample(
     return (u[:, None] >= cdf).sum(1)
 
 
+@tensors(ordered="x")
 def mu_law(x: Tensor, levels: int = 256) -> Tensor:
     """Sound in [−1, 1] → whole numbers 0 to levels − 1, finer where it is quiet. What lies outside takes the nearest end.
 
@@ -205,6 +229,7 @@ def mu_law(x: Tensor, levels: int = 256) -> Tensor:
     return ((squeezed + 1) / 2 * mu + 0.5).long().clamp(0, mu)
 
 
+@tensors(finite="k")
 def inverse_mu_law(k: Tensor, levels: int = 256) -> Tensor:
     """The middle of each whole number's bin, back in [−1, 1]: `mu_law` of it is the number again."""
     mu = levels - 1

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .distributions import LOG_2PI, entropy
+from .nn import labels, tensors
 
 # --- a table of every image
 
@@ -25,35 +26,43 @@ class JointTable:
         ValueError: p has another length, a negative entry, or does not add up to 1
     """
 
+    @tensors(finite="p")
     def __init__(self, p: Tensor, shape: tuple[int, int] = (2, 2)):
         pixels = math.prod(shape)
         if pixels > 16:
             raise ValueError(f"a table of {pixels} pixels has {2**pixels:,} entries; at most 16 pixels are allowed")
         if p.shape != (2**pixels,):
-            raise ValueError(f"a grid of shape {tuple(shape)} needs {2**pixels} probabilities in one row, got shape {tuple(p.shape)}")
+            raise ValueError(f"a grid of shape {tuple(shape)} needs {2**pixels} probabilities p in one row, got shape {tuple(p.shape)}")
         if p.min() < 0 or not math.isclose(p.sum().item(), 1, abs_tol=1e-4):
-            raise ValueError(f"probabilities are at least 0 and add up to 1; these have minimum {p.min():.3g} and sum {p.sum():.4g}")
+            raise ValueError(f"probabilities p are at least 0 and add up to 1; these have minimum {p.min():.3g} and sum {p.sum():.4g}")
         self.p, self.shape = p, tuple(shape)
         index = torch.arange(2**pixels, device=p.device)
         self.bits = torch.arange(pixels - 1, -1, -1, device=p.device)
         self.states = (index[:, None] >> self.bits & 1).view(-1, *shape)
 
     @classmethod
+    @tensors(finite="x")
     def from_images(cls, x: Tensor, smoothing: float = 0.0) -> "JointTable":
         """Count how often each image occurs: x (n, height, width) of 0 and 1; `smoothing` is added to every count."""
+        if not len(x) or not ((x == 0) | (x == 1)).all():
+            raise ValueError("x must be images of 0 and 1, one or more")
         pixels = math.prod(x.shape[1:])
         bits = torch.arange(pixels - 1, -1, -1, device=x.device)
         counts = torch.bincount((x.flatten(1).long() << bits).sum(1), minlength=2**pixels) + smoothing
         return cls(counts / counts.sum(), tuple(x.shape[1:]))
 
+    @tensors(finite="x")
     def index(self, x: Tensor) -> Tensor:
         """The place of each image in the table: (batch, height, width) → (batch,)."""
+        if tuple(x.shape[1:]) != self.shape or not ((x == 0) | (x == 1)).all():
+            raise ValueError(f"x must be images (batch, {self.shape[0]}, {self.shape[1]}) of 0 and 1, got {tuple(x.shape)}")
         return (x.flatten(1).long() << self.bits).sum(1)
 
     def log_prob(self, x: Tensor) -> Tensor:
         """(batch, height, width) of 0 and 1 → (batch,), nats; −∞ for an image that never occurred."""
         return self.p.log()[self.index(x)]
 
+    @tensors(finite="known")
     def conditional(self, known: Tensor) -> Tensor:
         """p(image | known pixels): keep the images that agree, and divide by their sum.
 
@@ -69,7 +78,7 @@ class JointTable:
         agrees = ((self.states == known) | (known < 0)).flatten(1).all(1)
         joint = self.p * agrees
         if joint.sum() == 0:
-            raise ValueError("no image of this table has these pixels: their probability is 0, and a conditional would divide by it")
+            raise ValueError("no image of this table has the pixels of known: their probability is 0, and a conditional would divide by it")
         return joint / joint.sum()
 
     def pixel_marginals(self, known: Tensor | None = None) -> Tensor:
@@ -95,6 +104,7 @@ def table_size(pixels: int, values: int = 2) -> int:
     return values**pixels - 1
 
 
+@tensors(whole="x")
 def patches(x: Tensor, size: int) -> Tensor:
     """Every patch of size × size, side by side: (n, 1, height, width) → (m, size, size)."""
     n, _, height, width = x.shape
@@ -115,9 +125,12 @@ class PCA:
     Source: Hotelling 1933; Bishop, Pattern Recognition and Machine Learning, section 12.1.
     """
 
+    @tensors(finite="x")
     def __init__(self, x: Tensor, latents: int):
         self.shape, flat = tuple(x.shape[1:]), x.flatten(1)
         dims = flat.shape[1]
+        if not len(x):
+            raise ValueError("x must have one row or more")
         if not 1 <= latents <= dims:
             raise ValueError(f"data of {dims} dimensions have 1 to {dims} components, got latents={latents}")
         self.mean = flat.mean(0)
@@ -133,13 +146,15 @@ class PCA:
         """Share of the variance that the first 1, 2, … components keep, (latents,)."""
         return self.variances.cumsum(0) / self.total_variance
 
+    @tensors
     def encode(self, x: Tensor) -> Tensor:
         """(batch, ...) → (batch, latents)."""
-        return (x.flatten(1) - self.mean) @ self.components.T
+        return (x.flatten(1).to(self.mean) - self.mean) @ self.components.T
 
+    @tensors
     def decode(self, z: Tensor) -> Tensor:
         """(batch, k) → (batch, ...), from the first k components."""
-        return (self.mean + z @ self.components[: z.shape[1]]).view(-1, *self.shape)
+        return (self.mean + z.to(self.mean) @ self.components[: z.shape[1]]).view(-1, *self.shape)
 
     def reconstruct(self, x: Tensor, keep: int | None = None) -> Tensor:
         """Through the first `keep` components and back; all of them when left out."""
@@ -163,21 +178,24 @@ class ProbabilisticPCA(PCA):
         self.noise_variance = ((self.total_variance - self.variances.sum()) / (self.dims - latents)).clamp(min=1e-12)
         self.scale = (self.variances - self.noise_variance).clamp(min=0).sqrt()  # W = components · scale
 
+    @tensors
     def encode(self, x: Tensor) -> Tensor:
         """Mean of p(z | x): (batch, ...) → (batch, latents). It shrinks towards 0, the more the noisier the direction."""
         return super().encode(x) * self.scale / (self.scale.square() + self.noise_variance)
 
+    @tensors
     def decode(self, z: Tensor) -> Tensor:
         """Mean of p(x | z)."""
-        return super().decode(z * self.scale[: z.shape[1]])
+        return super().decode(z.to(self.scale) * self.scale[: z.shape[1]])
 
+    @tensors
     def log_prob(self, x: Tensor) -> Tensor:
         """Exact log-likelihood: (batch, ...) → (batch,), nats.
 
         The covariance has variance λ_j along the components and σ² in every other direction, so it needs no inverse.
         """
         along = super().encode(x).square()
-        rest = (x.flatten(1) - self.mean).square().sum(1) - along.sum(1)
+        rest = (x.flatten(1).to(self.mean) - self.mean).square().sum(1) - along.sum(1)
         log_det = self.variances.log().sum() + (self.dims - self.latents) * self.noise_variance.log()
         return -0.5 * (self.dims * LOG_2PI + log_det + (along / self.variances).sum(1) + rest / self.noise_variance)
 
@@ -187,6 +205,7 @@ class ProbabilisticPCA(PCA):
         return self.decode(z) + self.noise_variance.sqrt() * noise.view(-1, *self.shape)
 
 
+@tensors(finite="variances")
 def reverse_water_filling(variances: Tensor, distortion: float) -> tuple[Tensor, Tensor]:
     """The fewest nats that describe a Gaussian source of these variances to a given squared error.
 
@@ -222,11 +241,14 @@ class GaussianMixture:
     weights (k,), means (k, dims), covariances (k, dims, dims)
     """
 
+    @tensors(finite="weights means covariances")
     def __init__(self, weights: Tensor, means: Tensor, covariances: Tensor):
         self.weights, self.means, self.covariances = weights, means, covariances
 
+    @tensors
     def log_joint(self, x: Tensor) -> Tensor:
         """log π_k + log N(x; μ_k, Σ_k): (n, dims) → (n, k), nats."""
+        x = x.to(self.means)
         root = torch.linalg.cholesky(self.covariances)  # Σ = L Lᵀ, so (x − μ)ᵀ Σ⁻¹ (x − μ) = ‖L⁻¹ (x − μ)‖²
         difference = (x - self.means[:, None]).mT  # (k, dims, n)
         squared = torch.linalg.solve_triangular(root, difference, upper=False).square().sum(1)
@@ -241,6 +263,7 @@ class GaussianMixture:
         """The E step, p(k | x): (n, dims) → (n, k), rows add up to 1. In the log domain: a far point has density 0 in floating point."""
         return self.log_joint(x).softmax(1)
 
+    @tensors(finite="x")
     def em_step(self, x: Tensor, floor: float = 1e-6) -> "GaussianMixture":
         """One E step and one M step, which never lower the likelihood.
 
@@ -249,6 +272,7 @@ class GaussianMixture:
 
         Source: Dempster, Laird & Rubin 1977 (doi:10.1111/j.2517-6161.1977.tb01600.x).
         """
+        x = x.to(self.means)
         r = self.responsibilities(x)
         count = r.sum(0).clamp(min=1e-10)
         means = r.T @ x / count[:, None]
@@ -263,14 +287,18 @@ class GaussianMixture:
         return self.means[k] + (torch.linalg.cholesky(self.covariances)[k] @ noise[..., None])[..., 0], k
 
 
+@tensors(finite="x")
 def start_mixture(x: Tensor, components: int, seed: int = 0) -> GaussianMixture:
     """Where EM begins: equal weights, randomly chosen points as means, the covariance of all the data for each."""
+    if x.ndim != 2 or not 1 <= components <= len(x):
+        raise ValueError(f"x must be (n, dims), with n at least the {components} components, got {tuple(x.shape)}")
     chosen = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:components].to(x.device)
     covariance = x.T.cov() if x.shape[1] > 1 else x.var().view(1, 1)
     covariance = covariance + 1e-6 * torch.eye(x.shape[1]).to(x)  # as in each M step: a column that never varies has variance 0
     return GaussianMixture(x.new_full((components,), 1 / components), x[chosen], covariance.expand(components, -1, -1).clone())
 
 
+@tensors(finite="x")
 def fit_mixture(
     x: Tensor, components: int, steps: int = 100, seed: int = 0, tolerance: float = 1e-4
 ) -> tuple[GaussianMixture, list[float]]:
@@ -305,23 +333,35 @@ class NaiveBayes:
         ValueError: a negative smoothing, or features that are not 0 and 1
     """
 
+    @tensors(finite="x", whole="y")
     def __init__(self, x: Tensor, y: Tensor, classes: int, smoothing: float = 1.0):
         if not smoothing >= 0:
             raise ValueError(f"smoothing must be at least 0, got {smoothing}")
         if not ((x == 0) | (x == 1)).all():
             raise ValueError("features must be 0 or 1: compare grey pixels with a threshold first, such as x >= 0.5")
+        y = labels(y, len(x), classes, x.device)
         member = torch.nn.functional.one_hot(y, classes).to(x.dtype)
         count = member.sum(0)
         self.log_prior = ((count + smoothing) / (count + smoothing).sum()).log()
         total = count[:, None] + 2 * smoothing
         self.p = torch.where(total > 0, (member.T @ x + smoothing) / total, 0.5)  # p(x_d = 1 | y), (classes, features)
 
+    @tensors(whole="seen")
     def log_joint(self, x: Tensor, seen: Tensor | None = None) -> Tensor:
         """log p(y, seen features): (batch, features) → (batch, classes), nats.
 
         seen: of x's shape, true where a feature is there; the others may hold anything
         """
-        on, off = (x, 1 - x) if seen is None else (torch.where(seen.bool(), v, 0) for v in (x, 1 - x))
+        x = x.to(self.p)
+        seen = torch.ones_like(x, dtype=torch.bool) if seen is None else seen
+        if not ((seen == 0) | (seen == 1)).all():
+            raise ValueError("seen must be true or false")
+        seen = seen == 1
+        if x.shape != seen.shape or (x[seen] != x[seen].clamp(0, 1)).any():
+            raise ValueError(
+                f"what is seen of x must lie in [0, 1], and seen be of x's shape; got {tuple(x.shape)} and {tuple(seen.shape)}"
+            )
+        on, off = (torch.where(seen, v, 0) for v in (x, 1 - x))
         least = torch.finfo(self.p.dtype).tiny
         possible = self.log_prior + on @ self.p.clamp(min=least).log().T + off @ (1 - self.p).clamp(min=least).log().T
         never = on @ (self.p == 0).to(on).T + off @ (self.p == 1).to(on).T  # in the products above 0 · (−∞) would be NaN
@@ -333,7 +373,7 @@ class NaiveBayes:
 
     def sample(self, y: Tensor) -> Tensor:
         """Features drawn for given classes: (n,) → (n, features). What a discriminative classifier cannot do."""
-        return torch.bernoulli(self.p[y])
+        return torch.bernoulli(self.p[labels(y, len(y), len(self.p), self.p.device)])
 
 
 def compare_classifiers(
@@ -382,6 +422,7 @@ def compare_classifiers(
 # --- a table with holes
 
 
+@tensors(finite="a")
 def truncated_svd(a: Tensor, rank: int) -> Tensor:
     """The matrix of that rank nearest to `a` in squared error: (rows, columns) → (rows, columns).
 
@@ -391,6 +432,7 @@ def truncated_svd(a: Tensor, rank: int) -> Tensor:
     return (u[:, :rank] * s[:rank]) @ v[:rank]
 
 
+@tensors(whole="seen")
 def complete_ratings(ratings: Tensor, seen: Tensor, rank: int, steps: int = 100) -> Tensor:
     """Fill the unseen entries: start from the column means, then put in what a low rank says of them, again and again.
 
@@ -403,6 +445,8 @@ def complete_ratings(ratings: Tensor, seen: Tensor, rank: int, steps: int = 100)
 
     Source: Mazumder, Hastie & Tibshirani 2010 (jmlr.org/papers/v11/mazumder10a.html), with a hard threshold.
     """
+    if seen.dtype != torch.bool or seen.shape != ratings.shape or not ratings[seen].isfinite().all():
+        raise ValueError(f"seen must be bool of the shape of ratings, and ratings finite there; got {seen.dtype} {tuple(seen.shape)}")
     mean = torch.where(seen, ratings, 0).sum(0) / seen.sum(0).clamp(min=1)  # no product: 0 · NaN is NaN
     filled = torch.zeros_like(ratings)
     for _ in range(steps):
@@ -413,6 +457,7 @@ def complete_ratings(ratings: Tensor, seen: Tensor, rank: int, steps: int = 100)
 # --- paths and distances
 
 
+@tensors
 def lerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
     """The straight line (1 − t) a + t b. t is a number, or (steps,) for a path (steps, ...)."""
     t = torch.as_tensor(t, dtype=a.dtype, device=a.device)
@@ -420,6 +465,7 @@ def lerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
     return (1 - t) * a + t * b
 
 
+@tensors
 def slerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
     """The arc from a to b, at constant angular speed: vectors of one length keep that length on the way.
 
@@ -444,6 +490,7 @@ def slerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
     return torch.where(line, lerp(a, b, t), arc)
 
 
+@tensors(finite="x data")
 def manifold_distance(x: Tensor, data: Tensor, neighbours: int = 1) -> Tensor:
     """Euclidean distance to the nearest data points, their mean if `neighbours` is more than 1: (batch, ...) → (batch,)."""
     return torch.cdist(x.flatten(1), data.flatten(1)).topk(neighbours, largest=False).values.mean(1)

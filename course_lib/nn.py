@@ -5,6 +5,7 @@ import inspect
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -82,34 +83,171 @@ def check_halvings(shape: Sequence[int], times: int = 2) -> None:
         raise ValueError(f"{times} halvings need height and width divisible by {factor}, got {shape[1]} × {shape[2]}")
 
 
-def one_hot(y: Tensor | None, classes: int, like: Tensor) -> Tensor | None:
-    """The label of each example as layers take it, None for a model without classes.
+class Model(nn.Module):
+    """A generative model: there are several ways through it, so it has no `forward`, and `model(x)` says which methods it has instead.
 
-    Args:
-        y: (batch,), whole numbers from 0 to classes − 1; None where there are no classes
-        like: a tensor of the type that is wanted, on the device that is
+    A module whose whole use is one way, such as a layer or a classifier, is a plain `nn.Module`.
+    """
 
-    Returns:
-        (batch, classes)
+    WAYS = ("sample(n)", "encode(x)", "decode(z)", "reconstruct(x)", "translate(x)", "log_prob(x)", "elbo(x)", "score(x)", "loss(x)")
+
+    def forward(self, *args, **kwargs):
+        ways = [f".{way}" for way in self.WAYS if hasattr(self, way.split("(")[0])]
+        raise NotImplementedError(f"{type(self).__name__} cannot be called as model(x): say what you want of it, {', '.join(ways)}")
+
+
+def normal(model: nn.Module, *shape: int) -> Tensor:
+    """Draws of N(0, 1) where the model's weights are, and in their precision."""
+    weight = next(model.parameters())
+    return torch.randn(*shape, device=weight.device, dtype=weight.dtype)
+
+
+def checked(x: Tensor, name: str, finite: bool = True) -> Tensor:
+    """x, after a look at it: real numbers, none of them NaN or infinite, that really are somewhere.
+
+    finite: False where NaN goes on to a result that shows it; so it does in training, and `fit` says at which step and what to do
 
     Raises:
-        ValueError: the model has classes and y is missing, or it has none and y is given
+        ValueError: it is not so; the message begins with `name`, what the caller calls x
+    """
+    if not isinstance(x, Tensor) or x.is_complex():
+        found = x.dtype if isinstance(x, Tensor) else type(x).__name__
+        raise ValueError(f"{name} must be a tensor of real numbers, got {found}")
+    if x.is_meta:
+        raise ValueError(f"{name} is on the device meta, where tensors have shapes but no values")
+    # on a GPU the look at the values would wait for the device at each step, and a compiler could not trace it
+    looked_at = finite and x.device.type == "cpu" and x.is_floating_point() and not torch.compiler.is_compiling()
+    # a finite sum has finite terms; only where it is not must each be looked at
+    if looked_at and not x.sum().isfinite() and not (good := x.isfinite()).all():
+        raise ValueError(f"{name} must be finite, but {int((~good).sum())} of its {x.numel()} numbers are NaN or infinite")
+    return x
+
+
+def tensors(function: Callable | None = None, *, finite: str = "", ordered: str = "", whole: str = "") -> Callable:
+    """A function whose arguments of type Tensor are looked at before it begins, so that its body is its mathematics alone.
+
+    They hold real numbers, are on one device, and are brought to one precision: bytes beside floats, or float64 beside float32, would else
+    stop in the middle, or overflow. An error about shapes names all of them.
+
+    Args:
+        finite: names, with spaces between them, of arguments without NaN or infinity. Else NaN goes in, and comes out where it belongs
+        ordered: the same, but infinity is allowed: logits of −∞, say
+        whole: names of labels, masks and the like, which stay as they are
+
+    Raises:
+        ValueError: from the function; the message names the argument
+    """
+    if function is None:
+        return functools.partial(tensors, finite=finite, ordered=ordered, whole=whole)
+    kinds = {p.name: p.annotation for p in inspect.signature(function).parameters.values()}
+    names, looked_at = list(kinds), [name for name, kind in kinds.items() if "Tensor" in str(kind) and "Callable" not in str(kind)]
+    finite, ordered, whole = finite.split(), ordered.split(), whole.split()
+
+    @functools.wraps(function)
+    def after_a_look(*args, **kwargs):
+        if torch.compiler.is_compiling() or len(args) > len(names):
+            return function(*args, **kwargs)
+        given = dict(zip(names, args)) | kwargs
+        found = {name: given[name] for name in looked_at if given.get(name) is not None}
+        found = {name: torch.as_tensor(x) if isinstance(x, np.ndarray) else x for name, x in found.items()}
+        # a parameter that may be a number, too, is one where it is no tensor
+        found = {name: x for name, x in found.items() if isinstance(x, Tensor) or not isinstance(x, int | float)}
+        for name, x in found.items():
+            checked(x, name, name in finite)
+            if name in ordered and x.device.type == "cpu" and x.isnan().any():
+                raise ValueError(f"{name} must be numbers, but {int(x.isnan().sum())} of its {x.numel()} are NaN")
+        place, first = next(((x.device, name) for name, x in found.items() if x.ndim), (None, ""))
+        floats = {name: x for name, x in found.items() if name not in whole}
+        kind = [x.dtype for x in floats.values() if x.ndim and x.is_floating_point()] or [torch.get_default_dtype()]
+        kind = functools.reduce(torch.promote_types, kind)
+        for name, x in found.items():
+            if x.ndim and x.device != place:
+                raise ValueError(f"{name} is on {x.device}, but {first} on {place}: give both on one device")
+            given[name] = x.to(kind) if name in floats else x
+        try:
+            return function(**given)
+        except (RuntimeError, IndexError) as error:
+            if isinstance(error, torch.OutOfMemoryError | torch.linalg.LinAlgError) or not found:
+                raise  # a full GPU, or a matrix that has no inverse, has its own name
+            got = ", ".join(f"{name} {tuple(x.shape)}" for name, x in found.items())
+            raise ValueError(f"{function.__name__} has no answer to {got}: {str(error).splitlines()[0]}") from error
+
+    return after_a_look
+
+
+def as_weights(x: Tensor, model: nn.Module, name: str, shape: Sequence[int] | None = None, finite: bool = True) -> Tensor:
+    """x in the precision of the model's weights, after a look at it.
+
+    Args:
+        name: what the caller calls it
+        shape: of its last axes, where a layer would only complain about matrices
+        finite: as in `checked`
+
+    Raises:
+        ValueError: as in `checked`, another shape, or another device than the weights'
+    """
+    weight = next(model.parameters())
+    x = checked(x, name, finite)
+    if x.device != weight.device:
+        raise ValueError(f"{name} is on {x.device}, but the model on {weight.device}: give {name}.to({str(weight.device)!r})")
+    if shape is not None and tuple(x.shape[x.ndim - len(shape) :]) != tuple(shape):
+        raise ValueError(f"{name} must be (..., {', '.join(map(str, shape))}), got {tuple(x.shape)}")
+    return x.to(weight.dtype)
+
+
+def labels(y: Tensor | int | None, n: int, classes: int, device: torch.device | str) -> Tensor | None:
+    """The label of each of n examples, int64 (n,) on `device`; None for a model without classes.
+
+    y: (n,) whole numbers from 0 to classes − 1, or one for all; None where there are no classes
+
+    Raises:
+        ValueError: the model has classes and y is missing, it has none and y is given, or y is anything else
     """
     if bool(classes) != (y is not None):
         needs = f"needs a label from 0 to {classes - 1} for each example" if classes else "was built without classes"
         raise ValueError(f"this model {needs}; y is {'missing' if y is None else 'given'}")
-    return F.one_hot(y, classes).to(like) if classes else None
+    if y is None:
+        return None
+    y = torch.as_tensor(y)
+    whole = not (y.is_floating_point() or y.is_complex() or y.dtype == torch.bool)
+    fits = whole and not y.is_meta and y.ndim <= 1 and y.numel() in (1, n)
+    # on a GPU the look at the labels would wait for the device at each step
+    looked_at = y.device.type == "cpu" and not torch.compiler.is_compiling()
+    if not fits or looked_at and not ((y >= 0) & (y < classes)).all():
+        got = f"{y.dtype} of shape {tuple(y.shape)}{' on meta' if y.is_meta else ''}"
+        raise ValueError(f"labels y must be integers of shape ({n},) from 0 to {classes - 1}, got {got}")
+    return y.to(device).long().expand(n)
 
 
-def check_images(x: Tensor, shape: Sequence[int]) -> None:
-    """Raise ValueError unless x is a float batch (batch, *shape) with values in [0, 1]."""
+def labels_or_drawn(y: Tensor | int | None, n: int, classes: int, device: torch.device | str) -> Tensor | None:
+    """`labels`, drawn at random, all alike, where a model with classes is given none: what every `sample` does."""
+    if classes and y is None:
+        return torch.randint(classes, (n,), device=device)
+    return labels(y, n, classes, device)
+
+
+def one_hot(y: Tensor | int | None, n: int, classes: int, like: Tensor) -> Tensor | None:
+    """`labels` as layers take them, (n, classes) of the type of `like`, on its device; None for a model without classes."""
+    y = labels(y, n, classes, like.device)
+    return None if y is None else F.one_hot(y, classes).to(like.dtype)
+
+
+def check_images(x: Tensor, shape: Sequence[int], name: str = "x") -> None:
+    """Raise ValueError unless x is a float batch (batch, *shape) with values in [0, 1]. name: what the caller calls it."""
+    checked(x, name, finite=False)
     if x.ndim != len(shape) + 1 or tuple(x.shape[1:]) != tuple(shape):
-        raise ValueError(f"expected images of shape (batch, {', '.join(map(str, shape))}), got {tuple(x.shape)}")
+        raise ValueError(f"{name}: expected images of shape (batch, {', '.join(map(str, shape))}), got {tuple(x.shape)}")
     if not x.is_floating_point():
-        raise ValueError(f"expected floats in [0, 1], got {x.dtype}; datasets.to_float turns pixels 0–255 into them")
-    # on a GPU the look at the values would wait for the device at each step
-    if not x.is_cuda and len(x) and (torch.amin(x) < 0 or torch.amax(x) > 1):
-        raise ValueError(f"expected values in [0, 1], got {x.min().item():.3g} to {x.max().item():.3g}")
+        raise ValueError(f"{name}: expected floats in [0, 1], got {x.dtype}; datasets.to_float turns pixels 0–255 into them")
+    # on a GPU the look at the values would wait for the device at each step; written so that NaN fails too
+    if x.device.type == "cpu" and len(x) and not (torch.amin(x) >= 0 and torch.amax(x) <= 1):
+        raise ValueError(f"{name}: expected values in [0, 1], got {x.min().item():.3g} to {x.max().item():.3g}")
+
+
+def images(x: Tensor, model: nn.Module, name: str = "x") -> Tensor:
+    """Images (batch, *model.shape) in [0, 1], in the precision of the model's weights; ValueError where they are anything else."""
+    check_images(x, model.shape, name)
+    return as_weights(x, model, name)
 
 
 class MaskedLinear(nn.Linear):

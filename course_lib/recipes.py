@@ -159,6 +159,9 @@ def train(
     tensors = recipe.tensors(data)
     if recipe.before:
         recipe.before(model, tensors)
+    if device is None:  # the best device here need not be the best for this model
+        place = training.pick_device(model)
+        entry["device"] = describe(place)
     options = dict(recipe.fit)
     if "optimisers" in options:
         options["optimisers"] = options["optimisers"](model.to(place))

@@ -35,11 +35,35 @@ class TrainingDiverged(FloatingPointError):
     """The loss became NaN or infinite; the message says what to look at."""
 
 
-def pick_device() -> torch.device:
-    """The best device here: CUDA, then Apple's MPS, then the CPU."""
+def pick_device(model: nn.Module | None = None, precision: str = "no") -> torch.device:
+    """The best device here: CUDA, then Apple's MPS where this model trains there as it does elsewhere, then the CPU."""
     if torch.cuda.is_available():
         return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    return torch.device("mps" if torch.backends.mps.is_available() and not why_not_mps(model, precision) else "cpu")
+
+
+def why_not_mps(model: nn.Module | None = None, precision: str = "no") -> str:
+    """Why Apple's MPS, which has no float64, would not give the result of a CPU; empty where it would."""
+    if precision != "no":
+        return f"precision={precision!r} is for CUDA and the CPU; on mps train with precision='no'"
+    if model is None:
+        return ""
+    if torch.float64 in {t.dtype for t in (*model.parameters(), *model.buffers())}:
+        return "the model has weights in float64; call model.float() first, or train on the CPU with device='cpu'"
+    if any(getattr(part, "in_float64", False) for part in model.modules()):
+        return f"{type(model).__name__} computes in float64; train on the CPU with device='cpu'"
+    return ""
+
+
+@contextmanager
+def limits_of(device: torch.device):
+    """What Apple's MPS has not learned yet becomes one sentence: torch's own advice is a switch of the environment."""
+    try:
+        yield
+    except NotImplementedError as error:
+        if device.type != "mps":
+            raise
+        raise ValueError(f"device 'mps' cannot do a step of this model ({str(error).split(chr(10))[0][:90]} …); use device='cpu'") from None
 
 
 def device_called(name: str) -> torch.device:
@@ -144,6 +168,8 @@ class Run:
         """Remember the random state between two steps. A state kept later in the step must hold this one: its noise will be drawn again."""
         self.moved = False  # no optimiser has in this step
         self.rng = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
+        if torch.backends.mps.is_available():
+            self.rng["mps"] = torch.mps.get_rng_state()
 
     def update(self, loss: Tensor, name: str = "model") -> None:
         """Backward, clip and step the optimiser called `name`. Gradients of its own parameters only are used and cleared."""
@@ -206,6 +232,8 @@ class Run:
         torch.set_rng_state(state["rng"]["cpu"])
         if torch.cuda.is_available() and len(state["rng"]["cuda"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(state["rng"]["cuda"])
+        if torch.backends.mps.is_available() and "mps" in state["rng"]:
+            torch.mps.set_rng_state(state["rng"]["mps"])
 
 
 def average_gradients(parameters: list[nn.Parameter], processes: int) -> None:
@@ -345,11 +373,16 @@ def fit(
     learning_rate(0, steps, schedule)  # refuses a schedule that it does not know
     if checkpoint:
         writable(Path(checkpoint))
+    wanted = None if device is None else device_called(str(device))
+    if wanted and wanted.type == "mps" and (reason := why_not_mps(model, precision)):
+        raise ValueError(f"device 'mps' has no float64 and would not give the result of a CPU: {reason}")
+    # accelerate takes mps where nobody names a device, also for a model that has no business there
+    on_cpu = wanted.type == "cpu" if wanted else torch.backends.mps.is_available() and pick_device(model, precision).type == "cpu"
     # accelerate keeps the precision of the first run for the whole process: without this a notebook could not try two
     AcceleratorState._reset_state(reset_partial_state=PartialState().num_processes == 1)
-    accelerator = Accelerator(mixed_precision=precision, gradient_accumulation_steps=accumulate, cpu=str(device) == "cpu")
+    accelerator = Accelerator(mixed_precision=precision, gradient_accumulation_steps=accumulate, cpu=on_cpu)
     # a device that was asked for by name wins over accelerate's choice, except that each of several processes has its own
-    place = accelerator.device if device is None or accelerator.num_processes > 1 else device_called(str(device))
+    place = accelerator.device if wanted is None or accelerator.num_processes > 1 else wanted
     workers, rank = accelerator.num_processes, accelerator.process_index
     if batch_size % workers:
         raise ValueError(f"batch_size {batch_size} must be a multiple of the {workers} processes")
@@ -357,6 +390,8 @@ def fit(
         batch_size = len(tensors[0]) // workers * workers
     seed_everything(seed)
     model.to(place).train()
+    if place.type == "mps":
+        tensors = tuple(t.float() if t.dtype == torch.float64 else t for t in tensors)
     tensors = tuple(t.to(place) for t in tensors)
     if workers > 1:  # the same start everywhere, then different noise in each process
         for p in model.state_dict().values():
@@ -390,7 +425,7 @@ def fit(
             for _ in range(accumulate):
                 batch = tuple(t[rank::workers] for t in next(batches))
                 batch = batch if isinstance(data, tuple) else batch[0]
-                with accelerator.accumulate(model), accelerator.autocast(), Work() if counting else nullcontext() as work:
+                with accelerator.accumulate(model), accelerator.autocast(), limits_of(place), Work() if counting else nullcontext() as work:
                     logged = step(run, prepare(batch) if prepare else batch) or {}
                 run.flops = work.flops if counting else run.flops
             if run.average:

@@ -32,12 +32,27 @@
 # %% tags=["setup"]
 # The set-up of every notebook. On Colab it adds the course and changes nothing else; elsewhere the course is there already.
 import os
-from glob import glob
 
 if "COLAB_RELEASE_TAG" in os.environ:
-    wheels = glob("/content/deep_generative_course-*.whl")
-    source = max(wheels, default="git+https://github.com/deep-generative-course/deep-generative-models")
-    # !pip install --quiet --no-deps {source} torchdiffeq
+    import shutil
+    import subprocess
+    import sys
+    from glob import glob
+
+    from packaging.version import Version
+
+    source = "git+https://github.com/deep-generative-course/deep-generative-models"
+    # of wheels in /content the newest; uploaded twice it is called "… (1).whl", and pip takes no such name
+    found = glob("/content/deep_generative_course-*.whl")
+    if wheels := [(Version(os.path.basename(path).split("-")[1]), os.path.getmtime(path), path) for path in found]:
+        version, _, path = max(wheels)
+        source = shutil.copy(path, f"/tmp/deep_generative_course-{version}-py3-none-any.whl")
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", source, "torchdiffeq"]
+    if subprocess.run(install, capture_output=True, env=os.environ | {"GIT_TERMINAL_PROMPT": "0"}).returncode:
+        raise SystemExit(
+            f"The course could not be installed from {source}: put its wheel (`make colab-bundle` writes it to dist/) into /content, "
+            "the folder that opens at the left, and run this cell again."
+        )
 
 from course_lib import plotting
 

@@ -255,8 +255,8 @@ def test_a_conditional_vae_listens_to_its_label():
     assert torch.equal(vae.decode(z, a)[0], vae.decode(z, b)[0]) and not torch.equal(vae.decode(z, a)[1], vae.decode(z, b)[1])
     assert torch.equal(vae.encode(x, a)[0], vae.encode(x, b)[0]) and not torch.equal(vae.encode(x, a)[1], vae.encode(x, b)[1])
     assert vae.iwae_bound(x, 5, y=a).shape == (2,)
-    assert vae.sample(5, torch.full((5,), 2)).shape == (5, 1, 8, 8)
-    with pytest.raises(ValueError, match="give labels y"):
+    assert vae.sample(5, y=torch.full((5,), 2)).shape == (5, 1, 8, 8)
+    with pytest.raises(ValueError, match="needs a label from 0 to 3 for each example; y is missing"):
         vae.elbo(x)
 
 

@@ -447,7 +447,7 @@ def test_all_samplers_draw_the_same_pixels_under_the_same_uniforms(kind, shape, 
     u, y = torch.rand(5, math.prod(shape), dtype=dtype), labels(model, 5)
     slow = ar.sample_naive(model, 5, y, 2.0, u)
     assert slow.shape == (5, *shape) and slow.dtype == torch.int64 and slow.min() >= 0 and slow.max() < model.levels
-    assert torch.equal(model.sample(5, y, 2.0, u), slow)
+    assert torch.equal(model.sample(5, y=y, temperature=2.0, uniforms=u), slow)
     parallel, passes = ar.sample_parallel(model, 5, y, 2.0, u)
     assert torch.equal(parallel, slow) and 1 < passes <= math.prod(shape) + 1
     if kind == "gated":
@@ -488,13 +488,13 @@ def test_completion_keeps_what_is_known_and_draws_the_rest_alike(kind, shape, ou
     given = whole_numbers(model, 4).to(torch.uint8)
     u, y = torch.rand(4, math.prod(shape), dtype=torch.float64), labels(model, 4)
     slow = ar.sample_naive(model, 4, y, 1.0, u, given, known)
-    fast = model.sample(4, y, 1.0, u, given=given, known=known)
+    fast = model.sample(4, y=y, uniforms=u, given=given, known=known)
     assert torch.equal(slow, fast) and (slow == given)[known.expand_as(slow)].all()
     # what lies under the hidden part plays no role, whatever it is
     rubbish = torch.where(known, given.long(), 99)
-    assert torch.equal(model.sample(4, y, 1.0, u, given=rubbish, known=known), slow)
+    assert torch.equal(model.sample(4, y=y, uniforms=u, given=rubbish, known=known), slow)
     if part == "nothing":
-        assert torch.equal(slow, model.sample(4, y, 1.0, u))
+        assert torch.equal(slow, model.sample(4, y=y, uniforms=u))
 
 
 @torch.no_grad()
@@ -552,7 +552,7 @@ def test_the_ring_buffer_equals_the_naive_way(sampler, dilations, dtype, monkeyp
     model, met = rough(WaveNet(6, 8, dilations), 1.5).to(dtype), []
     u = torch.rand(3, 25, dtype=dtype)
     monkeypatch.setattr(ar.sequences, "categorical_sample", lambda v, logits: met.append(logits) or categorical_sample(v, logits))
-    x = getattr(model, sampler)(3, 25, 0.7, u)
+    x = getattr(model, sampler)(3, 25, temperature=0.7, uniforms=u)
     slow = torch.zeros(3, 25, dtype=torch.long)
     for t in range(25):
         slow[:, t] = inverse_cdf(u[:, t], model.logits(slow)[:, :, t] / 0.7)
@@ -564,10 +564,10 @@ def test_the_ring_buffer_equals_the_naive_way(sampler, dilations, dtype, monkeyp
 @torch.no_grad()
 def test_texts_are_drawn_from_the_logits_of_the_full_pass_and_go_on_from_a_start():
     model, u = rough(CharLSTM(7, 8, 2), 1.5), torch.rand(3, 12, dtype=torch.float64)
-    x = model.sample(3, 12, 0.7, uniforms=u)
+    x = model.sample(3, 12, temperature=0.7, uniforms=u)
     assert torch.equal(x, torch.stack([inverse_cdf(u[:, t], model.logits(x)[:, t] / 0.7) for t in range(12)], 1))
     start = torch.tensor([[1, 5, 2]], dtype=torch.uint8)
-    y = model.sample(3, 12, 0.7, start=start, uniforms=u)
+    y = model.sample(3, 12, temperature=0.7, start=start, uniforms=u)
     assert (y[:, :3] == start).all()
     assert torch.equal(y[:, 3:], torch.stack([inverse_cdf(u[:, t], model.logits(y)[:, t] / 0.7) for t in range(3, 12)], 1))
     assert torch.equal(model.sample(3, 2, start=start), start[:, :2].expand(3, 2).long())  # a start that is longer than the text
@@ -590,12 +590,12 @@ def test_temperature_towards_zero_takes_the_likeliest_value(kind, shape, output,
 @torch.no_grad()
 def test_temperature_of_made_wavenet_and_the_lstm():
     model = made()
-    x = model.sample(3, 1e-5)
+    x = model.sample(3, temperature=1e-5)
     assert torch.equal(x, (model.logits(x) > 0).double())
     sound, text = rough(WaveNet(9, 8, (1, 2))), rough(CharLSTM(9, 8))
-    x = sound.sample(2, 15, 1e-4)
+    x = sound.sample(2, 15, temperature=1e-4)
     assert torch.equal(x, sound.logits(x).argmax(1))
-    x = text.sample(2, 15, 1e-4)
+    x = text.sample(2, 15, temperature=1e-4)
     assert torch.equal(x, text.logits(x).argmax(2))
 
 
@@ -870,9 +870,9 @@ def test_labels_change_the_distribution_everywhere():
     assert all((maps[a] - maps[b]).abs().amax(0).min() > 1e-3 for a, b in ((0, 1), (0, 2), (1, 2)))
     u, images = torch.rand(200, 9), []
     for label in range(3):
-        images.append(model.sample(200, torch.full((200,), label), uniforms=u))
+        images.append(model.sample(200, y=torch.full((200,), label), uniforms=u))
     assert not torch.equal(images[0], images[1])
-    mixed = model.sample(200, torch.arange(200) % 3, uniforms=u)  # each example follows its own label
+    mixed = model.sample(200, y=torch.arange(200) % 3, uniforms=u)  # each example follows its own label
     assert all(torch.equal(mixed[i], images[i % 3][i]) for i in range(200))
 
 
@@ -1006,16 +1006,15 @@ def binary(n=2, size=4):
         (lambda: grey(**BITS).loss(torch.full((2, 1, 4, 4), math.nan)), "got values from nan"),
         (lambda: grey().log_prob(eight(), torch.zeros(2).long()), "was built without classes; y is given"),
         (lambda: grey(classes=3).log_prob(eight()), "needs a label from 0 to 2 for each example; y is missing"),
-        (lambda: grey(classes=3).sample(2), "needs a label from 0 to 2 for each example; y is missing"),
-        (lambda: grey().sample(2, torch.zeros(2).long()), "was built without classes; y is given"),
+        (lambda: grey().sample(2, y=torch.zeros(2).long()), "was built without classes; y is given"),
         (lambda: PixelCNN((1, 4, 4), 4, 1).loss(binary(), torch.zeros(2).long()), "was built without classes; y is given"),
-        (lambda: PixelCNN((1, 4, 4), 4, 1).sample(2, torch.zeros(2).long()), "was built without classes; y is given"),
+        (lambda: PixelCNN((1, 4, 4), 4, 1).sample(2, y=torch.zeros(2).long()), "was built without classes; y is given"),
         (lambda: PixelRNN((1, 4, 4), 4).log_prob(binary(), torch.zeros(2).long()), "was built without classes; y is given"),
         (lambda: grey().sample(2, temperature=0), "temperature must be above 0, got 0"),
         (lambda: PixelCNN((1, 4, 4), 4, 1).sample(2, temperature=-1.0), "temperature must be above 0, got -1.0"),
-        (lambda: MADE((1, 2, 2), (4,)).sample(2, 0.0), "temperature must be above 0"),
-        (lambda: WaveNet(4, 4, (1,)).sample(2, 3, 0.0), "temperature must be above 0"),
-        (lambda: CharLSTM(4, 4).sample(2, 3, 0.0), "temperature must be above 0"),
+        (lambda: MADE((1, 2, 2), (4,)).sample(2, temperature=0.0), "temperature must be above 0"),
+        (lambda: WaveNet(4, 4, (1,)).sample(2, 3, temperature=0.0), "temperature must be above 0"),
+        (lambda: CharLSTM(4, 4).sample(2, 3, temperature=0.0), "temperature must be above 0"),
         (lambda: grey().sample(0), "at least 1 sample of at least 1 value can be drawn, got 0 of 16"),
         (lambda: WaveNet(4, 4, (1,)).sample(2, 0), "at least 1 sample of at least 1 value can be drawn, got 2 of 0"),
         (lambda: grey().sample(2, uniforms=torch.rand(2, 15)), r"expected a uniform for each draw, of shape \(2, 16\), got \(2, 15\)"),
@@ -1147,7 +1146,7 @@ def test_everything_runs_on_a_gpu(name, precision):
         y = torch.arange(2).cuda() if run.ema.classes else None
         given, known = torch.zeros(1, 1, 28, 28).long(), torch.ones(1, 1, 28, 28).bool()
         known[..., 14:, 20:] = False
-        assert run.ema.sample(2, y, given=given, known=known).is_cuda
+        assert run.ema.sample(2, y=y, given=given, known=known).is_cuda
     else:
         assert (run.ema.sample(2) if name == "made" else run.ema.sample(2, 30)).is_cuda
 

@@ -264,7 +264,9 @@ def move(page, output, control):
     else:
         for _ in range(control.times):
             knob.press(control.key) if control.key else knob.click()
-    page.wait_for_function(f"([area, before]) => ({drawn})(area) !== before", arg=[area, before], timeout=60_000)  # the machine may be busy
+    page.wait_for_function(
+        f"([area, before]) => ({drawn})(area) !== before", arg=[area, before], timeout=180_000
+    )  # the machine may be busy
 
 
 # rows of an explorer whose panels do not lie beside each other, or stick out

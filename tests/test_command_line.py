@@ -35,6 +35,22 @@ def test_every_kind_of_recipe_trains_and_is_saved(name, tmp_path, small_mnist):
     assert not list(tmp_path.glob("*.state"))
 
 
+def test_paths_may_have_spaces_and_umlauts(tmp_path, small_mnist, monkeypatch, capsys):
+    folder = tmp_path / "Mein Kürs ü"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("COURSE_DATA_DIR", str(folder))
+    entry = recipes.train("vae_2d", "cpu", folder=folder / "Läufe 1", **TINY)
+    monkeypatch.setattr(checkpoints, "WEIGHTS", folder / "Läufe 1")
+    assert checkpoints.load("vae_2d").record["sha256"] == entry["sha256"]
+    model = Autoencoder(shape=(1, 4, 4), latents=2, hidden=(4,))
+    for steps in (2, 4):
+        run = training.fit(model, torch.rand(8, 1, 4, 4), steps=steps, checkpoint=folder / "Stand ü.state", progress=False, device="cpu")
+    assert run.step == 4 and training.load_state("Stand ü.state")["step"] == 4
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 0 and f"✓ COURSE_DATA_DIR is {folder}" in result.output
+
+
 def test_a_recipe_is_reproducible(tmp_path, small_mnist):
     a, b = (recipes.train("vae_2d", "cpu", folder=tmp_path / f, **TINY) for f in "ab")
     assert a["sha256"] == b["sha256"] and a["numbers"] == b["numbers"]

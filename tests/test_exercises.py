@@ -156,7 +156,7 @@ every_round = pytest.mark.parametrize(
 
 
 def test_exercises_equal_a_fresh_generation(tmp_path):
-    release = tmp_path / "release"
+    release = tmp_path / "Mein Kürs ü" / "release"  # a path as people have it
     authoring.generate_exercises(into=release)
     fresh, committed = (
         {path.relative_to(folder): path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.is_file()}
@@ -273,7 +273,7 @@ def test_a_hidden_test_changes_no_name_of_the_notebook(exercise):
 @pytest.fixture(scope="module")
 def graded(exercise, tmp_path_factory):
     """One class, graded once: a blank exercise with all of its cells, the solution, and rounds of known mistakes."""
-    grading = tmp_path_factory.mktemp(exercise.name)
+    grading = tmp_path_factory.mktemp(f"Mein Kürs ü {exercise.name}")
     folder = grading / "submitted"
     exercise.submit(folder, "blank", exercise.release())
     exercise.submit(folder, "full", exercise.filled(exercise.solved))

@@ -665,7 +665,7 @@ def test_samples_of_image_flows_are_images(kind):
 def test_the_temperature_is_the_latent_deviation(kind):
     model = flow(kind)
     for temperature in (0.5, 1.0, 1.3):
-        z = model.encode(model.sample(4000, temperature))
+        z = model.encode(model.sample(4000, temperature=temperature))
         assert torch.allclose(z.std(0), torch.full((2,), temperature), rtol=0.06)
     assert torch.allclose(model.sample(3, temperature=0.0), model.decode(torch.zeros(3, 2)))
 
@@ -875,9 +875,9 @@ def test_conditional_flows_see_the_label_everywhere(kind):
     assert (model.encode(x, (y + 1) % 4) - z).abs().max(1).values.min() > 1e-3
     assert torch.allclose(model.transform(x, y)[1], slogdets(lambda v: model.encode(v, y), x), atol=1e-9)
     torch.manual_seed(1)
-    sample = model.sample(5, 1.0, y)
+    sample = model.sample(5, y=y)
     torch.manual_seed(1)
-    assert not torch.allclose(sample, model.sample(5, 1.0, (y + 1) % 4), atol=1e-3)
+    assert not torch.allclose(sample, model.sample(5, y=(y + 1) % 4), atol=1e-3)
 
 
 @torch.no_grad()
@@ -891,7 +891,7 @@ def test_conditional_image_flows_see_the_label(kind):
     scores = model.bits_per_dim(x, y)
     torch.manual_seed(1)
     assert scores.shape == (3,) and not torch.allclose(scores, model.bits_per_dim(x, (y + 1) % 3), atol=1e-4)
-    assert model.sample(3, 1.0, y).shape == x.shape and torch.isfinite(model.loss(x, y))
+    assert model.sample(3, y=y).shape == x.shape and torch.isfinite(model.loss(x, y))
 
 
 # --- errors
@@ -906,7 +906,6 @@ def test_conditional_image_flows_see_the_label(kind):
         (lambda: Flow().log_prob(torch.zeros(3, 4)), r"expected points of shape \(batch, 2\), got \(3, 4\)"),
         (lambda: Flow().log_prob(torch.zeros(2)), r"expected points of shape \(batch, 2\), got \(2,\)"),
         (lambda: Flow().loss(torch.zeros(3, 2), torch.zeros(3).long()), "was built without classes; y is given"),
-        (lambda: Flow(classes=3).sample(2), "needs a label from 0 to 2 for each example; y is missing"),
         (lambda: ImageFlow(kind="nice"), "unknown kind of image flow 'nice'; choose one of realnvp, glow, spline"),
         (lambda: ImageFlow(dequantisation="none"), "unknown dequantisation 'none'; choose uniform or variational"),
         (lambda: ImageFlow(shape=(1, 6, 8)), "2 halvings need height and width divisible by 4, got 6 × 8"),
@@ -922,7 +921,6 @@ def test_conditional_image_flows_see_the_label(kind):
         (lambda: ImageFlow(**TINY, classes=2).loss(pixels(2)), "needs a label from 0 to 1 for each example; y is missing"),
         (lambda: ImageFlow(**TINY, classes=2).encode(pixels(2)), "needs a label from 0 to 1 for each example; y is missing"),
         (lambda: ImageFlow(**TINY, classes=2).decode(torch.zeros(2, 64)), "needs a label from 0 to 1 for each example; y is missing"),
-        (lambda: ImageFlow(**TINY, classes=2).sample(2), "needs a label from 0 to 1 for each example; y is missing"),
         (lambda: ContinuousFlow(trace="trace"), "unknown trace 'trace'; choose exact or hutchinson"),
         (lambda: ContinuousFlow().log_prob(torch.zeros(3, 4)), r"expected points of shape \(batch, 2\), got \(3, 4\)"),
         (lambda: ContinuousFlow().path(torch.zeros(3, 2), [0.5, 1.0]), r"times must begin with 0 and rise, got \[0.5, 1.0\]"),
@@ -1069,4 +1067,4 @@ def test_flows_with_labels_run_on_a_gpu(kind):
     model = flow(kind, 3, classes=4).cuda()
     x, y = torch.randn(5, 3).cuda(), torch.tensor([0, 1, 2, 3, 0]).cuda()
     with torch.no_grad():
-        assert torch.allclose(model.decode(model.encode(x, y), y), x, atol=1e-3) and model.sample(5, 1.0, y).is_cuda
+        assert torch.allclose(model.decode(model.encode(x, y), y), x, atol=1e-3) and model.sample(5, y=y).is_cuda

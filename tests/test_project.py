@@ -7,6 +7,7 @@ import importlib.util
 import io
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -162,38 +163,170 @@ def test_the_readme_has_the_current_badges():
     assert authoring.badges_for("notebooks/02_autoencoders.ipynb") in authoring.stamped_readme(text.replace("Open in Colab", "old"))
 
 
-def test_every_badge_opens_a_file_that_exists():
-    name = REPOSITORY.removeprefix("https://github.com/")
+def dead_badges(pages, root: Path, repository: str) -> list[str]:
+    """Every badge that leads to another repository, or to a file that does not exist; every page without badges."""
+    name = repository.removeprefix("https://github.com/")
     places = (f"https://colab.research.google.com/github/{name}/blob/main/", f"https://mybinder.org/v2/gh/{name}/main?urlpath=lab/tree/")
-    for page in [*NOTEBOOKS, ROOT / "README.md"]:
+    dead = []
+    for page in pages:
         links = re.findall(r"https://(?:colab\.research\.google\.com/github|mybinder\.org/v2)/[^)\s\"]+", page.read_text(encoding="utf-8"))
-        assert len(links) >= 2, f"{page} has no badges"
+        dead += [] if len(links) >= 2 else [f"{page} has no badges"]
         for link in links:
-            assert link.startswith(places), f"{page}: {link} leads to another repository"
-            assert (ROOT / link.removeprefix(places[0]).removeprefix(places[1])).exists(), f"{page}: {link}"
+            if not link.startswith(places) or not (root / link.removeprefix(places[0]).removeprefix(places[1])).is_file():
+                dead.append(f"{page}: {link}")
+    return dead
+
+
+def test_every_badge_opens_a_file_that_exists():
+    assert dead_badges([*NOTEBOOKS, ROOT / "README.md"], ROOT, REPOSITORY) == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            "me/my.course-2",
+            "https://github.com/me/my.course-2",
+            "https://github.com/me/my.course-2.git",
+            "https://github.com/me/my.course-2/",
+        ),
+        *("git@github.com:me/my.course-2.git", "ssh://git@github.com/me/my.course-2", "https://me:secret@github.com/me/my.course-2.git"),
+    ],
+)
+def test_every_way_to_write_a_repository_is_one_address(address):
+    assert authoring.on_github(address) == "https://github.com/me/my.course-2"
+
+
+@pytest.mark.parametrize("address", ["/srv/course.git", "../course", "https://gitlab.com/me/course", "course", "https://github.com/me", ""])
+def test_what_is_no_repository_on_github_is_none(address):
+    assert authoring.on_github(address) is None
+
+
+@pytest.fixture
+def copied(tmp_path, monkeypatch):
+    """The course's notebooks and what they are stamped from, in another place; exercises are generated elsewhere."""
+    root = tmp_path / "Mein Kürs ü"
+    for path in [*NOTEBOOKS, *authoring.sources(), *(ROOT / name for name in ("README.md", "pyproject.toml", "jupytext.toml"))]:
+        (root / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, root / path.relative_to(ROOT))
+    monkeypatch.setattr(authoring, "ROOT", root)
+    made = []
+    monkeypatch.setattr(authoring, "generate_exercises", lambda: made.append("exercises"))
+    return root, made
+
+
+def stamped_pages(root: Path) -> list[Path]:
+    return [*root.glob("notebooks/*.ipynb"), *root.glob("solutions/*/*.ipynb"), root / "README.md"]
+
+
+def test_a_fork_is_stamped_by_its_address_and_nothing_else_changes(copied, monkeypatch):
+    root, made = copied
+    outputs = {path: [cell.get("outputs") for cell in nbformat.read(path, 4).cells] for path in root.glob("notebooks/*.ipynb")}
+    monkeypatch.setattr(authoring, "execute", lambda *args: pytest.fail("nothing need run"))
+    authoring.notebooks(repo="git@github.com:me/course-of-mine.git")
+    assert authoring.repository() == "https://github.com/me/course-of-mine" and made == ["exercises"]
+    assert dead_badges(stamped_pages(root), root, "https://github.com/me/course-of-mine") == []
+    texts = {path: path.read_text(encoding="utf-8") for path in [*stamped_pages(root), *authoring.sources(), root / "pyproject.toml"]}
+    assert [path for path, text in texts.items() if REPOSITORY.removeprefix("https://github.com/") in text] == []
+    assert [problem for source in authoring.sources() for problem in authoring.problems_in(source, run=True)] == []
+    for path, before in outputs.items():  # but for links to the sources
+        now = str([cell.get("outputs") for cell in nbformat.read(path, 4).cells])
+        assert now.replace("https://github.com/me/course-of-mine", REPOSITORY) == str(before)
+    authoring.notebooks(repo=REPOSITORY)  # and back
+    assert [path for path in texts if path.read_bytes() != (ROOT / path.relative_to(root)).read_bytes()] == []
+
+
+@pytest.mark.parametrize(
+    "remote, found",
+    [("git@github.com:me/fork.git", "https://github.com/me/fork"), ("/srv/git/course.git", REPOSITORY), (None, REPOSITORY)],
+)
+def test_a_fork_is_known_by_its_remote(copied, remote, found):
+    root, _ = copied
+    subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
+    if remote:
+        subprocess.run(["git", "remote", "add", "origin", remote], cwd=root, check=True)
+    authoring.settle_repository()
+    assert authoring.repository() == found
+    authoring.settle_repository("else/where")  # what is named wins
+    assert authoring.repository() == "https://github.com/else/where"
+    inside = root / "notebooks"
+    assert authoring.fork() == (found if found != REPOSITORY else None)
+    authoring.ROOT = inside  # a copy of the course inside somebody's repository is not that repository; `copied` puts this back
+    assert authoring.fork() is None
+
+
+def test_a_fork_that_is_nowhere_is_refused(copied):
+    with pytest.raises(
+        SystemExit, match="REPO=https://gitlab.com/a/b is no repository on GitHub: give it as https://github.com/OWNER/NAME"
+    ):
+        authoring.notebooks(repo="https://gitlab.com/a/b")
 
 
 def test_every_notebook_has_the_same_setup():
     assert {setup_cell(notebook) for notebook in NOTEBOOKS} <= {authoring.SETUP.format(repository=REPOSITORY)}
 
 
-@pytest.mark.parametrize("wheels, source", [(["/content/a-1.whl", "/content/a-2.whl"], "/content/a-2.whl"), ([], f"git+{REPOSITORY}")])
-def test_setup_on_colab_installs_the_course_and_what_colab_lacks(monkeypatch, capsys, wheels, source):
-    commands = []
-    monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab")
-    monkeypatch.setattr("glob.glob", lambda pattern: wheels)
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    shell = InteractiveShell.instance()
-    monkeypatch.setattr(shell, "system", lambda command: commands.append(shell.var_expand(command, depth=1)))
-    shell.run_cell(authoring.SETUP.format(repository=REPOSITORY)).raise_error()
-    assert commands == [f"pip install --quiet --no-deps {source} torchdiffeq"]
+@pytest.fixture
+def on_colab(monkeypatch, tmp_path):
+    """The set-up cell as Colab runs it: with these files in /content, and a pip that answers so. Gives the commands that were run."""
+
+    def run(*files: str, code: int = 0) -> tuple[list[list[str]], object]:
+        for age, name in enumerate(files):  # the first is the newest
+            (tmp_path / name).write_text(name)
+            os.utime(tmp_path / name, (1e9 - age, 1e9 - age))
+        commands = []
+        monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab")
+        monkeypatch.setattr("glob.glob", lambda pattern: [str(path) for path in sorted(tmp_path.glob(Path(pattern).name))])
+        monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+        monkeypatch.setattr("subprocess.run", lambda command, **how: commands.append(command) or subprocess.CompletedProcess(command, code))
+        return commands, InteractiveShell.instance().run_cell(authoring.SETUP.format(repository=REPOSITORY))
+
+    return run
+
+
+OLD, NEW = "deep_generative_course-0.9.0-py3-none-any.whl", "deep_generative_course-0.10.0-py3-none-any.whl"
+
+
+@pytest.mark.parametrize(
+    "files, version, chosen",
+    [
+        ([OLD, NEW], "0.10.0", NEW),  # by number, not by letter, and whichever came last
+        ([NEW, OLD], "0.10.0", NEW),
+        ([NEW.replace("-any", "-any (1)"), NEW], "0.10.0", NEW.replace("-any", "-any (1)")),  # uploaded again: the newer of the two
+        ([NEW, NEW.replace("-any", "-any (1)")], "0.10.0", NEW),
+        ([NEW.replace("-any", "-any (12)")], "0.10.0", NEW.replace("-any", "-any (12)")),
+        ([NEW.replace("0.10.0", "0.10.0rc1"), NEW], "0.10.0", NEW),
+        ([NEW.replace("0.10.0", "1.0.0"), NEW], "1.0.0", NEW.replace("0.10.0", "1.0.0")),
+    ],
+)
+def test_setup_on_colab_installs_the_newest_wheel_whatever_it_is_called(on_colab, capsys, files, version, chosen):
+    ((*pip, source, lacking),), result = on_colab(*files)
+    result.raise_error()
+    assert pip == [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"] and lacking == "torchdiffeq"
+    assert Path(source).name == f"deep_generative_course-{version}-py3-none-any.whl"  # a name that pip takes
+    assert Path(source).read_text() == chosen
     assert capsys.readouterr().out.count("\n") == 1  # the line about the missing GPU
+
+
+def test_setup_on_colab_takes_the_repository_where_there_is_no_wheel(on_colab):
+    commands, result = on_colab()
+    result.raise_error()
+    assert [command[-2:] for command in commands] == [[f"git+{REPOSITORY}", "torchdiffeq"]]
+
+
+@pytest.mark.parametrize("files, source", [([], f"git+{REPOSITORY}"), ([NEW], f"/tmp/{NEW}")])
+def test_setup_on_colab_says_in_a_sentence_what_to_do_where_nothing_can_be_reached(on_colab, files, source):
+    _, result = on_colab(*files, code=1)
+    with pytest.raises(
+        SystemExit, match=re.escape(f"could not be installed from {source}: put its wheel") + ".* into /content.*run this cell again"
+    ):
+        result.raise_error()
 
 
 def test_setup_elsewhere_does_nothing(monkeypatch, capsys):
     monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
     shell = InteractiveShell.instance()
-    monkeypatch.setattr(shell, "system", lambda command: pytest.fail(command))
+    monkeypatch.setattr("subprocess.run", lambda command, **how: pytest.fail(str(command)))
     shell.run_cell(authoring.SETUP.format(repository=REPOSITORY)).raise_error()
     assert capsys.readouterr().out == ""
 
@@ -201,7 +334,8 @@ def test_setup_elsewhere_does_nothing(monkeypatch, capsys):
 @pytest.fixture
 def pair(tmp_path, monkeypatch):
     """A small course in a folder of its own, with one lecture."""
-    (tmp_path / "notebooks").mkdir()
+    tmp_path = tmp_path / "Mein Kürs ü"  # a path as people have it
+    (tmp_path / "notebooks").mkdir(parents=True)
     (tmp_path / "README.md").write_text("| 01 | [Small](notebooks/01_small.ipynb) | old badges |\n")
     for name in ("pyproject.toml", "jupytext.toml"):
         shutil.copy(ROOT / name, tmp_path)
@@ -245,6 +379,83 @@ def test_check_names_what_is_out_of_step(pair):
     nbformat.write(nb, target)
     found = "\n".join(authoring.problems_in(pair))
     assert "widget state" in found and "never run" in found
+
+
+# --- without make
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """`course_lib/make.py` of a course in another folder, and what it runs there."""
+    root = tmp_path / "Mein Kürs ü"
+    for name in ("course_lib/make.py", "pyproject.toml", "constraints.txt"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, root / name)
+    spec = importlib.util.spec_from_file_location("made", root / "course_lib/make.py")
+    module, commands = importlib.util.module_from_spec(spec), []
+    spec.loader.exec_module(module)
+    really = module.run
+
+    def run(*command, **how):
+        command = [str(part) for part in command]
+        commands.append(command)
+        if "venv" in command:  # pip would take seconds, and the network
+            really(*command, "--without-pip", **how)
+
+    module.run = run
+    return module, commands
+
+
+def test_the_script_sets_up_the_course_in_a_folder_with_spaces_and_umlauts(elsewhere):
+    module, commands = elsewhere
+    module.main("setup")
+    assert module.VENV.parent.name == "Mein Kürs ü" and module.PYTHON.exists()
+    found = subprocess.run([module.PYTHON, "-c", "import sys; print(ascii(sys.prefix))"], capture_output=True, text=True, check=True)
+    assert ast.literal_eval(found.stdout.strip()) == str(module.VENV)
+    pip = [str(module.PYTHON), "-m", "pip", "install", "-c", "constraints.txt"]
+    assert commands[1:3] == [[*pip, "torch"], [*pip, "-e", ".[lab,test]"]]
+    assert [command[-1] for command in commands[3:]] == ["@jupyterlab/apputils-extension:announcements", "jupyterlab-jupytext"]
+    assert {path.name for path in module.VENV.rglob("*.json")} == {"jupyter_server_config.json", "overrides.json"}
+
+    commands.clear()
+    module.main("setup")
+    assert commands == []  # nothing is missing
+    os.utime(module.ROOT / "constraints.txt", (2e9, 2e9))
+    module.main("setup")
+    assert len(commands) == 5
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make here")
+@pytest.mark.parametrize("target, options", [("lab", "--no-browser --port 8899"), ("test", ""), ("test", "-k flows")])
+def test_the_script_does_what_make_does(elsewhere, target, options):
+    module, commands = elsewhere
+    module.set_up = lambda: None
+    module.main(target, *options.split())
+    printed = subprocess.run(["make", "-n", target, f"ARGS={options}"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    wanted = []
+    for line in printed.splitlines():
+        for part in line.split("||")[0].split("&&"):  # what follows || allows that no cell is chosen
+            words = shlex.split(part, comments=True)
+            words = words[1:] if words[0].startswith("OMP_NUM_THREADS") else words
+            if words[0].startswith(".venv/bin/"):
+                wanted.append([{"jupyter": "jupyterlab"}.get(name := Path(words[0]).name, name), *words[2 if name == "jupyter" else 1 :]])
+    assert [command[2:] for command in commands] == wanted and {tuple(command[:2]) for command in commands} == {(str(module.PYTHON), "-m")}
+
+
+def test_the_script_ends_in_a_sentence(elsewhere, monkeypatch):
+    module, _ = elsewhere
+    with pytest.raises(SystemExit, match="Usage: python course_lib/make.py {setup,lab,test}"):
+        module.main("labb")
+    monkeypatch.setattr(module.sys, "version_info", (3, 10, 2))
+    with pytest.raises(SystemExit, match="needs Python 3.11 or newer, and this is .*: install a newer one"):
+        module.main("lab")
+    ast.parse(Path(module.__file__).read_text(encoding="utf-8"), feature_version=(3, 8))  # an old Python can read as far as that sentence
+
+
+def test_the_readme_names_both_ways():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for target in ("lab", "test"):
+        assert f"\nmake {target} " in readme and f"\npy course_lib\\make.py {target}\n" in readme
 
 
 def run_and_saved(path):

@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from course_lib import datasets, training
+from course_lib.flows import ContinuousFlow
 
 
 class Line(nn.Module):
@@ -251,6 +252,51 @@ def test_bad_input_gets_one_sentence(change, message):
     options = {"data": pairs(), "steps": 3, "batch_size": 2, **QUIET} | change
     with pytest.raises(ValueError, match=message):
         training.fit(Line(), options.pop("data"), **options)
+
+
+@pytest.fixture
+def apple(monkeypatch):
+    """A machine that says it has Apple's graphics, and no other."""
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+def test_mps_is_found_and_used_where_the_result_is_the_same(apple):
+    assert training.pick_device().type == training.pick_device(Line()).type == training.device_called("mps").type == "mps"
+    assert training.pick_device(Line().double()).type == "cpu"
+    assert training.pick_device(ContinuousFlow()).type == training.pick_device(nn.Sequential(Line(), ContinuousFlow())).type == "cpu"
+    assert training.pick_device(Line(), "bf16").type == "cpu"
+
+
+@pytest.mark.parametrize(
+    "model, precision, message",
+    [
+        (lambda: Line().double(), "no", r"float64; call model.float\(\) first, or train on the CPU with device='cpu'"),
+        (ContinuousFlow, "no", "ContinuousFlow computes in float64; train on the CPU"),
+        (Line, "fp16", "on mps train with precision='no'"),
+        (Line, "bf16", "on mps train with precision='no'"),
+    ],
+)
+def test_mps_is_refused_with_a_sentence_where_it_is_not(apple, model, precision, message):
+    with pytest.raises(ValueError, match=message):
+        training.fit(model(), pairs(), steps=2, device="mps", precision=precision, progress=False)
+
+
+def test_a_model_that_has_no_business_on_mps_trains_on_the_cpu_by_itself(apple, monkeypatch):
+    monkeypatch.setattr(torch.mps, "get_rng_state", torch.get_rng_state)
+    run = training.fit(Line().double(), tuple(t.double() for t in pairs()), steps=2, progress=False)
+    assert run.model.w.device.type == "cpu" and run.history
+    assert "mps" in run.state_dict()["rng"]  # its noise goes on from here, too
+
+
+def test_what_mps_has_not_learned_is_one_sentence():
+    with (
+        pytest.raises(ValueError, match=r"^device 'mps' cannot do .*linalg_lu.*; use device='cpu'$"),
+        training.limits_of(torch.device("mps")),
+    ):
+        raise NotImplementedError("The operator 'aten::linalg_lu' is not currently implemented for the MPS device.\nIf you want, set …")
+    with pytest.raises(NotImplementedError), training.limits_of(torch.device("cpu")):
+        raise NotImplementedError("forward")
 
 
 def test_whole_numbers_and_arrays_of_numpy_are_as_good_as_python_s():

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..nn import check_images
+from ..nn import checked, images, tensors
 from .models import VAE
 
 
@@ -20,11 +20,14 @@ def inpaint(vae: VAE, x: Tensor, known: Tensor, steps: int = 150, lr: float = 0.
     Returns:
         (batch, *shape): known pixels as given, the others as decoded
     """
-    check_images(x, vae.shape)
+    checked(x, "x", finite=False)  # anything may stand where it is not known
+    checked(known, "known")
+    if known.dtype != torch.bool or tuple(known.shape) not in (tuple(x.shape), vae.shape):
+        got = f"{known.dtype} of shape {tuple(known.shape)}"
+        raise ValueError(f"known must be bool, True where a pixel is given, of the shape of x or of one image, got {got}")
     known = known.to(x.device).expand_as(x)
-    if known.dtype != torch.bool:
-        raise ValueError(f"known must be bool, True where a pixel is given, got {known.dtype}")
-    target = torch.where(known, x, 0.0)
+    x = torch.where(known, x, 0.0)  # whatever stands there, NaN too: the search must not see it
+    x = images(x, vae)
     weight = known.to(x.dtype)
     z = vae.prior.sample(starts * len(x), vae).view(starts, len(x), -1).requires_grad_(True)
     optimiser = torch.optim.Adam([z], lr=lr)
@@ -32,7 +35,7 @@ def inpaint(vae: VAE, x: Tensor, known: Tensor, steps: int = 150, lr: float = 0.
     def energy():
         # log p(x_known | z): pixels are independent given z, so unknown ones are left out of the sum
         logits = vae.logits(z)
-        each = torch.nn.functional.binary_cross_entropy_with_logits(logits, target.expand_as(logits), reduction="none")
+        each = torch.nn.functional.binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none")
         return (each * weight).flatten(2).sum(2) - vae.prior.log_prob(z, vae)
 
     with torch.enable_grad():
@@ -47,6 +50,7 @@ def inpaint(vae: VAE, x: Tensor, known: Tensor, steps: int = 150, lr: float = 0.
         return torch.where(known, x, vae.decode(best))
 
 
+@tensors(finite="codes")
 def resampling_weights(codes: Tensor, alpha: float = 0.01, bins: int = 10) -> Tensor:
     """Probabilities that draw rare latent codes more often: w(x) ∝ Π_j 1 / (h_j(z_j) + α).
 
@@ -62,6 +66,8 @@ def resampling_weights(codes: Tensor, alpha: float = 0.01, bins: int = 10) -> Te
     """
     if alpha <= 0:
         raise ValueError(f"alpha must be positive, got {alpha}")
+    if codes.ndim != 2 or not len(codes):
+        raise ValueError(f"codes must be (n, latents), n above 0, got {tuple(codes.shape)}")
     log_w = torch.zeros(len(codes), dtype=torch.float64)
     for z in codes.double().cpu().T:
         low, high = z.min(), z.max()

@@ -5,10 +5,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..distributions import DiagonalGaussian
-from ..nn import check_images, conv_decoder, conv_encoder, keeps_config
+from ..nn import Model, as_weights, conv_decoder, conv_encoder, images, keeps_config, normal
 
 
-class VAEGAN(nn.Module):
+class VAEGAN(Model):
     """An encoder, a decoder, and a discriminator whose inner features say how alike two images are.
 
     Args:
@@ -33,8 +33,7 @@ class VAEGAN(nn.Module):
 
     def posterior(self, x: Tensor) -> DiagonalGaussian:
         """q(z | x) of images (batch, *shape)."""
-        check_images(x, self.shape)
-        return DiagonalGaussian(*self.encoder(x).chunk(2, 1))
+        return DiagonalGaussian(*self.encoder(images(x, self)).chunk(2, 1))
 
     def encode(self, x: Tensor) -> Tensor:
         """The posterior mean, (batch, latents)."""
@@ -42,7 +41,7 @@ class VAEGAN(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """(batch, latents) → images in [0, 1]."""
-        return self.decoder(z).sigmoid()
+        return self.decoder(as_weights(z, self, "z", (self.latents,), finite=not self.training)).sigmoid()
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """(batch, *shape) → the same shape."""
@@ -51,7 +50,7 @@ class VAEGAN(nn.Module):
     @torch.no_grad()
     def sample(self, n: int) -> Tensor:
         """n images from z ~ N(0, I), (n, *shape)."""
-        return self.decode(torch.randn(n, self.latents, device=next(self.parameters()).device))
+        return self.decode(normal(self, n, self.latents))
 
     def optimisers(self, lr: float = 1e-3) -> dict[str, torch.optim.Optimizer]:
         """One for each player; `fit(..., optimisers=model.optimisers(), step=vae_gan_step)`."""

@@ -18,7 +18,19 @@ from ..distributions import (
     log_mean_exp,
     standard_normal_log_prob,
 )
-from ..nn import check_images, conv_decoder, conv_encoder, keeps_config, mlp_decoder, mlp_encoder
+from ..nn import (
+    Model,
+    as_weights,
+    conv_decoder,
+    conv_encoder,
+    images,
+    keeps_config,
+    labels_or_drawn,
+    mlp_decoder,
+    mlp_encoder,
+    normal,
+    one_hot,
+)
 
 
 def encoder_for(shape: Sequence[int], hidden: Sequence[int], channels: Sequence[int], outputs: int) -> nn.Module:
@@ -39,7 +51,7 @@ def decoder_for(inputs: int, hidden: Sequence[int], channels: Sequence[int], sha
     return nn.Sequential(*layers, conv_decoder(sizes[-1], channels, shape))
 
 
-class Autoencoder(nn.Module):
+class Autoencoder(Model):
     """x → z → x̂ through a bottleneck of `latents` numbers.
 
     Args:
@@ -61,12 +73,11 @@ class Autoencoder(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """(batch, *shape) → (batch, latents)."""
-        check_images(x, self.shape)
-        return self.encoder(x)
+        return self.encoder(images(x, self))
 
     def decode(self, z: Tensor) -> Tensor:
         """(batch, latents) → images in [0, 1]."""
-        out = self.decoder(z)
+        out = self.decoder(as_weights(z, self, "z", (self.latents,)))
         return out.sigmoid() if self.likelihood == "bernoulli" else out.clamp(0, 1)
 
     def reconstruct(self, x: Tensor) -> Tensor:
@@ -74,7 +85,9 @@ class Autoencoder(nn.Module):
 
     def error(self, x: Tensor, target: Tensor | None = None) -> Tensor:
         """Reconstruction error of each example, (batch,): cross-entropy in nats, or half the squared error. `target` is x when left out."""
-        target = x if target is None else target
+        target = images(x if target is None else target, self, "x" if target is None else "target")
+        if len(x) != len(target):
+            raise ValueError(f"x and target must be of one batch, got {tuple(x.shape)} and {tuple(target.shape)}")
         out = self.decoder(self.encode(x))
         if self.likelihood == "bernoulli":
             return -bernoulli_log_prob(out, target)
@@ -85,7 +98,7 @@ class Autoencoder(nn.Module):
         return self.error(x, target).mean()
 
 
-class VAE(nn.Module):
+class VAE(Model):
     """Variational autoencoder: encoder q(z | x) = N(μ(x), diag σ²(x)), decoder p(x | z), prior p(z).
 
     Args:
@@ -130,9 +143,10 @@ class VAE(nn.Module):
 
     def posterior(self, x: Tensor, y: Tensor | None = None) -> DiagonalGaussian:
         """q(z | x): images (batch, *shape), labels (batch,) for a conditional model."""
-        check_images(x, self.shape)
+        x = images(x, self)
+        label = one_hot(y, len(x), self.classes, x)
         if self.classes:
-            x = x + (self._one_hot(y, len(x), x) @ self.label_image.weight).view_as(x)
+            x = x + (label @ self.label_image.weight).view_as(x)
         mean, log_var = self.encoder(x).chunk(2, 1)
         # a bound on log σ² keeps exp finite in the first steps; ±15 is far outside what training visits
         return DiagonalGaussian(mean, 15 * torch.tanh(log_var / 15))
@@ -140,16 +154,11 @@ class VAE(nn.Module):
     def logits(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """What the decoder says of z (..., latents): logits, or means of a Gaussian, (..., *shape)."""
         lead = z.shape[:-1]
+        label = one_hot(y, lead[-1] if lead else 1, self.classes, z)
         flat = z.reshape(-1, self.latents)
         if self.classes:
-            label = self._one_hot(y, lead[-1] if lead else 1, z)
             flat = torch.cat([flat, label.expand(*lead, -1).reshape(len(flat), -1)], 1)
         return self.decoder(flat).view(*lead, *self.shape)
-
-    def _one_hot(self, y, n, like):
-        if y is None:
-            raise ValueError(f"this model is conditional: give labels y, integers of shape ({n},) from 0 to {self.classes - 1}")
-        return F.one_hot(torch.as_tensor(y, device=like.device).expand(n), self.classes).to(like.dtype)
 
     # --- what every model with a latent space can do
 
@@ -159,22 +168,28 @@ class VAE(nn.Module):
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """(batch, latents) → the mean image, in [0, 1]."""
-        out = self.logits(z, y)
+        out = self.logits(as_weights(z, self, "z", (self.latents,)), y)
         return out.sigmoid() if self.likelihood == "bernoulli" else out.clamp(0, 1)
 
     def reconstruct(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return self.decode(self.encode(x, y), y)
 
     @torch.no_grad()
-    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """n mean images decoded from the prior, (n, *shape). Pixels are probabilities; `torch.bernoulli` makes them binary."""
-        return self.decode(self.prior.sample(n, self), y)
+    def sample(self, n: int, *, y: Tensor | int | None = None) -> Tensor:
+        """n mean images decoded from the prior, (n, *shape). Pixels are probabilities; `torch.bernoulli` makes them binary.
+
+        y: labels (n,), or one for all; a conditional model draws them where none are given
+        """
+        z = self.prior.sample(n, self)
+        return self.decode(z, labels_or_drawn(y, n, self.classes, z.device))
 
     # --- likelihood
 
     def log_likelihood(self, x: Tensor, z: Tensor, y: Tensor | None = None) -> Tensor:
         """log p(x | z) in nats: x (batch, *shape), z (batch, latents) or (k, batch, latents) → (batch,) or (k, batch)."""
-        out = self.logits(z, y)
+        if len(x) != z.shape[-2]:
+            raise ValueError(f"x and z must be of one batch, got {tuple(x.shape)} and {tuple(z.shape)}")
+        x, out = images(x, self), self.logits(as_weights(z, self, "z", (self.latents,), finite=False), y)
         if self.likelihood == "bernoulli":
             # log σ(l) if x = 1, log σ(−l) if x = 0: −(softplus(l) − x·l), in one pass over memory less than with a second array
             return -F.softplus(out).addcmul_(out, x, value=-1).flatten(-3).sum(-1)
@@ -258,7 +273,7 @@ class NormalPrior(nn.Module):
 
     def sample(self, n: int, vae: VAE) -> Tensor:
         """(n, latents)."""
-        return torch.randn(n, self.latents, device=next(vae.parameters()).device)
+        return normal(vae, n, self.latents)
 
 
 class MixturePrior(nn.Module):

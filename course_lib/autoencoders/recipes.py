@@ -7,6 +7,7 @@ from torch import Tensor
 
 from .. import metrics, training
 from ..datasets import Dataset, batches, binarise, to_float
+from ..nn import tensors
 from ..recipes import Budget, Recipe, floats_and_labels, images_and_labels
 from .applications import ACTIVE, beta_schedule
 from .hybrid import VAEGAN, vae_gan_step
@@ -44,6 +45,7 @@ def denoise(run, x: Tensor, noise: float) -> dict[str, Tensor]:
     return {"loss": loss}
 
 
+@tensors
 def add_noise(x: Tensor, std: float, noise: Tensor | None = None) -> Tensor:
     """x + std · ε, cut to [0, 1]: the range of an image."""
     return (x + std * (torch.randn_like(x) if noise is None else noise)).clamp(0, 1)
@@ -66,7 +68,7 @@ def averages(data: Dataset, values, prepare, batch_size: int = 500) -> list[floa
     """Mean over the whole split of each tensor (batch,) or (batch, m) that `values(x, y)` returns. A smaller batch counts by its size."""
     sums, seen = None, 0
     for x, y in batches((data.x, data.y), batch_size, shuffle=False):
-        each = [v.double().sum(0) for v in values(prepare(x), y)]
+        each = [v.cpu().double().sum(0) for v in values(prepare(x), y)]
         sums = each if sums is None else [a + b for a, b in zip(sums, each, strict=True)]
         seen += len(x)
     return [(s / seen).tolist() for s in sums]

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..distributions import bernoulli_log_prob
-from ..nn import check_images, keeps_config
+from ..nn import Model, checked, images, keeps_config
 
 
 class VectorQuantiser(nn.Module):
@@ -34,7 +34,7 @@ class VectorQuantiser(nn.Module):
         index = self.indices(flat)
         if self.training:
             self.follow(flat.detach(), index)
-        chosen = self.codebook[index].view(len(z), *z.shape[2:], -1).permute(0, 3, 1, 2)
+        chosen = self.codebook[index].view(len(z), *z.shape[2:], z.shape[1]).permute(0, 3, 1, 2)
         commitment = (z - chosen).square().flatten(1).sum(1)
         # the value is `chosen`, the gradient goes to z as if nothing had happened between
         return z + (chosen - z).detach(), index.view(len(z), *z.shape[2:]), commitment
@@ -52,7 +52,7 @@ class VectorQuantiser(nn.Module):
         self.codebook.copy_(self.total / self.count[:, None])
 
 
-class VQVAE(nn.Module):
+class VQVAE(Model):
     """Images → a small grid of symbols → images.
 
     Args:
@@ -91,19 +91,23 @@ class VQVAE(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """(batch, *shape) → symbols (batch, rows, columns), int64."""
-        check_images(x, self.shape)
-        return self.quantiser(self.encoder(x))[1]
+        return self.quantiser(self.encoder(images(x, self)))[1]
 
     def decode(self, symbols: Tensor) -> Tensor:
         """(batch, rows, columns) → images in [0, 1]."""
-        return self.decoder(self.quantiser.codebook[symbols].permute(0, 3, 1, 2)).sigmoid()
+        checked(symbols, "symbols")
+        whole = not symbols.is_floating_point() and tuple(symbols.shape[1:]) == self.grid
+        if not whole or symbols.device.type == "cpu" and not ((symbols >= 0) & (symbols < self.codes)).all():
+            wanted = f"whole numbers from 0 to {self.codes - 1} of shape (batch, {self.grid[0]}, {self.grid[1]})"
+            raise ValueError(f"symbols must be {wanted}, got {symbols.dtype} of shape {tuple(symbols.shape)}")
+        return self.decoder(self.quantiser.codebook[symbols.long()].permute(0, 3, 1, 2)).sigmoid()
 
     def reconstruct(self, x: Tensor) -> Tensor:
         return self.decode(self.encode(x))
 
     def loss(self, x: Tensor) -> Tensor:
         """Reconstruction (cross-entropy, nats) + commitment, summed over dimensions, averaged over the batch."""
-        check_images(x, self.shape)
+        x = images(x, self)
         quantised, _, commitment = self.quantiser(self.encoder(x))
         return (-bernoulli_log_prob(self.decoder(quantised), x) + self.commitment * commitment).mean()
 

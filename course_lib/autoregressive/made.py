@@ -3,15 +3,15 @@
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..distributions import bernoulli_log_prob
-from ..nn import keeps_config, masked_mlp
+from ..nn import Model, checked, keeps_config, masked_mlp
 from .layers import check_shape, check_whole
 from .sampling import uniforms_for
 
 
-class MADE(nn.Module):
+class MADE(Model):
     """p(x) = Π p(x_i | x_{<i}) of binary pixels, all conditionals by one masked MLP.
 
     A logistic regression of each pixel on those before it stands beside the hidden layers, so they only learn what it cannot say.
@@ -35,9 +35,9 @@ class MADE(nn.Module):
 
     def logits(self, x: Tensor) -> Tensor:
         """x (batch, *shape) of 0 and 1 → logits of each pixel given those before it, (batch, *shape)."""
-        check_shape(x, self.shape)
+        check_shape(checked(x, "x"), self.shape)
         in_turn = x.flatten(1)[:, self.places].to(self.net[0].weight.dtype)
-        return self.in_turn(in_turn)[:, self.turns].view_as(x)
+        return self.in_turn(in_turn)[:, self.turns].view(x.shape)
 
     def in_turn(self, x: Tensor) -> Tensor:
         """Pixels in the order of drawing → their logits, (batch, dims) both."""
@@ -54,7 +54,7 @@ class MADE(nn.Module):
         return -self.log_prob(x).mean()
 
     @torch.no_grad()
-    def sample(self, n: int, temperature: float = 1.0, uniforms: Tensor | None = None) -> Tensor:
+    def sample(self, n: int, *, temperature: float = 1.0, uniforms: Tensor | None = None) -> Tensor:
         """n images (n, *shape) of 0 and 1, one pixel a pass.
 
         uniforms: (n, pixels), one for each draw in this model's order; drawn when left out

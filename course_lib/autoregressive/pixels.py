@@ -6,16 +6,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..distributions import bits_per_dim, categorical_sample, logistic_mixture_log_prob, logistic_mixture_sample
-from ..nn import keeps_config, one_hot
+from .. import distributions
+from ..distributions import bits_per_dim, logistic_mixture_log_prob
+from ..nn import Model, checked, keeps_config, labels_or_drawn, one_hot
 from .layers import GatedLayer, MaskedConv2d, check_shape, check_whole, shift_down, shift_right
 from .sampling import sample_cached, sample_parallel
+
+# what they are given was looked at before the first draw, and is not looked at again at each of hundreds
+categorical_sample, logistic_mixture_sample = (
+    f.__wrapped__ for f in (distributions.categorical_sample, distributions.logistic_mixture_sample)
+)
 
 OUTPUTS = ("bernoulli", "categorical", "logistic")
 MIXTURES = 5
 
 
-class PixelModel(nn.Module):
+class PixelModel(Model):
     """What the pixel models share: the meaning of their outputs, the likelihood, and sampling pixel by pixel.
 
     Images are whole numbers of `levels` values, 0 to levels − 1. Where there are two, floats of 0 and 1 will do too.
@@ -38,10 +44,11 @@ class PixelModel(nn.Module):
 
     def inputs(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """What the layers are given: x scaled, and the label as a vector. x may have fewer rows and columns than `shape`."""
+        checked(x, "x")
         if x.ndim != 4 or x.shape[1] != self.shape[0]:
             check_shape(x, self.shape)
         x = self.scaled(x)
-        return x, one_hot(y, self.classes, x)
+        return x, one_hot(y, len(x), self.classes, x)
 
     def log_prob_map(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """log p(x_i | x_{<i}) of each colour of each pixel, nats: (batch, *shape)."""
@@ -83,9 +90,18 @@ class PixelModel(nn.Module):
         weights, means, log_scales = logits.unflatten(1, (3, MIXTURES)).unbind(1)
         return logistic_mixture_sample(u, weights, means, log_scales, self.levels, temperature)
 
-    def sample(self, n: int, y: Tensor | None = None, temperature: float = 1.0, uniforms: Tensor | None = None, **completion) -> Tensor:
-        """n images as whole numbers (n, *shape), by `sample_parallel`; arguments and errors as for `sample_naive`."""
-        return sample_parallel(self, n, y, temperature, uniforms, **completion)[0]
+    def sample(
+        self, n: int, *, y: Tensor | int | None = None, temperature: float = 1.0, uniforms: Tensor | None = None, **completion
+    ) -> Tensor:
+        """n images as whole numbers (n, *shape), by `sample_parallel`; arguments and errors as for `sample_naive`.
+
+        A model with classes draws labels where none are given.
+        """
+        return sample_parallel(self, n, self.labels_for(y, n), temperature, uniforms, **completion)[0]
+
+    def labels_for(self, y: Tensor | int | None, n: int) -> Tensor | None:
+        """The labels of n samples, drawn where a model with classes is given none."""
+        return labels_or_drawn(y, n, self.classes, next(self.parameters()).device)
 
 
 class PixelCNN(PixelModel):
@@ -161,9 +177,11 @@ class GatedPixelCNN(PixelModel):
         h = F.silu(self.features(x, given))
         return torch.stack([head(torch.cat([h, x[:, :i]], 1)) for i, head in enumerate(self.heads)], 1)
 
-    def sample(self, n: int, y: Tensor | None = None, temperature: float = 1.0, uniforms: Tensor | None = None, **completion) -> Tensor:
+    def sample(
+        self, n: int, *, y: Tensor | int | None = None, temperature: float = 1.0, uniforms: Tensor | None = None, **completion
+    ) -> Tensor:
         """The same as in `PixelModel`, with what was computed for earlier pixels kept: `sample_cached`."""
-        return sample_cached(self, n, y, temperature, uniforms, **completion)
+        return sample_cached(self, n, self.labels_for(y, n), temperature, uniforms, **completion)
 
 
 class PixelRNN(PixelModel):

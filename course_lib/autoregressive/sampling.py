@@ -7,10 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..nn import one_hot
+from ..nn import as_weights, checked, one_hot, tensors
 from .layers import GatedLayer, check_whole, gate
 
 
+@tensors
 def top_k(logits: Tensor, k: int) -> Tensor:
     """Keep the k largest logits of the last axis, and those equal to the smallest of them; the others become −∞.
 
@@ -23,6 +24,7 @@ def top_k(logits: Tensor, k: int) -> Tensor:
     return logits.masked_fill(logits < smallest, -torch.inf)
 
 
+@tensors
 def nucleus(logits: Tensor, p: float) -> Tensor:
     """Keep the fewest values whose probabilities reach p together, the likeliest first; the others become −∞.
 
@@ -59,9 +61,11 @@ def uniforms_for(model: nn.Module, n: int, draws: int, temperature: float, unifo
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0, got {temperature}; 0.01 takes the likeliest value nearly always")
     weight = next(model.parameters())
-    uniforms = torch.rand(n, draws, device=weight.device, dtype=weight.dtype) if uniforms is None else uniforms
+    if uniforms is None:
+        return torch.rand(n, draws, device=weight.device, dtype=weight.dtype)
+    uniforms = as_weights(uniforms, model, "uniforms")
     if uniforms.shape != (n, draws):
-        raise ValueError(f"expected a uniform for each draw, of shape {(n, draws)}, got {tuple(uniforms.shape)}")
+        raise ValueError(f"uniforms: expected a uniform for each draw, of shape {(n, draws)}, got {tuple(uniforms.shape)}")
     return uniforms
 
 
@@ -74,9 +78,11 @@ def canvas(model: nn.Module, n: int, given: Tensor | None, known: Tensor | None)
         if value is None or tuple(value.shape) not in ((n, *model.shape), (1, *model.shape)):
             got = "none" if value is None else tuple(value.shape)
             raise ValueError(f"completion needs given and known, each of shape {(n, *model.shape)} or for one image, got {got} for {name}")
+    checked(known, "known")
+    checked(given, "given", finite=False)  # where it is not known, anything may stand
     known = known.to(device).bool().expand(n, *model.shape)
     x = torch.where(known, given.to(device), 0)
-    check_whole(x, model.levels, model.shape)
+    check_whole(x, model.levels, model.shape, name="given")
     return x.long(), known
 
 
@@ -166,7 +172,7 @@ def sample_cached(
     colours, height, columns = model.shape
     uniforms = uniforms_for(model, n, colours * height * columns, temperature, uniforms).unbind(1)
     x, known = canvas(model, n, given, known)
-    label = one_hot(y, model.classes, model.first_h.weight)
+    label = one_hot(y, n, model.classes, model.first_h.weight)
     layers = [CachedLayer(layer, n, columns, label) for layer in model.layers]
     first = as_matrix(model.first_h)
     heads = [(as_matrix(head[0]), as_matrix(head[2])) for head in model.heads]

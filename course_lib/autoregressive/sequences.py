@@ -8,25 +8,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..distributions import categorical_sample
-from ..nn import keeps_config
+from .. import distributions
+from ..nn import Model, checked, keeps_config
 from .layers import CausalConv1d, check_whole, gate
 from .sampling import uniforms_for
 
+# what it is given was looked at before the first draw, and is not looked at again at each of thousands
+categorical_sample = distributions.categorical_sample.__wrapped__
 
-def whole(x: Tensor, levels: int, what: str) -> Tensor:
+
+def whole(x: Tensor, levels: int, what: str, name: str = "x") -> Tensor:
     """A batch (batch, time) of whole numbers as int64.
 
     Raises:
         ValueError: floats, numbers outside 0 to levels − 1, or another shape
     """
+    checked(x, name)
     if x.ndim != 2 or x.is_floating_point():
-        raise ValueError(f"expected {what} of whole numbers, of shape (batch, time), got {x.dtype} of shape {tuple(x.shape)}")
-    check_whole(x, levels, x.shape[1:], what)
+        raise ValueError(f"{name}: expected {what} of whole numbers, of shape (batch, time), got {x.dtype} of shape {tuple(x.shape)}")
+    check_whole(x, levels, x.shape[1:], what, name)
     return x.long()
 
 
-class WaveNet(nn.Module):
+class WaveNet(Model):
     """p(x_t | x_{<t}) of sound in whole numbers, by dilated causal convolutions with gates and shortcuts.
 
     Args:
@@ -73,7 +77,7 @@ class WaveNet(nn.Module):
         return F.cross_entropy(self.logits(x), x.long())
 
     @torch.no_grad()
-    def sample(self, n: int, length: int, temperature: float = 1.0, uniforms: Tensor | None = None) -> Tensor:
+    def sample(self, n: int, length: int, *, temperature: float = 1.0, uniforms: Tensor | None = None) -> Tensor:
         """n sounds (n, length), one step at a time, each layer with a ring of its last inputs. uniforms: (n, length), one for each draw.
 
         A ring holds `dilation` entries. At step t the entry at t mod dilation is the one that is `dilation` steps old: it is read, then
@@ -98,7 +102,7 @@ class WaveNet(nn.Module):
         return x
 
     @torch.no_grad()
-    def sample_fast(self, n: int, length: int, temperature: float = 1.0, uniforms: Tensor | None = None) -> Tensor:
+    def sample_fast(self, n: int, length: int, *, temperature: float = 1.0, uniforms: Tensor | None = None) -> Tensor:
         """The same sounds as `sample`, in less than half of the time: every convolution as one product of matrices."""
         uniforms = uniforms_for(self, n, length, temperature, uniforms)
         width = self.embed.embedding_dim
@@ -133,7 +137,7 @@ class LSTM(nn.LSTM):
             return super().forward(x.to(self.weight_ih_l0), state)
 
 
-class CharLSTM(nn.Module):
+class CharLSTM(Model):
     """p(x_t | x_{<t}) of symbols by an LSTM, trained by teacher forcing or, for a share of the steps, on its own guesses.
 
     Args:
@@ -187,6 +191,7 @@ class CharLSTM(nn.Module):
         self,
         n: int,
         length: int,
+        *,
         temperature: float = 1.0,
         keep: Callable[[Tensor], Tensor] = lambda logits: logits,
         start: Tensor | None = None,
@@ -201,9 +206,9 @@ class CharLSTM(nn.Module):
         """
         uniforms = uniforms_for(self, n, length, temperature, uniforms)
         if start is not None:
-            start = whole(start, self.symbols, "texts").to(uniforms.device)
+            start = whole(start, self.symbols, "texts", "start").to(uniforms.device)
             if len(start) not in (1, n):
-                raise ValueError(f"expected a start for each of the {n} texts, or one for all, got {len(start)}")
+                raise ValueError(f"start: expected a start for each of the {n} texts, or one for all, got {len(start)}")
         seen, state = torch.full((n, 1), self.symbols, device=uniforms.device), None
         drawn = []
         for t in range(length):
@@ -232,11 +237,12 @@ class NGram:
     """
 
     def __init__(self, text: Tensor, symbols: int, n: int = 4, strength: float = 5.0):
+        checked(text, "text")
         if n < 1 or len(text) < n:
             raise ValueError(f"n must be at least 1 and the text at least n long, got n = {n} and {len(text)} symbols")
         if not strength > 0:
             raise ValueError(f"strength must be above 0, or what was never seen would be impossible, got {strength}")
-        text = whole(text[None], symbols, "texts")[0].tolist()
+        text = whole(text[None], symbols, "texts", "text")[0].tolist()
         self.symbols, self.n, self.strength = symbols, n, strength
         self.counts: list[dict[tuple, Tensor]] = []  # for each length of context: context → how often each symbol followed it
         for k in range(n):
@@ -262,7 +268,7 @@ class NGram:
 
     def log_prob(self, text: Tensor) -> Tensor:
         """log p of a text (time,): one number, nats."""
-        symbols = whole(text[None], self.symbols, "texts")[0].tolist()
+        symbols = whole(checked(text, "text")[None], self.symbols, "texts", "text")[0].tolist()
         total = 0.0
         for t, x in enumerate(symbols):
             p = 1 / self.symbols

@@ -56,7 +56,7 @@ def to_float(x: Tensor) -> Tensor:
         ValueError: x is not uint8; a float image has been scaled already, and must not be scaled twice
     """
     if not isinstance(x, Tensor) or x.dtype != torch.uint8:
-        raise ValueError(f"to_float scales a uint8 tensor to [0, 1] and got {describe(x)}: give it the stored bytes, once.")
+        raise ValueError(f"to_float scales a uint8 tensor x to [0, 1] and got {describe(x)}: give it the stored bytes, once.")
     return x.float().div_(255)
 
 
@@ -74,13 +74,15 @@ def binarise(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
     Source: Salakhutdinov & Murray 2008; Burda et al. 2015 (arXiv:1509.00519), section 5.
     """
     if not isinstance(x, Tensor) or not (x.dtype == torch.uint8 or x.is_floating_point()):
-        raise ValueError(f"binarise expects a tensor of uint8, or of floats in [0, 1], and got {describe(x)}.")
+        raise ValueError(f"binarise expects a tensor x of uint8, or of floats in [0, 1], and got {describe(x)}.")
+    if x.is_meta:
+        raise ValueError("binarise cannot look at x on the device meta, where tensors have no values.")
     if x.dtype == torch.uint8:
         x = to_float(x)
     elif x.numel():
         low, high = (v.item() for v in x.aminmax())
         if not (low >= 0 and high <= 1):  # written so that NaN is caught too
-            raise ValueError(f"binarise reads pixels as probabilities, in [0, 1], and got values from {low:.3g} to {high:.3g}.")
+            raise ValueError(f"binarise reads pixels of x as probabilities, in [0, 1], and got values from {low:.3g} to {high:.3g}.")
     return torch.bernoulli(x, generator=generator)
 
 
@@ -129,6 +131,8 @@ def batches(
 
 def hashes(x: Tensor) -> list[str]:
     """The SHA-256 of every item's bytes, in order: two splits are disjoint when their hashes are."""
+    if not isinstance(x, Tensor) or x.is_meta or x.dim() < 2:
+        raise ValueError(f"hashes expects a tensor x of items with values, and got {describe(x)}.")
     return [hashlib.sha256(row).hexdigest() for row in x.detach().cpu().flatten(1).contiguous().numpy()]
 
 

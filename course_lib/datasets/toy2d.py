@@ -93,7 +93,9 @@ def toy2d_log_prob(name: str, x: Tensor) -> Tensor:
     """
     _check_toy(name)
     if not isinstance(x, Tensor) or x.dim() != 2 or x.shape[1] != 2 or not x.is_floating_point():
-        raise ValueError(f"toy2d_log_prob expects a float tensor of shape (n, 2) and got {describe(x)}.")
+        raise ValueError(f"toy2d_log_prob expects a float tensor x of shape (n, 2) and got {describe(x)}.")
+    if x.is_meta or x.isnan().any():
+        raise ValueError("toy2d_log_prob expects numbers and got an x with NaN, or on the device meta, where there are no values.")
     if name in GAUSSIANS:
         means, std = GAUSSIANS[name]
         squares = (x[:, None] - means.to(x)).square().sum(2)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ..distributions import standard_normal_log_prob
-from ..nn import keeps_config
-from .layers import draw_latents
+from ..nn import Model, keeps_config
+from .layers import draw_latents, points
 
 
 class Velocity(nn.Module):
@@ -36,7 +36,7 @@ class Velocity(nn.Module):
         return x, tangents
 
 
-class ContinuousFlow(nn.Module):
+class ContinuousFlow(Model):
     """FFJORD: x(1) is where x(0) = z ~ N(0, I) is carried by dx/dt = v(x, t), and log p changes by −∫ tr(∂v/∂x) dt on the way.
 
     Args:
@@ -53,11 +53,17 @@ class ContinuousFlow(nn.Module):
         super().__init__()
         if trace not in ("exact", "hutchinson"):
             raise ValueError(f"unknown trace {trace!r}; choose exact or hutchinson")
+        self.in_float64 = True  # the times of the solver
         self.dims, self.trace, self.rtol, self.atol, self.adjoint = dims, trace, rtol, atol, adjoint
         self.velocity = Velocity(dims, hidden)
 
     def solve(self, start: tuple[Tensor, ...], times: Tensor, dynamics: nn.Module) -> tuple[Tensor, ...]:
         """The state at each of the times; the first time is the start's."""
+        first = start if isinstance(start, Tensor) else start[0]
+        if not len(first):
+            raise ValueError("x and z must be one point or more: the solver chooses its steps by them")
+        if first.device.type == "mps":
+            raise ValueError("the solver computes in float64, which device 'mps' has not: move the flow and its data to the CPU")
         # Imported here, since it takes a second and only this class needs it. Its constants are made then: in inference mode, as explorers
         # decode, they would be of a kind that nothing can be trained through afterwards
         with torch.inference_mode(False):
@@ -67,8 +73,7 @@ class ContinuousFlow(nn.Module):
 
     def transform(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x (batch, dims) → z (batch, dims), log |det ∂z/∂x| (batch,) in nats; with "hutchinson" the latter is an unbiased estimate."""
-        if x.ndim != 2 or x.shape[1] != self.dims:
-            raise ValueError(f"expected points of shape (batch, {self.dims}), got {tuple(x.shape)}")
+        x = points(x, self)
         if self.trace == "exact":
             tangents = torch.eye(self.dims, dtype=x.dtype, device=x.device)[:, None].expand(-1, len(x), -1)
         else:  # the same tangent along the whole path: else the solver would meet a noise that it cannot follow
@@ -88,12 +93,14 @@ class ContinuousFlow(nn.Module):
 
     def path(self, z: Tensor, times: Sequence[float]) -> Tensor:
         """Where z (n, dims) is at each of the rising times, the first of which is 0: (times, n, dims)."""
+        z = points(z, self, "z")
         if times[0] != 0 or any(b <= a for a, b in zip(times[:-1], times[1:])):
             raise ValueError(f"times must begin with 0 and rise, got {list(times)}")
         return self.solve(z, torch.tensor(list(times), dtype=z.dtype, device=z.device), self.velocity)
 
     def encode(self, x: Tensor) -> Tensor:
         """x → z, both (batch, dims)."""
+        x = points(x, self)
         return self.solve(x, torch.tensor([1.0, 0.0], dtype=x.dtype, device=x.device), self.velocity)[-1]
 
     def decode(self, z: Tensor) -> Tensor:
@@ -101,7 +108,7 @@ class ContinuousFlow(nn.Module):
         return self.path(z, [0.0, 1.0])[-1]
 
     @torch.no_grad()
-    def sample(self, n: int, temperature: float = 1.0) -> Tensor:
+    def sample(self, n: int, *, temperature: float = 1.0) -> Tensor:
         """n points (n, dims); z is drawn from N(0, temperature² I)."""
         return self.decode(draw_latents(self, n, temperature))
 

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..distributions import bits_per_dim, log_mean_exp, standard_normal_log_prob
-from ..nn import check_halvings, keeps_config, one_hot
-from .layers import COUPLINGS, ActNorm, Coupling, InvertibleLinear, Logit, Squeeze, draw_latents
+from ..nn import Model, as_weights, check_halvings, checked, keeps_config, labels_or_drawn, normal, one_hot, tensors
+from .layers import COUPLINGS, ActNorm, Coupling, InvertibleLinear, Logit, Squeeze, draw_latents, points
 
 KINDS = ("realnvp", "glow", "spline")
 LEVELS = 256
@@ -74,8 +74,8 @@ class VariationalDequantiser(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """uint8 images → u in (0, 1) of the same shape, log q(u | x) (batch,), nats."""
-        context = self.context(self.squeeze(x.float() / 127.5 - 1)[0])
-        noise = torch.randn(context.shape[0], 4 * x.shape[1], *context.shape[2:], device=x.device)
+        context = self.context(self.squeeze(x.to(self.context.net[0].weight.dtype) / 127.5 - 1)[0])
+        noise = normal(self, context.shape[0], 4 * x.shape[1], *context.shape[2:])
         log_q, h = standard_normal_log_prob(noise.flatten(1)), noise
         for coupling in self.couplings:
             h, log_det = coupling(h, context)
@@ -85,6 +85,7 @@ class VariationalDequantiser(nn.Module):
         return u, log_q + (F.softplus(logits) + F.softplus(-logits)).flatten(1).sum(1)
 
 
+@tensors
 def dequantise(x: Tensor, u: Tensor | float) -> Tensor:
     """Whole numbers 0 to 255 and u in [0, 1) → (x + u) / 256 in [0, 1). Dividing by 255 would let white spill over the end."""
     return (x + u) / LEVELS
@@ -108,7 +109,7 @@ class Level(nn.Module):
             self.layers.append(coupling(ImageConditioner(half + classes, coupling.numbers * half, width, blocks), order))
 
 
-class ImageFlow(nn.Module):
+class ImageFlow(Model):
     """A multi-scale flow for images of whole numbers.
 
     Each level squeezes 2×2 patches into channels and transforms; then half of the channels are done, and the others go on to the next.
@@ -142,7 +143,10 @@ class ImageFlow(nn.Module):
 
     def transform(self, v: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """v (batch, *shape) in (0, 1) → z (batch, dims), log |det ∂z/∂v| (batch,) in nats."""
-        given = one_hot(y, self.classes, v)
+        v = as_weights(v, self, "v", self.shape)
+        if not len(v):
+            raise ValueError("v must be one image or more, got none")
+        given = one_hot(y, len(v), self.classes, v)
         h, log_det = self.logit(v)
         done = []
         for i, level in enumerate(self.levels):
@@ -156,7 +160,8 @@ class ImageFlow(nn.Module):
 
     def untransform(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """The inverse of `transform`: z (batch, dims) → v (batch, *shape) in [0, 1]."""
-        given = one_hot(y, self.classes, z)
+        z = points(z, self, "z")
+        given = one_hot(y, len(z), self.classes, z)
         sizes = [self.dims // 2 ** (i + 1) for i in range(len(self.levels) - 1)]
         *done, h = z.split([*sizes, self.dims - sum(sizes)], 1)
         for i in reversed(range(len(self.levels))):
@@ -202,12 +207,14 @@ class ImageFlow(nn.Module):
         return (self.untransform(z, y) * LEVELS).floor().clamp(0, LEVELS - 1) / (LEVELS - 1)
 
     @torch.no_grad()
-    def sample(self, n: int, temperature: float = 1.0, y: Tensor | None = None) -> Tensor:
-        """n images in [0, 1]; z is drawn from N(0, temperature² I)."""
-        return self.decode(draw_latents(self, n, temperature), y)
+    def sample(self, n: int, *, y: Tensor | int | None = None, temperature: float = 1.0) -> Tensor:
+        """n images in [0, 1]; z is drawn from N(0, temperature² I), and labels of a model with classes where none are given."""
+        z = draw_latents(self, n, temperature)
+        return self.decode(z, labels_or_drawn(y, n, self.classes, z.device))
 
     def check(self, x: Tensor) -> None:
         """Raise ValueError unless x is a batch of uint8 images of this flow's shape."""
-        if x.dtype != torch.uint8 or tuple(x.shape[1:]) != self.shape:
-            expected = f"uint8 images of shape (batch, {', '.join(map(str, self.shape))})"
-            raise ValueError(f"expected {expected}, got {x.dtype} of shape {tuple(x.shape)}; datasets give them as .x")
+        checked(x, "x")
+        if not len(x) or x.dtype != torch.uint8 or tuple(x.shape[1:]) != self.shape:
+            wanted = f"uint8 images of shape (batch, {', '.join(map(str, self.shape))})"
+            raise ValueError(f"x: expected {wanted}, got {x.dtype} of shape {tuple(x.shape)}; datasets give them as .x")

@@ -12,7 +12,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..nn import masked_mlp
+from ..nn import as_weights, masked_mlp, normal
 from .spline import rational_quadratic
 
 BOUND = 3.0  # of log scales: one coupling stretches by at most e³, whatever comes in
@@ -304,5 +304,14 @@ class InverseAutoregressive(Autoregressive):
 
 def draw_latents(model: nn.Module, n: int, temperature: float = 1.0) -> Tensor:
     """n draws of z ~ N(0, temperature² I) where the model's weights are, and in their precision: (n, model.dims)."""
-    weight = next(model.parameters())
-    return temperature * torch.randn(n, model.dims, device=weight.device, dtype=weight.dtype)
+    if isinstance(temperature, Tensor) and temperature.ndim or not 0 <= temperature < math.inf:
+        raise ValueError(f"temperature must be one number, at least 0, got {temperature}")
+    return temperature * normal(model, n, model.dims)
+
+
+def points(x: Tensor, model: nn.Module, name: str = "x") -> Tensor:
+    """x (batch, model.dims) in the precision of the model's weights; ValueError where it is anything else."""
+    x = as_weights(x, model, name)
+    if x.ndim != 2 or x.shape[1] != model.dims:
+        raise ValueError(f"{name}: expected points of shape (batch, {model.dims}), got {tuple(x.shape)}")
+    return x

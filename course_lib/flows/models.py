@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ..distributions import standard_normal_log_prob
-from ..nn import keeps_config, mlp, one_hot
-from .layers import COUPLINGS, ActNorm, Autoregressive, InverseAutoregressive, InvertibleLinear, Permutation, draw_latents
+from ..nn import Model, keeps_config, labels_or_drawn, mlp, one_hot
+from .layers import COUPLINGS, ActNorm, Autoregressive, InverseAutoregressive, InvertibleLinear, Permutation, draw_latents, points
 
 KINDS = ("nice", "realnvp", "glow", "spline", "maf", "iaf")
 
@@ -25,7 +25,7 @@ class Conditioner(nn.Module):
         return self.net(kept if given is None else torch.cat([kept, given], 1))
 
 
-class Flow(nn.Module):
+class Flow(Model):
     """An invertible map f from data to z ~ N(0, I): log p(x) = log N(f(x); 0, I) + log |det ∂f/∂x|, exactly.
 
     Args:
@@ -66,9 +66,8 @@ class Flow(nn.Module):
 
     def transform(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x (batch, dims) → z (batch, dims), log |det ∂z/∂x| (batch,) in nats."""
-        if x.ndim != 2 or x.shape[1] != self.dims:
-            raise ValueError(f"expected points of shape (batch, {self.dims}), got {tuple(x.shape)}")
-        given, log_det = one_hot(y, self.classes, x), 0.0
+        x = points(x, self)
+        given, log_det = one_hot(y, len(x), self.classes, x), x.new_zeros(len(x))
         for layer in self.layers:
             x, more = layer(x, given)
             log_det = log_det + more
@@ -89,19 +88,22 @@ class Flow(nn.Module):
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """z → x, both (batch, dims)."""
-        given = one_hot(y, self.classes, z)
+        z = points(z, self, "z")
+        given = one_hot(y, len(z), self.classes, z)
         for layer in reversed(self.layers):
             z = layer.inverse(z, given)
         return z
 
     def stages(self, z: Tensor, y: Tensor | None = None) -> list[Tensor]:
         """[z, …, x]: what the inverse of each layer makes of it, from latent to data."""
-        given, stages = one_hot(y, self.classes, z), [z]
+        z = points(z, self, "z")
+        given, stages = one_hot(y, len(z), self.classes, z), [z]
         for layer in reversed(self.layers):
             stages.append(layer.inverse(stages[-1], given))
         return stages
 
     @torch.no_grad()
-    def sample(self, n: int, temperature: float = 1.0, y: Tensor | None = None) -> Tensor:
-        """n points (n, dims); z is drawn from N(0, temperature² I)."""
-        return self.decode(draw_latents(self, n, temperature), y)
+    def sample(self, n: int, *, y: Tensor | int | None = None, temperature: float = 1.0) -> Tensor:
+        """n points (n, dims); z is drawn from N(0, temperature² I), and labels of a model with classes where none are given."""
+        z = draw_latents(self, n, temperature)
+        return self.decode(z, labels_or_drawn(y, n, self.classes, z.device))

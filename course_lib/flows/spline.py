@@ -6,16 +6,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..nn import tensors
+
 SMALLEST = 1e-3  # of a bin's share of the interval, and of a slope: keeps the map invertible in float32
 UNIT = math.log(math.expm1(1 - SMALLEST))  # softplus of this, plus SMALLEST, is 1: raw parameters of 0 make the identity
 
 
+@tensors
 def knots(sizes: Tensor, bound: float) -> Tensor:
     """Real numbers, one for each bin (..., bins) → where the bins begin and end, from −bound to bound (..., bins + 1)."""
     shares = SMALLEST + (1 - SMALLEST * sizes.shape[-1]) * sizes.softmax(-1)
     return bound * (2 * F.pad(shares.cumsum(-1), (1, 0)) - 1)
 
 
+@tensors
 def rational_quadratic(
     x: Tensor, widths: Tensor, heights: Tensor, slopes: Tensor, bound: float = 3.0, inverse: bool = False
 ) -> tuple[Tensor, Tensor]:

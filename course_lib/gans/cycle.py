@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from ..nn import keeps_config, mlp
+from ..nn import Model, as_weights, keeps_config, mlp
 from .losses import discriminator_loss, generator_loss, zero_centred_penalty
 from .models import adam_for_both
 
@@ -45,7 +45,7 @@ def landscapes(name: str, n: int, size: int = 24, seed: int = 0) -> Tensor:
     return palette(name)[kind].movedim(-1, 1) + grain
 
 
-class CycleGAN(nn.Module):
+class CycleGAN(Model):
     """Two translators, x → y and y → x, and a judge for each kind. Nobody knows which x belongs to which y.
 
     Args:
@@ -58,21 +58,23 @@ class CycleGAN(nn.Module):
     @keeps_config
     def __init__(self, dims=3, width=32, cycle=1.0, r1=0.05):
         super().__init__()
-        self.cycle, self.r1 = cycle, r1
+        self.dims, self.cycle, self.r1 = dims, cycle, r1
         ways = ("there", "back")
         self.generator = nn.ModuleDict({way: mlp([dims, width, width, dims], nn.ReLU) for way in ways})
         self.discriminator = nn.ModuleDict({way: nn.Sequential(mlp([dims, width, width, 1], nn.ReLU), nn.Flatten(0)) for way in ways})
 
     def translate(self, x: Tensor, way: str = "there") -> Tensor:
         """(..., dims) → the same shape: x and what a network adds to it. way: "there", x → y, or "back", y → x."""
+        x = as_weights(x, self, "x", (self.dims,), finite=not self.training)
         return x + self.generator[way](2 * x - 1) / 2
 
     def score(self, x: Tensor, way: str = "there") -> Tensor:
         """How real points (batch, dims) look to the judge of what `translate` makes that way, (batch,)."""
-        return self.discriminator[way](2 * x - 1)
+        return self.discriminator[way](2 * as_weights(x, self, "x", (self.dims,), finite=not self.training) - 1)
 
     def round_trips(self, x: Tensor, y: Tensor) -> Tensor:
         """Mean absolute change of x (n, dims) there and back, plus that of y (m, dims) back and there: one number."""
+        x, y = (as_weights(v, self, name, (self.dims,), finite=not self.training) for v, name in ((x, "x"), (y, "y")))
         there, back = self.translate(self.translate(x), "back"), self.translate(self.translate(y, "back"))
         return (there - x).abs().mean() + (back - y).abs().mean()
 

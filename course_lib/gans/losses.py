@@ -7,10 +7,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..distributions import kl_divergence
+from ..nn import tensors
 
 LOSSES = ("saturating", "nonsaturating", "hinge", "wasserstein")
 
 
+@tensors
 def discriminator_loss(real: Tensor, fake: Tensor, kind: str = "nonsaturating") -> Tensor:
     """What the discriminator minimises, one number.
 
@@ -29,6 +31,7 @@ def discriminator_loss(real: Tensor, fake: Tensor, kind: str = "nonsaturating") 
     return F.softplus(-real).mean() + F.softplus(fake).mean()
 
 
+@tensors
 def generator_loss(fake: Tensor, kind: str = "nonsaturating") -> Tensor:
     """What the generator minimises, one number: fake (batch,) are the discriminator's scores of its samples.
 
@@ -47,6 +50,7 @@ def check_kind(kind: str) -> None:
         raise ValueError(f"unknown loss {kind!r}; choose one of {', '.join(LOSSES)}")
 
 
+@tensors
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, share: Tensor | None = None) -> Tensor:
     """Mean of (‖∇ critic‖ − 1)² at points between real and fake, one number.
 
@@ -67,6 +71,7 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     return (gradient_norm(critic, between) - 1).square().mean()
 
 
+@tensors
 def zero_centred_penalty(critic: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Mean of ‖∇ critic‖² / 2 at the points x, one number: R1 when x is real. It makes the game converge near its equilibrium.
 
@@ -88,6 +93,7 @@ def gradient_norm(critic: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return gradient.flatten(1).norm(dim=1)
 
 
+@tensors
 def optimal_discriminator(log_data: Tensor, log_model: Tensor) -> Tensor:
     """The best answer to a fixed generator, D*(x) = p(x) / (p(x) + q(x)), from log-densities of any shape.
 
@@ -96,6 +102,7 @@ def optimal_discriminator(log_data: Tensor, log_model: Tensor) -> Tensor:
     return torch.sigmoid(log_data - log_model)
 
 
+@tensors
 def js_divergence(p: Tensor, q: Tensor) -> Tensor:
     """Jensen–Shannon divergence of two probability tables of one shape, nats: between 0 and log 2.
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ..nn import check_halvings, check_images, keeps_config, mlp
+from ..nn import Model, as_weights, check_halvings, images, keeps_config, labels, labels_or_drawn, mlp, normal, tensors
 from .losses import check_kind, clip_weights, discriminator_loss, generator_loss, gradient_penalty, zero_centred_penalty
 
 NORMS = ("batch", "none", "spectral")
@@ -169,7 +169,7 @@ def adam_for_both(model: nn.Module, lr: float, betas: tuple[float, float]) -> di
     }
 
 
-class GAN(nn.Module):
+class GAN(Model):
     """A generator and a discriminator for images, and the rules of their game.
 
     Args:
@@ -217,40 +217,26 @@ class GAN(nn.Module):
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """(batch, latents), labels (batch,) for a conditional model → images in [0, 1]."""
-        return (self.generator(z, self._labels(y, len(z))) + 1) / 2
+        z = as_weights(z, self, "z", (self.latents,))
+        return (self.generator(z, labels(y, len(z), self.classes, z.device)) + 1) / 2
 
     @torch.no_grad()
-    def sample(self, n: int, y: Tensor | int | None = None) -> Tensor:
+    def sample(self, n: int, *, y: Tensor | int | None = None) -> Tensor:
         """n images from z ~ N(0, I), (n, *shape) in [0, 1]; a conditional model draws labels where none are given."""
-        device = next(self.parameters()).device
-        if self.classes and y is None:
-            y = torch.randint(self.classes, (n,), device=device)
-        return self.decode(torch.randn(n, self.latents, device=device), y)
+        y = labels_or_drawn(y, n, self.classes, next(self.parameters()).device)
+        return self.decode(normal(self, n, self.latents), y)
 
     def score(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """The discriminator's score of images in [0, 1], (batch,): the larger, the more real."""
-        return self.discriminator(2 * x - 1, self._labels(y, len(x)))
-
-    def _labels(self, y, n):
-        if not self.classes:
-            return None
-        if y is None:
-            raise ValueError(f"this model is conditional: give labels y, integers of shape ({n},) from 0 to {self.classes - 1}")
-        y = torch.as_tensor(y, device=next(self.parameters()).device)
-        whole = y.ndim <= 1 and y.numel() in (1, n) and not y.is_floating_point()
-        # on a GPU the look at the labels would wait for the device at each step
-        if not whole or not y.is_cuda and not ((y >= 0) & (y < self.classes)).all():
-            raise ValueError(
-                f"labels y must be integers of shape ({n},) from 0 to {self.classes - 1}, got {y.dtype} of shape {tuple(y.shape)}"
-            )
-        return y.long().expand(n)
+        x = as_weights(x, self, "x", self.shape, finite=not self.training)
+        return self.discriminator(2 * x - 1, labels(y, len(x), self.classes, x.device))
 
     def optimisers(self, lr: float = 2e-4, betas: tuple[float, float] = (0.5, 0.999)) -> dict[str, torch.optim.Optimizer]:
         """Adam for each player, with the low momentum that games need."""
         return adam_for_both(self, lr, betas)
 
 
-class PointGAN(nn.Module):
+class PointGAN(Model):
     """The same game for points of the plane, with the cures for mode collapse as switches.
 
     Args:
@@ -281,7 +267,7 @@ class PointGAN(nn.Module):
         check_kind(loss)
         check_critic_steps(critic_steps)
         self.latents, self.kind, self.penalty, self.r1, self.clip, self.critic_steps = latents, loss, penalty, r1, clip, critic_steps
-        self.pack, self.scale, self.classes = pack, scale, 0
+        self.dims, self.pack, self.scale, self.classes = dims, pack, scale, 0
         self.generator = mlp([latents, width, width, dims], nn.ReLU)
         compare = MinibatchDiscrimination(width, kernels=8, size=4) if minibatch else None
         judge = nn.Linear(compare.outputs if compare else width, 1)
@@ -291,18 +277,19 @@ class PointGAN(nn.Module):
 
     def decode(self, z: Tensor, y: None = None) -> Tensor:
         """(batch, latents) → points (batch, dims)."""
-        return self.generator(z) * self.scale
+        return self.generator(as_weights(z, self, "z", (self.latents,))) * self.scale
 
     @torch.no_grad()
     def sample(self, n: int) -> Tensor:
         """(n, dims)."""
-        return self.decode(torch.randn(n, self.latents, device=next(self.parameters()).device))
+        return self.decode(normal(self, n, self.latents))
 
     def score(self, x: Tensor, y: None = None) -> Tensor:
         """(batch, dims) → (batch / pack,)."""
         if len(x) % self.pack:
-            raise ValueError(f"{len(x)} points cannot be judged in packs of {self.pack}: give a multiple of {self.pack}")
-        return self.discriminator((x / self.scale).reshape(len(x) // self.pack, -1))
+            raise ValueError(f"{len(x)} points x cannot be judged in packs of {self.pack}: give a multiple of {self.pack}")
+        x = as_weights(x, self, "x", (self.dims,), finite=not self.training)
+        return self.discriminator((x / self.scale).reshape(len(x) // self.pack, self.pack * self.dims))
 
     optimisers = GAN.optimisers
 
@@ -327,7 +314,7 @@ def gan_step_with_cures(run, batch: Tensor | tuple[Tensor, Tensor]) -> dict[str,
     model = run.model
     x, y = batch if isinstance(batch, tuple) else (batch, None)
     if not isinstance(model, PointGAN):
-        check_images(x, model.shape)
+        x = images(x, model)
     z = torch.randn(len(x), model.latents, device=x.device)
     with torch.no_grad():
         fake = model.decode(z, y)
@@ -348,6 +335,7 @@ def gan_step_with_cures(run, batch: Tensor | tuple[Tensor, Tensor]) -> dict[str,
     return logged
 
 
+@tensors(finite="samples centres")
 def modes_covered(samples: Tensor, centres: Tensor, std: float, least: int = 10, reach: float = 4.0) -> tuple[int, float]:
     """Modes that at least `least` samples lie near, and the share of samples near any mode; near is within `reach` standard deviations.
 
@@ -360,6 +348,7 @@ def modes_covered(samples: Tensor, centres: Tensor, std: float, least: int = 10,
     return int((counts >= least).sum()), near.float().mean().item()
 
 
+@tensors(finite="samples centres")
 def mode_overlap(samples: Tensor, centres: Tensor, std: float, reach: float = 4.0) -> float:
     """How much of the data the samples serve: Σ over modes of min(share of the samples near the mode, the mode's fair share).
 

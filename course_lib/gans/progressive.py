@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..nn import check_halvings, keeps_config
+from ..nn import Model, as_weights, check_halvings, keeps_config, normal
 from .models import adam_for_both
 
 LEAK = 0.2
@@ -14,7 +14,7 @@ def conv(a: int, b: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(a, b, 3, padding=1), nn.LeakyReLU(LEAK))
 
 
-class ProgressiveGAN(nn.Module):
+class ProgressiveGAN(Model):
     """Three stages, each with its own layer to and from pixels. `grown` in [1, 3] says how far it has grown: 1.3 fades stage 2 in by 30 %.
 
     Args:
@@ -55,6 +55,7 @@ class ProgressiveGAN(nn.Module):
 
     def decode(self, z: Tensor, y: None = None) -> Tensor:
         """(batch, latents) → images in [0, 1], always of full size: a coarse stage is blown up."""
+        z = as_weights(z, self, "z", (self.latents,))
         newest, fade = self.stage()
         x = old = None
         for i, (block, to_image) in enumerate(zip(self.generator["blocks"], self.generator["to_image"]), 1):
@@ -69,6 +70,7 @@ class ProgressiveGAN(nn.Module):
 
     def score(self, x: Tensor, y: None = None) -> Tensor:
         """(batch, *shape) in [0, 1] → (batch,). At a coarse stage it looks at a shrunken x."""
+        x = as_weights(x, self, "x", self.shape, finite=not self.training)
         newest, fade = self.stage()
         x = F.avg_pool2d(2 * x - 1, 2 ** (self.STAGES - newest))
         features = self.discriminator["from_image"][newest - 1](x)
@@ -85,7 +87,7 @@ class ProgressiveGAN(nn.Module):
     @torch.no_grad()
     def sample(self, n: int) -> Tensor:
         """n images, (n, *shape) in [0, 1]."""
-        return self.decode(torch.randn(n, self.latents, device=self.grown.device))
+        return self.decode(normal(self, n, self.latents))
 
     def optimisers(self, lr: float = 1e-3) -> dict[str, torch.optim.Optimizer]:
         """Adam for each player, without momentum."""

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..nn import check_halvings, keeps_config
+from ..nn import Model, as_weights, check_halvings, keeps_config, normal, tensors
 from .models import Discriminator
 
 LEAK = 0.2
@@ -42,7 +42,7 @@ class StyledConv(nn.Module):
         return adain(F.leaky_relu(x, LEAK), mean, 1 + std)
 
 
-class StyleGAN(nn.Module):
+class StyleGAN(Model):
     """Mapping network z → w, a learned constant, and styled convolutions at three resolutions.
 
     Args:
@@ -71,6 +71,7 @@ class StyleGAN(nn.Module):
 
     def style(self, z: Tensor, truncation: float = 1.0) -> Tensor:
         """w = mapping(z), (batch, latents). Truncation below 1 pulls it towards the mean w: fewer surprises, less variety."""
+        z = as_weights(z, self, "z", (self.latents,))
         # z is put on the sphere: its length would only tell the mapping what it need not know
         w = self.mapping(z * z.square().mean(1, keepdim=True).add(1e-8).rsqrt())
         return self.mean_w + truncation * (w - self.mean_w)
@@ -80,6 +81,7 @@ class StyleGAN(nn.Module):
 
         noise: for each layer (batch, 1, h, w); drawn when left out
         """
+        w = as_weights(w, self, "w", (self.latents,), finite=not self.training)
         w = w[:, None].expand(-1, self.LAYERS, -1) if w.dim() == 2 else w
         x = self.constant.expand(len(w), -1, -1, -1)
         for i, conv in enumerate(self.convs):
@@ -94,6 +96,7 @@ class StyleGAN(nn.Module):
         sizes = [(self.shape[1] // 4 * 2 ** (i // 2), self.shape[2] // 4 * 2 ** (i // 2)) for i in range(self.LAYERS)]
         return [torch.randn(1, 1, *size, generator=generator).expand(n, -1, -1, -1).to(self.constant) for size in sizes]
 
+    @tensors
     def mix(self, coarse: Tensor, fine: Tensor, layer: int) -> Tensor:
         """One w a layer: `coarse` before `layer`, `fine` from there on. (batch, latents) twice → (batch, layers, latents)."""
         first = (torch.arange(self.LAYERS, device=coarse.device) < layer)[:, None]
@@ -112,13 +115,13 @@ class StyleGAN(nn.Module):
         return self.synthesise(w)
 
     @torch.no_grad()
-    def sample(self, n: int, truncation: float = 1.0) -> Tensor:
+    def sample(self, n: int, *, truncation: float = 1.0) -> Tensor:
         """n images, (n, *shape) in [0, 1]."""
-        return self.synthesise(self.style(torch.randn(n, self.latents, device=self.constant.device), truncation))
+        return self.synthesise(self.style(normal(self, n, self.latents), truncation))
 
     def score(self, x: Tensor, y: None = None) -> Tensor:
         """(batch, *shape) in [0, 1] → (batch,)."""
-        return self.discriminator(2 * x - 1)
+        return self.discriminator(2 * as_weights(x, self, "x", self.shape, finite=not self.training) - 1)
 
     def optimisers(self, lr: float = 1e-3) -> dict[str, torch.optim.Optimizer]:
         """Adam without momentum; the mapping network learns a hundred times more slowly, as in the paper, or it runs away."""

@@ -4,19 +4,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..nn import check_halvings, check_images, keeps_config
+from ..nn import Model, as_weights, check_halvings, images, keeps_config, tensors
 from .losses import discriminator_loss, generator_loss
 from .models import adam_for_both
 
 TASKS = ("outline", "superresolution")
 
 
+@tensors(ordered="x")
 def outline(x: Tensor) -> Tensor:
     """The contour of white shapes: what a 3×3 dilation adds. (batch, 1, height, width) in [0, 1] → the same, black and white."""
     solid = (x >= 0.5).to(x.dtype)
     return F.max_pool2d(solid, 3, stride=1, padding=1) - solid
 
 
+@tensors
 def shrink(x: Tensor) -> Tensor:
     """A quarter of the resolution, blown up again so that shapes agree: (batch, 1, height, width) → the same."""
     return F.interpolate(F.avg_pool2d(x, 4), scale_factor=4, mode="nearest")
@@ -71,7 +73,7 @@ class PatchDiscriminator(nn.Module):
         return self.layers(2 * torch.cat([given, image], 1) - 1).squeeze(1)
 
 
-class Pix2Pix(nn.Module):
+class Pix2Pix(Model):
     """A U-Net that translates, and a PatchGAN that judges pairs.
 
     Args:
@@ -97,7 +99,7 @@ class Pix2Pix(nn.Module):
 
     def translate(self, given: Tensor) -> Tensor:
         """(batch, *shape) → (batch, *shape), in [0, 1]."""
-        return self.generator(given)
+        return self.generator(as_weights(given, self, "given", self.shape))
 
     def optimisers(self, lr: float = 4e-4) -> dict[str, torch.optim.Optimizer]:
         """Adam for each player."""
@@ -107,7 +109,7 @@ class Pix2Pix(nn.Module):
 def pix2pix_step(run, x: Tensor) -> dict[str, Tensor]:
     """One step of both players on a batch of images; a `step` for `training.fit`."""
     model = run.model
-    check_images(x, model.shape)
+    x = images(x, model)
     given = model.given(x)
     made = model.translate(given)
     d_loss = discriminator_loss(model.discriminator(given, x), model.discriminator(given, made.detach()))

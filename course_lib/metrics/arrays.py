@@ -4,12 +4,43 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..nn import checked
+
 Array = np.ndarray | Tensor
 BLOCK = 1000  # rows that are compared with all others at a time: what is in memory is BLOCK × n
 
 
-def to_numpy(x: Array) -> np.ndarray:
-    return x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
+def as_tensor(x: Array, name: str, finite: bool = True) -> Tensor:
+    """x without its gradient, after a look at it; ValueError that names it where it holds anything but real, finite numbers."""
+    try:
+        x = torch.as_tensor(np.ascontiguousarray(x) if isinstance(x, np.ndarray) else x)  # torch takes no array that is read backwards
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{name} must be a tensor or array of numbers, got {type(x).__name__}") from None
+    return checked(x.detach(), name, finite)
+
+
+def to_numpy(x: Array, name: str, finite: bool = True) -> np.ndarray:
+    """The same as an array."""
+    x = as_tensor(x, name, finite).cpu()
+    return (x.float() if x.dtype == torch.bfloat16 else x).numpy()  # NumPy has no such type
+
+
+def in_bytes(x: Tensor, other: Tensor) -> bool:
+    """Whether x holds grey levels as whole numbers where `other` holds floats in [0, 1]: the same pictures, 255 times as far apart."""
+    if x.is_floating_point() or x.dtype == torch.bool or not other.is_floating_point():
+        return False
+    shares = other.numel() > 0 and bool(other.min() >= 0) and bool(other.max() <= 1)
+    return x.dtype == torch.uint8 or shares and x.numel() > 0 and bool(x.max() > 1)
+
+
+def alike(a: Tensor, b: Tensor, names: tuple[str, str] = ("a", "b")) -> None:
+    """Raise ValueError where one set holds bytes and the other floats."""
+    for x, other, (name, other_name) in ((a, b, names), (b, a, names[::-1])):
+        if in_bytes(x, other):
+            raise ValueError(
+                f"{name} holds whole numbers ({str(x.dtype).removeprefix('torch.')}) and {other_name} floats: give both alike; "
+                f"datasets.to_float turns bytes into floats in [0, 1]"
+            )
 
 
 class Score(float):
@@ -36,7 +67,7 @@ def exact(features: Array, name: str = "features", least: int = 2) -> Tensor:
     Raises:
         ValueError: not (n, d) with n of `least` or more, or NaN or infinite ones among them
     """
-    features = torch.as_tensor(features).detach()
+    features = as_tensor(features, name, finite=False)
     if features.ndim != 2 or len(features) < least or not features.shape[1]:
         raise ValueError(f"{name} must be (n, d) with n of {least} or more; got {tuple(features.shape)}")
     # a finite sum has finite terms; only where it is not must each be looked at
@@ -49,8 +80,10 @@ def exact_pair(a: Array, b: Array, names: tuple[str, str] = ("a", "b")) -> tuple
     """Two sets of the same features, as `exact` gives them, on one device.
 
     Raises:
-        ValueError: as in `exact`, or different numbers of features
+        ValueError: as in `exact`, different numbers of features, or bytes in one and floats in the other
     """
+    a, b = (as_tensor(x, name, finite=False) for x, name in zip((a, b), names))
+    alike(a, b, names)
     a, b = exact(a, names[0]), exact(b, names[1])
     if a.shape[1] != b.shape[1]:
         raise ValueError(f"{names[0]} and {names[1]} must have the same features; got {tuple(a.shape)} and {tuple(b.shape)}")

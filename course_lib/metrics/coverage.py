@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .arrays import BLOCK, Array, exact_pair
+from .arrays import BLOCK, Array, alike, as_tensor, exact_pair
 from .detection import auroc
 
 
@@ -49,11 +49,20 @@ def distances_to_neighbours(a: Tensor, k: int) -> Tensor:
     return nearest[:, 1:]
 
 
-def nearest_distances(a: Array, b: Array) -> Tensor:
-    """The distance of each row of a (n, d) to the nearest row of b (m, d): (n,), in float32: sets of images are large."""
-    a, b = torch.as_tensor(a).flatten(1).float(), torch.as_tensor(b).flatten(1).float()
-    if a.shape[1] != b.shape[1] or not len(b):
-        raise ValueError(f"both must have the same size a row, and b one row or more; got {tuple(a.shape)} and {tuple(b.shape)}")
+def nearest_distances(a: Array, b: Array, names: tuple[str, str] = ("a", "b")) -> Tensor:
+    """The distance of each row of a (n, d) to the nearest row of b (m, d): (n,), in float32: sets of images are large.
+
+    names: what the caller calls them
+
+    Raises:
+        ValueError: other shapes, NaN or infinite values, or bytes in one and floats in the other
+    """
+    a, b = (as_tensor(x, name) for x, name in zip((a, b), names))
+    alike(a, b, names)
+    if a.ndim < 2 or b.ndim < 2 or a.shape[1:].numel() != b.shape[1:].numel() or not len(b):
+        both = f"{names[0]} and {names[1]}"
+        raise ValueError(f"{both} must have the same size a row, and {names[1]} one row or more; got {tuple(a.shape)} and {tuple(b.shape)}")
+    a, b = a.flatten(1).float(), b.flatten(1).float().to(a.device)
     middle = b.mean(0)  # float32 has more digits near 0
     a, b = a - middle, b - middle
     # fast distances of close points have lost their digits; those of the nearest ones are computed again, so that a copy is at 0
@@ -158,13 +167,17 @@ def memorisation(samples: Array, train: Array, test: Array) -> Memorisation:
     Blurred or wrong samples are far from everything: a `closer` below 0.5 is no proof of quality, only of not copying.
 
     Args:
-        samples, train, test: (n, ...) images or features, any numbers of them
+        samples, train, test: (n, ...) images or features, any numbers of them, all floats or all bytes
+
+    Raises:
+        ValueError: an empty set, NaN or infinite values, other shapes, or bytes beside floats
 
     Source: Meehan et al. 2020 (arXiv:2004.05675), without its cells; the probability is that of `auroc`.
     """
     for name, x in (("samples", samples), ("train", train), ("test", test)):
-        if not len(x) or not torch.as_tensor(x).isfinite().all():
+        x = as_tensor(x, name, finite=False)
+        if not x.numel() or not x.isfinite().all():
             raise ValueError(f"{name} must have one row or more, without NaN or infinite values; got {tuple(x.shape)}")
-    of_samples, of_test = nearest_distances(samples, train), nearest_distances(test, train)
+    of_samples, of_test = nearest_distances(samples, train, ("samples", "train")), nearest_distances(test, train, ("test", "train"))
     copies = (of_samples < of_test.quantile(0.01)).double().mean().item()
     return Memorisation(auroc(-of_test, -of_samples), copies, of_samples.quantile(0.5).item(), of_test.quantile(0.5).item())

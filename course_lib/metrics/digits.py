@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import checkpoints, datasets
-from ..nn import check_images, keeps_config
+from ..nn import as_weights, check_images, keeps_config, labels
 from .arrays import Score
 from .gaussians import frechet_distance, gaussian_distance, moments
 from .kernels import mmd
@@ -37,7 +37,7 @@ class DigitNetwork(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """(batch, 1, 28, 28) in [0, 1] → (batch, features)."""
         check_images(x, (1, 28, 28))
-        return self.body(x)
+        return self.body(as_weights(x, self, "x"))
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of the ten digits, (batch, 10)."""
@@ -45,6 +45,8 @@ class DigitNetwork(nn.Module):
 
     def loss(self, x: Tensor, y: Tensor) -> Tensor:
         """Cross-entropy, nats. While it trains, images are moved by up to two pixels, each batch its own way."""
+        check_images(x, (1, 28, 28))
+        y = labels(y, len(x), 10, x.device)
         if self.training:
             x = torch.roll(x, (int(torch.randint(-2, 3, ())), int(torch.randint(-2, 3, ()))), (2, 3))
         return F.cross_entropy(self(x), y)
@@ -56,35 +58,56 @@ def digit_network(device: str = "cpu") -> DigitNetwork:
     return checkpoints.load("digit_network", device)
 
 
+def network_for(x: Tensor, name: str = "x") -> DigitNetwork:
+    """The shipped digit network where the images x (n, 1, 28, 28) are; ValueError where they are anything else.
+
+    name: what the caller calls x
+    """
+    check_images(x, (1, 28, 28), name)
+    return digit_network(str(x.device))
+
+
+def enough(x: Tensor, name: str) -> None:
+    """Raise ValueError unless x holds two digits or more: one has no spread."""
+    network_for(x, name)
+    if len(x) < 2:
+        raise ValueError(f"{name} must be two images or more, got {len(x)}")
+
+
 @torch.no_grad()
 def digit_features(x: Tensor, batch_size: int = 500) -> Tensor:
     """(n, 1, 28, 28) in [0, 1] → (n, 64) features of the digit network, in float64 on the CPU: not every device has float64."""
-    return torch.cat([digit_network(str(x.device)).features(part).cpu().double() for part in x.split(batch_size)])
+    network = network_for(x)
+    return torch.cat([network.features(part).cpu().double() for part in x.split(batch_size)])
 
 
 @torch.no_grad()
 def predicted_digits(x: Tensor, batch_size: int = 500) -> Tensor:
     """What the digit network takes each image for, (n,)."""
-    return torch.cat([digit_network(str(x.device))(part).argmax(1) for part in x.split(batch_size)])
+    network = network_for(x)
+    return torch.cat([network(part).argmax(1) for part in x.split(batch_size)])
 
 
 @torch.no_grad()
 def digit_probabilities(x: Tensor, batch_size: int = 500) -> Tensor:
     """How likely the digit network finds each digit, (n, 10), in float64 on the CPU: what `inception_score` takes."""
-    return torch.cat([digit_network(str(x.device))(part).cpu().double().softmax(1) for part in x.split(batch_size)])
+    network = network_for(x)
+    return torch.cat([network(part).cpu().double().softmax(1) for part in x.split(batch_size)])
 
 
 @torch.no_grad()
 def draw(model, n: int, batch_size: int = 500) -> Tensor:
     """n samples, a few at a time; of a model with classes, equally many of each."""
-    labels = (torch.arange(n) % model.classes,) if getattr(model, "classes", 0) else ()
-    parts = zip(torch.arange(n).split(batch_size), *(y.split(batch_size) for y in labels))
-    return torch.cat([model.sample(len(part), *y) for part, *y in parts])
+    parts = torch.arange(n).split(batch_size)
+    if classes := getattr(model, "classes", 0):
+        return torch.cat([model.sample(len(part), y=part % classes) for part in parts])
+    return torch.cat([model.sample(len(part)) for part in parts])
 
 
 def class_accuracy(x: Tensor, y: Tensor) -> float:
     """The share of images (n, 1, 28, 28) that the digit network takes for the digits asked for, y (n,)."""
-    return (predicted_digits(x).cpu() == y.cpu()).float().mean().item()
+    y = labels(y, len(x), 10, "cpu")
+    return (predicted_digits(x).cpu() == y).float().mean().item()
 
 
 def class_shares(x: Tensor) -> Tensor:
@@ -100,6 +123,7 @@ def digit_fid(x: Tensor, y: Tensor | None = None) -> Score:
         y: the same with any n; MNIST's 10,000 test images when left out, whose moments are shipped
     """
     if y is not None:
+        enough(x, "x"), enough(y, "y")  # here, where they have those names
         return frechet_distance(digit_features(x), digit_features(y))
     stored = checkpoints.tensors("digit_moments")
     images = checkpoints.record("digit_moments")["numbers"]["images"]
@@ -113,6 +137,9 @@ def digit_kid(x: Tensor, y: Tensor | None = None) -> Score:
         x: (n, 1, 28, 28) in [0, 1]
         y: the same with any m; the 1,000 test images of `mnist_small` when left out
     """
+    if y is not None:
+        enough(y, "y")
+    enough(x, "x")
     return mmd(digit_features(x), _features_of_small_test() if y is None else digit_features(y))
 
 

@@ -64,7 +64,7 @@ def mig(codes: Array, factors: Array, bins: int = 20) -> float:
     Source: Chen et al. 2018 (arXiv:1802.04942), section 4.1.
     """
     information = mutual_information_matrix(codes, factors, bins)
-    entropy = [_entropy(np.unique(column, return_counts=True)[1]) for column in to_numpy(factors).T]
+    entropy = [_entropy(np.unique(column, return_counts=True)[1]) for column in to_numpy(factors, "factors").T]
     return float((_gap(information) / entropy).mean())
 
 
@@ -165,7 +165,7 @@ def factor_vae_score(
     if batch < 2 or votes < len(sizes):
         raise ValueError(f"batch is {batch} and votes {votes}, but a variance needs 2 examples and every factor 1 vote")
     variance = codes.var(0)
-    active = variance > 0.01 if active is None else to_numpy(active).astype(bool)
+    active = variance > 0.01 if active is None else to_numpy(active, "active").astype(bool)
     if active.shape != variance.shape:
         raise ValueError(f"active has shape {active.shape}, but there are {len(variance)} latents: give one boolean for each")
     active = active & (variance > 0)
@@ -206,7 +206,7 @@ def disentanglement(codes: Array, factors: Array, seed: int = 0) -> dict[str, fl
 
 def _codes_and_factors(codes: Array, factors: Array) -> tuple[np.ndarray, np.ndarray, list[int]]:
     """Checked codes (n, latents), factors relabelled 0 … size − 1 (n, factors), and the sizes."""
-    codes, factors = to_numpy(codes), to_numpy(factors)
+    codes, factors = to_numpy(codes, "codes", finite=False), to_numpy(factors, "factors")
     if codes.ndim != 2 or factors.ndim != 2 or len(codes) != len(factors) or 0 in codes.shape + factors.shape:
         raise ValueError(f"codes {codes.shape} and factors {factors.shape} must be (n, latents) and (n, factors) with the same n above 0")
     if not np.issubdtype(factors.dtype, np.integer):

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from .arrays import Array, Score, exact, exact_pair
+from ..nn import tensors
+from .arrays import Array, Score, as_tensor, exact, exact_pair
 
 BLOCK = 256  # columns of a product of matrices of which only a half is needed
 
@@ -17,13 +18,17 @@ class Moments:
 
     def __init__(self):
         self.n, self.mean, self.scatter = 0, None, None
+        self.whole = None  # whether what was seen first were bytes: floats beside them would have another scale
 
     def update(self, features: Array) -> "Moments":
         """Add rows (n, d), one or more; gives itself back.
 
         Source: Chan, Golub & LeVeque 1979, equation 2.1: sums of squares would lose digits where the mean is large.
         """
-        features = exact(features, least=1)
+        whole = as_tensor(features, "features", finite=False).dtype == torch.uint8
+        if self.whole not in (None, whole):
+            raise ValueError("features are bytes in one part and floats in another: give all alike, such as by datasets.to_float")
+        self.whole, features = whole, exact(features, least=1)
         n, mean = len(features), features.mean(0)
         if self.mean is None:
             self.n, self.mean, self.scatter = n, mean, gram(features - mean)
@@ -79,7 +84,9 @@ def frechet_distance(a: Array | Moments, b: Array | Moments) -> Score:
     Source: Dowson & Landau 1982; Heusel et al. 2017 (arXiv:1706.08500).
     """
     if isinstance(a, Moments) or isinstance(b, Moments):
-        a, b = (v if isinstance(v, Moments) else Moments().update(exact(v)) for v in (a, b))
+        a, b = (v if isinstance(v, Moments) else Moments().update(v) for v in (a, b))
+        if a.whole is not b.whole:
+            raise ValueError("a and b are bytes and floats: give both alike, such as by datasets.to_float")
         if a.cov.shape != b.cov.shape:
             raise ValueError(f"a and b must have the same features; got moments of {len(a.mean)} and {len(b.mean)}")
         return Score(gaussian_distance(a.mean, a.cov, b.mean, b.cov), a.n, b.n)
@@ -94,6 +101,7 @@ def frechet_distance(a: Array | Moments, b: Array | Moments) -> Score:
     return Score(max(0.0, ((means[0] - means[1]).square().sum() + a.square().sum() + b.square().sum() - 2 * trace).item()), n, m)
 
 
+@tensors(finite="mean_a cov_a mean_b cov_b")
 def gaussian_distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> float:
     """‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2 (Σ₁Σ₂)^½), the squared 2-Wasserstein distance of two Gaussians. Means (d,), covariances (d, d)."""
     root, failed = torch.linalg.cholesky_ex(cov_a)  # Σ₁ = R Rᵀ

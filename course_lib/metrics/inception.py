@@ -5,6 +5,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from ..nn import checked
+
 
 @torch.no_grad()
 def inception_features(images: Tensor, batch_size: int = 50) -> Tensor:
@@ -19,10 +21,11 @@ def inception_features(images: Tensor, batch_size: int = 50) -> Tensor:
 
     Source: Heusel et al. 2017 (arXiv:1706.08500); the weights are those of their TensorFlow code, ported by torch-fidelity.
     """
+    checked(images, "images", finite=False)
     if images.ndim != 4 or images.shape[1] not in (1, 3):
         raise ValueError(f"images must be (n, 1 or 3, h, w); got {tuple(images.shape)}")
     if images.dtype != torch.uint8:
-        if not images.is_floating_point() or not 0 <= images.min() <= images.max() <= 1:
+        if not images.is_floating_point() or len(images) and not 0 <= images.min() <= images.max() <= 1:
             raise ValueError("images must be uint8, or floats in [0, 1]")
         images = (images * 255).round().to(torch.uint8)
     network = extractor(str(images.device))

@@ -5,14 +5,17 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..nn import tensors
 from .arrays import BLOCK, Array, Score, exact_pair
 
 
+@tensors
 def cubic_kernel(u: Tensor, v: Tensor) -> Tensor:
     """(u·v/d + 1)³ for all pairs: (n, d), (m, d) → (n, m). It compares means, variances and skewness."""
     return (u @ v.T).div_(u.shape[1]).add_(1).pow_(3)
 
 
+@tensors
 def gaussian_kernel(u: Tensor, v: Tensor, bandwidth: float = 1.0) -> Tensor:
     """exp(−‖u − v‖² / 2h²) for all pairs: (n, d), (m, d) → (n, m). It compares everything, at the scale h."""
     return torch.cdist(u, v).square_().div_(-2 * bandwidth**2).exp_()

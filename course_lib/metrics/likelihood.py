@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..distributions import bits_per_dim, log_mean_exp  # noqa: F401
+from ..nn import checked
 
 
 def nats_to_bits(nats: Tensor | float) -> Tensor | float:
@@ -23,7 +24,14 @@ def perplexity(log_prob: Tensor, symbols: Tensor | int) -> Tensor:
     Returns:
         one number for the whole batch: every symbol counts the same, not every sequence
     """
-    symbols = torch.as_tensor(symbols, dtype=torch.float64).expand(log_prob.shape)
+    checked(log_prob, "log_prob", finite=False)  # −∞ is the answer to what is impossible
+    symbols = torch.as_tensor(symbols)
+    checked(symbols, "symbols")
+    if symbols.ndim and symbols.shape != log_prob.shape or not log_prob.numel() or not (symbols > 0).all():
+        raise ValueError(
+            f"symbols must be above 0, one number or one for each log_prob, got {tuple(symbols.shape)} for {tuple(log_prob.shape)}"
+        )
+    symbols = symbols.double().expand(log_prob.shape)
     return (-log_prob.double().sum() / symbols.sum()).exp()
 
 
@@ -46,6 +54,9 @@ def importance_sampled(log_weights: Tensor) -> tuple[Tensor, Tensor]:
 
     Source: Burda et al. 2015 (arXiv:1509.00519), equation 8; Kong 1992 for the effective size.
     """
+    checked(log_weights, "log_weights", finite=False)
+    if log_weights.ndim < 1 or not len(log_weights) or not log_weights.is_floating_point():
+        raise ValueError(f"log_weights must be floats (k, batch) of one draw or more, got {log_weights.dtype} {tuple(log_weights.shape)}")
     share = log_weights.softmax(0)
     return log_mean_exp(log_weights, 0), 1 / share.square().sum(0)
 
@@ -65,9 +76,10 @@ class GreyLevels:
     """
 
     def __init__(self, x: Tensor, smoothing: float = 1.0):
+        checked(x, "x")
         if x.dtype != torch.uint8 or x.ndim != 4 or not smoothing > 0:
             raise ValueError(
-                f"images must be (n, 1, h, w) of uint8, and smoothing above 0; got {tuple(x.shape)} of {x.dtype}, and {smoothing}"
+                f"images x must be (n, 1, h, w) of uint8, and smoothing above 0; got {tuple(x.shape)} of {x.dtype}, and {smoothing}"
             )
         pixels = x.flatten(1).long()
         counts = torch.zeros(pixels.shape[1], 256, dtype=torch.float64)
@@ -85,6 +97,10 @@ class GreyLevels:
             x: (batch, 1, h, w) uint8;  on: the same, binarised at random
             log_prob: what the model says of `on`, (batch,) nats: exact, or a lower bound
         """
+        checked(x, "x"), checked(on, "on"), checked(log_prob, "log_prob", finite=False)
+        if x.dtype != torch.uint8 or x.shape != on.shape or log_prob.shape != x.shape[:1]:
+            got = f"{x.dtype} {tuple(x.shape)}, {tuple(on.shape)} and {tuple(log_prob.shape)}"
+            raise ValueError(f"x must be uint8 images, on of the same shape, and log_prob (batch,); got {got}")
         # log p(b) + Σ log p(v | b) − Σ log q(b | v), and p(v | b) = h(v) q(b | v) / h(b): what binarisation did cancels
         levels = self.log_h.expand(len(x), -1, -1).gather(2, x.flatten(1).long().cpu()[..., None])[..., 0]
         colours = torch.where(on.flatten(1).cpu() > 0.5, self.log_on, self.log_off)

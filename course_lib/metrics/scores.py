@@ -2,7 +2,7 @@
 
 import torch
 
-from .arrays import Array, Score
+from .arrays import Array, Score, as_tensor
 
 
 def inception_score(probabilities: Array, splits: int = 10, seed: int = 0) -> Score:
@@ -21,11 +21,11 @@ def inception_score(probabilities: Array, splits: int = 10, seed: int = 0) -> Sc
 
     Source: Salimans et al. 2016 (arXiv:1606.03498), section 4; shuffling: Barratt & Sharma 2018 (arXiv:1801.01973).
     """
-    p = torch.as_tensor(probabilities).detach().cpu().double()
+    p = as_tensor(probabilities, "probabilities", finite=False).cpu().double()
     if p.ndim != 2 or not 1 <= splits <= len(p):
         raise ValueError(f"probabilities must be (n, classes) with n of {max(splits, 1)} or more, one part or more; got {tuple(p.shape)}")
     if not (p >= 0).all() or not torch.allclose(p.sum(1), torch.ones(len(p), dtype=torch.float64), atol=1e-4):
-        raise ValueError("each row must be a distribution, 0 or more with sum 1: apply softmax to logits first")
+        raise ValueError("probabilities: each row must be a distribution, 0 or more with sum 1: apply softmax to logits first")
     # a fixed order of the rows first: shuffling must not depend on the order in which they came
     for column in range(p.shape[1]):
         p = p[p[:, column].argsort(stable=True)]

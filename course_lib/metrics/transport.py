@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .arrays import Array, Score, exact_pair
+from .arrays import Array, Score, alike, as_tensor, exact_pair
 
 
 def wasserstein_1d(a: Array, b: Array, p: float = 1.0) -> Score:
@@ -18,7 +18,8 @@ def wasserstein_1d(a: Array, b: Array, p: float = 1.0) -> Score:
     Raises:
         ValueError: not one-dimensional, empty or not finite, or p below 1
     """
-    a, b = torch.as_tensor(a), torch.as_tensor(b)
+    a, b = as_tensor(a, "a", finite=False), as_tensor(b, "b", finite=False)
+    alike(a, b)
     if a.ndim != 1 or b.ndim != 1 or not len(a) or not len(b) or not (a.isfinite().all() and b.isfinite().all()) or not 1 <= p < math.inf:
         raise ValueError(f"a and b must be (n,) and (m,), not empty, finite, and p 1 or more; got {tuple(a.shape)}, {tuple(b.shape)}, {p}")
     return Score(_sorted_distance(a.double()[:, None], b.double()[:, None], p).pow(1 / p).item(), len(a), len(b))
@@ -91,7 +92,7 @@ def sinkhorn(p: Array, q: Array, cost: Array, epsilon: float = 0.05, rounds: int
     Source: Cuturi 2013 (arXiv:1306.0895); in logarithms: Peyré & Cuturi 2019 (arXiv:1803.00567), section 4.4.
     """
     p, q = _weights(p, q)
-    cost = torch.as_tensor(cost).double()
+    cost = as_tensor(cost, "cost", finite=False).double()
     if cost.shape != (len(p), len(q)) or not cost.isfinite().all() or not epsilon > 0 or rounds < 1:
         raise ValueError(
             f"cost must be {(len(p), len(q))} and finite, ε above 0, rounds 1 or more; got {tuple(cost.shape)}, {epsilon} and {rounds}"
@@ -111,9 +112,9 @@ def sinkhorn(p: Array, q: Array, cost: Array, epsilon: float = 0.05, rounds: int
 
 
 def _weights(p: Array, q: Array) -> tuple[Tensor, Tensor]:
-    p, q = torch.as_tensor(p).double(), torch.as_tensor(q).double()
+    p, q = as_tensor(p, "p", finite=False).double(), as_tensor(q, "q", finite=False).double()
     if p.ndim != 1 or q.ndim != 1 or not (p >= 0).all() or not (q >= 0).all() or not 0 < p.sum() < torch.inf:
-        raise ValueError(f"weights must be (n,) and (m,), 0 or more, with a sum above 0; got {tuple(p.shape)} and {tuple(q.shape)}")
+        raise ValueError(f"weights p and q must be (n,) and (m,), 0 or more, with a sum above 0; got {tuple(p.shape)} and {tuple(q.shape)}")
     if not torch.isclose(p.sum(), q.sum(), rtol=1e-6):
-        raise ValueError(f"weights must have one sum: what is taken must be put down; got {p.sum():.4g} and {q.sum():.4g}")
+        raise ValueError(f"weights p and q must have one sum: what is taken must be put down; got {p.sum():.4g} and {q.sum():.4g}")
     return p, q

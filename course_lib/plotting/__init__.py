@@ -61,8 +61,10 @@ def show_images(
         row_labels: one left of each row
         size: width of an image, in inches
     """
-    array = to_uint8(images)
+    array = to_uint8(images, "images")
     array = array[:, None] if array.ndim == 3 else array
+    if array.ndim != 4 or not len(array):
+        raise ValueError(f"images must be (n, c, h, w), n above 0, got {array.shape}")
     columns = min(columns, len(array))
     rows = math.ceil(len(array) / columns)
     for name, given, wanted in (("titles", titles, len(array)), ("row_labels", row_labels, rows)):

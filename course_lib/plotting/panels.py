@@ -22,20 +22,29 @@ INK, GREY, GRID = "#1f2328", "#59636e", "#e1e4e8"
 PAPER = f"background:#fff;color:{INK};border:1px solid #d0d7de;border-radius:8px"
 
 
-def to_uint8(image: Any) -> np.ndarray:
-    """(..., c, h, w), (h, w) or (h, w, 3) as uint8, torch or numpy. Floats must lie in [0, 1].
+def to_uint8(image: Any, name: str = "image") -> np.ndarray:
+    """(..., c, h, w), (h, w) or (h, w, 3) as uint8, torch or numpy. Floats must lie in [0, 1]. name: what the caller calls it
 
     Raises:
         ValueError: NaN, or floats outside [0, 1]
     """
-    array = image.detach().cpu().numpy() if hasattr(image, "detach") else np.asarray(image)
+    if hasattr(image, "detach"):
+        if image.is_meta:
+            raise ValueError(f"{name} is on the device meta, where tensors have shapes but no values")
+        image = image.detach().cpu()
+        image = image.float() if image.is_floating_point() else image  # NumPy has no bfloat16
+    array = np.asarray(image)
     if array.dtype == np.uint8:
         return array
     if array.dtype == bool:
         return array.astype(np.uint8) * 255
+    if array.dtype.kind not in "fiu":
+        raise ValueError(f"a picture needs floats in [0, 1] or uint8, but {name} has {array.dtype}")
     low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
     if not (low >= -0.01 and high <= 1.01):  # written so that NaN fails too
-        raise ValueError(f"a picture needs floats in [0, 1] or uint8, but these span [{low:.3g}, {high:.3g}]; rescale or clip them first")
+        raise ValueError(
+            f"a picture needs floats in [0, 1] or uint8, but those of {name} span [{low:.3g}, {high:.3g}]; rescale or clip them first"
+        )
     return (array.clip(0, 1) * 255 + 0.5).astype(np.uint8)
 
 
@@ -47,7 +56,7 @@ def one_picture(image: Any) -> np.ndarray:
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] == 3):
-        raise ValueError(f"one picture must be (h, w), (h, w, 3) or (c, h, w) with c = 1 or 3, got shape {array.shape}")
+        raise ValueError(f"image: one picture must be (h, w), (h, w, 3) or (c, h, w) with c = 1 or 3, got shape {array.shape}")
     return array
 
 
@@ -105,7 +114,7 @@ def tile(images: Any, columns: int | None = None, pad: int = 1) -> np.ndarray:
     Returns:
         uint8 (H, W), or (H, W, 3) for colour
     """
-    array = to_uint8(images)
+    array = to_uint8(images, "images")
     if array.ndim == 3:
         array = array[:, None]
     if array.ndim != 4 or len(array) == 0 or array.shape[1] not in (1, 3):

@@ -308,7 +308,9 @@ def at_rest(model: nn.Module) -> Iterator[torch.device]:
 def call(model: nn.Module, method: str, x: Tensor) -> Any:
     """`model.method(x)` on the model's device, in evaluation mode, without gradients. A tensor comes back on the CPU."""
     with at_rest(model) as place:
-        result = getattr(model, method)(x.to(place))
+        # floats in the precision of the weights first: Apple's devices have no float64
+        weight = next(model.parameters(), x)
+        result = getattr(model, method)((x.to(weight.dtype) if x.is_floating_point() and weight.is_floating_point() else x).to(place))
     return result.cpu() if isinstance(result, Tensor) else result
 
 

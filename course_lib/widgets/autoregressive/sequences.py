@@ -77,10 +77,10 @@ class NextCharacterExplorer(Explorer):
             drawn = self.model.sample(
                 self.TEXTS,
                 start.shape[1] + self.LENGTH,
-                round(self.temperature.value, 4),
-                lambda logits: kept(logits, k, p),
-                start.to(device),
-                F.pad(u, (start.shape[1], 0)).to(device),
+                temperature=round(self.temperature.value, 4),
+                keep=lambda logits: kept(logits, k, p),
+                start=start.to(device),
+                uniforms=F.pad(u, (start.shape[1], 0)).to(device),
             )
         return ["".join(self.alphabet[i] for i in row) for row in drawn[:, start.shape[1] :].tolist()]
 

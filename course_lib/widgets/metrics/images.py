@@ -291,7 +291,7 @@ class FeatureExplorer(Explorer):
         """Features of a model's samples, or of the real digits for None."""
         x = self.real if images is None else self.samples[images]
         with torch.inference_mode():
-            features = torch.as_tensor(self.networks[network](x)).double().cpu()
+            features = torch.as_tensor(self.networks[network](x)).cpu().double()
         if features.ndim != 2 or len(features) != len(x):
             raise ValueError(f"network {network} must turn {tuple(x.shape)} into ({len(x)}, d), but gave {tuple(features.shape)}")
         return features
