@@ -49,8 +49,11 @@ def evaluate(name: Annotated[str, typer.Argument(help="a shipped checkpoint, suc
         raise ValueError(f"{name} is a recording of training; `python -m course_lib train {name}` makes it again")
     print(f"{name}: {entry['parameters']:,} parameters, trained on {entry['data']}")
     for key, value in recipes.evaluate(checkpoints.load(name), recipes.find(name)).items():
-        recorded = entry["numbers"].get(key)
-        print(f"  {key:22} {value}" + ("   as recorded" if value == recorded else f"   recorded: {recorded}"))
+        recorded, spread = (entry["numbers"].get(name) for name in (key, f"{key}_error"))
+        spread = entry["numbers"].get(f"{key}_sd") if spread is None else spread
+        agrees = spread is not None and abs(value - recorded) <= 3 * spread
+        give = "" if spread is None else f" ± {spread}, which {'agrees' if agrees else 'does not agree'}"
+        print(f"  {key:22} {value}" + ("   as recorded" if value == recorded else f"   recorded: {recorded}{give}"))
 
 
 @app.command()

@@ -116,7 +116,7 @@ CONTROLS = {
         Control("widgets.NextCharacterExplorer", "next_character", nth=1, times=1),
     ],
     "06_diffusion": [
-        Control("widgets.ReverseExplorer", "reverse", times=10),
+        Control("widgets.ReverseExplorer", "reverse", key="ArrowRight", times=10),
         Control("widgets.NoiseExplorer", "noising", key="ArrowRight", times=20),
         Control("widgets.DDIMExplorer", "ddim", times=1),
         Control("widgets.ScoreExplorer", "score", "select", option="annealed Langevin"),

@@ -23,6 +23,7 @@ from course_lib.diffusion import (
     PREDICTIONS,
     SCHEDULES,
     Attention,
+    Autoguided,
     Diffusion,
     ImageDiffusion,
     LatentDiffusion,
@@ -38,9 +39,13 @@ from course_lib.diffusion import (
     annealed_langevin,
     ddim_step,
     edit,
+    edm_weights,
     encode,
+    euler_maruyama,
     inpaint,
     langevin,
+    likelihood,
+    log_normal_times,
     mixture_log_prob,
     mixture_score,
     models,
@@ -49,6 +54,7 @@ from course_lib.diffusion import (
     sample,
     sample_fast,
     variational_bound,
+    within,
 )
 from course_lib.diffusion import recipes as diffusion_recipes
 from course_lib.diffusion.likelihood import even_in_log_snr, ode_bound, pixel_log_prob
@@ -59,6 +65,7 @@ QUIET = {"progress": False, "device": "cpu"}
 RECIPES = diffusion_recipes.RECIPES
 TRAINED = [name for name, recipe in RECIPES.items() if recipe.build]  # the others are recordings
 KEEP_VARIANCE = ("linear", "cosine", "sigmoid")
+SDE = {"euler_maruyama": euler_maruyama}
 IRREGULAR = torch.tensor([1.0, 0.93, 0.92, 0.5, 0.41, 0.07, 0.01, 0.0], dtype=torch.float64)
 TINY = {"shape": (1, 8, 8), "width": 16, "multiples": (1, 2), "classes": 3}
 CORNERS = ((-1.0, -1.0), (-1.0, 1.0), (1.0, -1.0), (1.0, 1.0))
@@ -144,6 +151,59 @@ class Says(nn.Module):
 
 
 # --- schedules
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_the_time_of_a_level_is_found_again(name):
+    schedule, t = Schedule(name), torch.linspace(0.01, 0.98, 50, dtype=torch.float64)
+    assert torch.allclose(schedule.time_at(schedule.log_snr(t)), t, atol=1e-9)
+    assert schedule.time_at(50.0) < 1e-6 and schedule.time_at(torch.tensor([-50.0])) > 1 - 1e-6
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_the_rates_are_those_of_the_forward_equation(name):
+    schedule = Schedule(name)
+    for t in (0.05, 0.4, 0.9):
+        f, g2 = schedule.rates(t)
+        alpha, variance = (lambda v: schedule.at(v)[0]), (lambda v: schedule.at(v)[1] ** 2)
+        h = 1e-3
+        alpha_ts, variance_ts = schedule.between(t, t + h)  # what one short step does
+        assert f == pytest.approx(math.log(alpha_ts) / h, rel=0.02) and g2 == pytest.approx(variance_ts / h, rel=0.02)
+        assert variance(t + h) - variance(t - h) == pytest.approx(2 * h * (2 * f * variance(t) + g2), rel=1e-3)
+        assert alpha(t + h) - alpha(t - h) == pytest.approx(2 * h * f * alpha(t), rel=1e-3)
+        if name in KEEP_VARIANCE:
+            assert g2 == pytest.approx(-2 * f, rel=1e-4)
+    if name == "linear":
+        assert schedule.rates(0.5)[1] == pytest.approx(0.1 + 19.9 * 0.5, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["cosine", "linear", "straight"])
+def test_log_normal_times_are_normal_in_log_noise(name):
+    schedule = Schedule(name)
+    alpha, sigma = schedule.alpha_sigma(log_normal_times(schedule, 4000, -1.0, 1.2))
+    assert stats.kstest((sigma / alpha).log().numpy(), "norm", args=(-1.0, 1.2)).pvalue > 1e-3
+
+
+def test_edms_weights_leave_variance_one_and_the_least_to_the_network():
+    x, noise = 0.7 * torch.randn(200_000).double(), torch.randn(200_000).double()
+    for sigma in (0.02, 0.5, 30.0):
+        skip, out, into = edm_weights(sigma, 0.7)
+        noisy = x + sigma * noise
+        asked = (x - skip * noisy) / out  # what F should say
+        assert (into * noisy).var().item() == pytest.approx(1, rel=0.02) and asked.var().item() == pytest.approx(1, rel=0.02)
+        for other in (skip - 0.1 / sigma, skip + 0.1 / sigma):  # another share of the input leaves the network more to say
+            assert (x - other * noisy).var() > (x - skip * noisy).var()
+        # of Gaussian data the best guess is the skip alone
+        assert (asked * noisy).mean().abs().item() < 0.02 * noisy.std().item()
+
+
+def test_v_is_edms_network_for_data_of_variance_one():
+    model = PointDiffusion(2, predict="v")
+    for t in (0.1, 0.5, 0.9):
+        alpha, sigma = model.schedule.at(t)
+        skip, out, into = edm_weights(sigma / alpha, 1.0)
+        p, q, *_ = model.shares(alpha, sigma)  # x̂₀ = p x_t + q v with x_t = α (x₀ + σ/α ε)
+        assert (p * alpha, -q) == pytest.approx((skip, out)) and into == pytest.approx(alpha)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -634,7 +694,31 @@ def test_the_fast_sampler_agrees_with_the_plain_one(name, predict):
     for guidance in (0.0, 1.0, 3.0):
         plain, fast = (f(model, start, times, y, guidance=guidance) for f in (sample, sample_fast))
         assert torch.allclose(plain, fast, rtol=1e-8, atol=1e-8)
-        assert torch.equal(model.sample(6, y, guidance, steps=7, start=start), fast)
+        assert torch.equal(model.sample(6, y=y, guidance=guidance, steps=7, start=start), fast)
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+def test_euler_and_maruyama_end_with_the_spread_and_the_shares_of_the_data(eta):
+    torch.manual_seed(1)
+    model = best("linear", ((1.0, 0.0), (-1.0, 0.0)), 0.2, (0.3, 0.7), "noise")
+    x = euler_maruyama(model, torch.randn(3000, 2, dtype=torch.float64), model.schedule.times(500), eta=eta)
+    assert (x[:, 0] > 0).double().mean().item() == pytest.approx(0.3, abs=0.035)
+    assert x[:, 1].std().item() == pytest.approx(0.2, abs=0.02) and (x[:, 0].abs() - 1).std().item() == pytest.approx(0.2, abs=0.02)
+
+
+def test_a_short_step_of_euler_and_maruyama_is_that_of_ddim_with_the_same_eta():
+    model, x_t = best("linear", ((3.0, -2.0), (-3.0, 1.0)), 0.3), torch.randn(5, 2, dtype=torch.float64)
+    t, s = 0.3, 0.2999
+    for eta in (0.0, 0.4, 1.0):
+        torch.manual_seed(0)
+        ours = euler_maruyama(model, x_t, torch.tensor([t, s], dtype=torch.float64), eta=eta)
+        torch.manual_seed(0)
+        theirs = sample(model, x_t, torch.tensor([t, s], dtype=torch.float64), eta=eta)
+        assert torch.allclose(ours - x_t, theirs - x_t, rtol=0.02, atol=2e-6)
+        assert (ours - x_t).abs().max() > 1e-4
+    seen = []
+    euler_maruyama(model, x_t, model.schedule.times(4), watch=lambda s, x: seen.append((s, x.shape)))
+    assert seen == [(0.75, (5, 2)), (0.5, (5, 2)), (0.25, (5, 2)), (0.0, (5, 2))]
 
 
 @torch.no_grad()
@@ -645,7 +729,7 @@ def test_guidance_reaches_every_sampler():
     def outcomes(guidance, y=y):
         known = torch.zeros(2).bool()
         return {
-            **{name: (torch.manual_seed(1), f(model, start, times, y, guidance))[1] for name, f in METHODS.items()},
+            **{name: (torch.manual_seed(1), f(model, start, times, y, guidance))[1] for name, f in (METHODS | SDE).items()},
             "inpaint": (torch.manual_seed(1), inpaint(model, start, known, start, times, y, guidance))[1],
             "edit": edit(model, start, 0.9, 5, y, guidance, noise=start.flip(0)),
         }
@@ -680,6 +764,45 @@ def test_the_null_label_is_taught_by_the_examples_that_lost_theirs(drop, taught)
     model.loss(torch.randn(60, 2), torch.arange(60) % 3).backward()
     gradient = model.net.given.label.weight.grad.abs().amax(1)
     assert (gradient[:3] > 0).all() and bool(gradient[3] > 0) == taught
+
+
+def test_guidance_may_depend_on_the_time():
+    model, y = shaken(PointDiffusion(2, 16, 1, classes=3), 0.3).double(), torch.arange(6) % 3
+    start, times = torch.randn(6, 2, dtype=torch.float64), Schedule().times(10)
+    part = within(4.0, 0.3, 0.65)
+    assert [part(t) for t in (0.0, 0.29, 0.3, 0.5, 0.65, 0.66, 1.0)] == [1.0, 1.0, 4.0, 4.0, 4.0, 1.0, 1.0]
+    by_hand = start
+    for t, s in model.schedule.steps(times):
+        x, noise = model.denoise(by_hand, t, y, 4.0 if 0.3 <= t <= 0.65 else 1.0)
+        by_hand = ddim_step(model, by_hand, x.detach(), noise.detach(), t, s)
+    for found in (sample(model, start, times, y, part), model.sample(6, y=y, guidance=part, steps=10, start=start)):
+        assert torch.allclose(found, by_hand, atol=1e-9)
+    everywhere, nowhere = (sample(model, start, times, y, within(4.0, *ends)) for ends in ((0.0, 1.0), (0.01, 0.02)))
+    assert torch.allclose(everywhere, sample(model, start, times, y, 4.0)) and torch.allclose(nowhere, sample(model, start, times, y))
+    assert not torch.allclose(by_hand, everywhere, atol=1e-3) and not torch.allclose(by_hand, nowhere, atol=1e-3)
+
+
+@torch.no_grad()
+def test_autoguidance_moves_on_from_the_worse_through_the_better():
+    better, worse = best("cosine", CORNERS, 0.3), best("cosine", CORNERS, 0.6)
+    x_t = torch.randn(7, 2, dtype=torch.float64)
+    (good, _), (bad, _) = (m.denoise(x_t, 0.5) for m in (better, worse))
+    assert not torch.allclose(good, bad, atol=0.05)
+    for w in (0.0, 1.0, 2.5):
+        x, noise = Autoguided(better, worse, w).denoise(x_t, 0.5)
+        assert torch.allclose(x, bad + w * (good - bad), atol=1e-12)
+        alpha, sigma = better.schedule.at(0.5)
+        assert torch.allclose(alpha * x + sigma * noise, x_t, atol=1e-9)
+    # the worse model's Gaussians are too wide, and to be pushed away from it makes those of the samples narrow
+    start, times = torch.randn(4000, 2, dtype=torch.float64), better.schedule.times(60)
+
+    def width(model):
+        ends = sample(model, start, times)
+        return (ends.abs() - 1).square().mean().sqrt().item()
+
+    assert width(better) == pytest.approx(0.3, abs=0.03) and width(worse) > 0.45 and width(Autoguided(better, worse, 2.0)) < 0.25
+    torch.manual_seed(0)
+    assert torch.allclose(sample(Autoguided(better, worse, 1.0), start, times), sample(better, start, times), atol=1e-9)
 
 
 # --- transport
@@ -777,6 +900,40 @@ def test_the_number_of_draws_does_not_change_the_bound_on_average():
     assert values[0].std() > 1.5 * values[1].std() > 1.5 * values[2].std()
     for value in values[:2]:
         assert value.mean().item() == pytest.approx(values[2].mean().item(), abs=4 * value.std().item() / 3000**0.5)
+
+
+def even_in_time(model, x, steps, draws):
+    """The chain of the bound from steps chosen evenly in time, each as likely as the next."""
+    n, schedule = len(x), model.schedule
+    times, chain = schedule.times(steps).flip(0), torch.zeros(n).double()
+    snr = schedule.log_snr(times).exp()
+    for k in range(draws):
+        i = 2 + ((torch.rand(n) + k) / draws * (steps - 1)).long().clamp(max=steps - 2)
+        guess = model.denoise(schedule.noised(x, times[i], torch.randn_like(x)), times[i])[0].clamp(-1, 1).detach()
+        chain += 0.5 * (snr[i - 1] - snr[i]) * (x - guess).square().sum(1) * (steps - 1) / draws
+    return chain
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_draws_even_in_log_snr_have_the_mean_of_draws_even_in_time_and_less_spread(name):
+    n, steps = 4000, 200
+    model, x = best(name, CORNERS, 0.3), GRID[torch.tensor([40, 200])].expand(n, 2)
+    ours, evenly = variational_bound(model, x, steps=steps, draws=10)["chain"], even_in_time(model, x, steps, 10)
+    error = ((ours.var() + evenly.var()) / n).sqrt().item()
+    assert ours.mean().item() == pytest.approx(evenly.mean().item(), abs=4 * error)
+    assert ours.std() < 0.6 * evenly.std()
+
+
+def test_the_error_of_the_bound_is_the_spread_that_draws_leave():
+    model, x = best("cosine", CORNERS, 0.3), GRID[torch.tensor([40, 200])].expand(4000, 2)
+    for draws in (2, 5, 20):
+        parts = variational_bound(model, x, steps=200, draws=draws)
+        told, true = parts["error"].square().mean().sqrt(), parts["chain"].std()
+        assert 0.95 * true < told < 3 * true, (draws, told, true)  # rather too large: neighbours differ in truth as well
+    terms = torch.randn(7, 5000).double()  # where they do not, it is right
+    assert likelihood.error_of_mean(terms).square().mean().item() == pytest.approx(1 / 7, rel=0.05)
+    assert variational_bound(model, x[:3], steps=50, draws=1)["error"].isinf().all()
+    assert not variational_bound(model, x[:3], steps=1, draws=4)["error"].any()
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -1110,7 +1267,7 @@ MODELS = {
 @pytest.mark.parametrize("name", MODELS)
 def test_samples_have_the_shape_the_range_and_the_type_of_the_data(name, method):
     model = MODELS[name]()
-    x = model.sample(3, torch.tensor([0, 1, 2]), 2.0, 3, method)
+    x = model.sample(3, y=torch.tensor([0, 1, 2]), guidance=2.0, steps=3, method=method)
     assert x.shape == (3, *model.shape) and x.dtype == torch.float32 and x.isfinite().all() and not x.requires_grad
     if isinstance(model, ImageDiffusion):
         assert x.min() >= 0 and x.max() <= 1
@@ -1119,12 +1276,12 @@ def test_samples_have_the_shape_the_range_and_the_type_of_the_data(name, method)
     if isinstance(model, WaveDiffusion):
         assert x.abs().max() <= 1
     assert model.sample(2, steps=2, method=method).shape == (2, *model.shape)  # labels of its own
-    start = torch.randn(3, *model.shape)
-    once, again = ((torch.manual_seed(3), model.sample(3, torch.arange(3), 1.0, 3, method, start))[1] for _ in range(2))
+    start, options = torch.randn(3, *model.shape), {"y": torch.arange(3), "guidance": 1.0, "steps": 3, "method": method}
+    once, again = ((torch.manual_seed(3), model.sample(3, **options, start=start))[1] for _ in range(2))
     assert torch.equal(once, again)
     if method != "ddpm":
-        assert torch.equal(model.sample(3, torch.arange(3), 1.0, 3, method, start), once)
-    assert not torch.allclose(model.sample(3, torch.arange(3), 1.0, 3, method, -start), once, atol=1e-4)
+        assert torch.equal(model.sample(3, **options, start=start), once)
+    assert not torch.allclose(model.sample(3, **options, start=-start), once, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -1134,13 +1291,11 @@ def test_models_work_in_double_precision(name):
     loss = model.loss(x, y)
     loss.backward()
     assert loss.dtype == torch.float64 and all(p.grad.dtype == torch.float64 for p in model.parameters())
-    start = torch.randn(2, *model.shape, dtype=torch.float64)
-    assert model.sample(2, y[:2], 2.0, 3, start=start).dtype == torch.float64
+    start, options = torch.randn(2, *model.shape, dtype=torch.float64), {"y": y[:2], "guidance": 2.0, "steps": 3}
+    assert model.sample(2, **options, start=start).dtype == torch.float64
     single = MODELS[name]()
     single.load_state_dict(model.state_dict())
-    assert torch.allclose(
-        single.sample(2, y[:2], 2.0, 3, start=start.float()).double(), model.sample(2, y[:2], 2.0, 3, start=start), atol=1e-3
-    )
+    assert torch.allclose(single.sample(2, **options, start=start.float()).double(), model.sample(2, **options, start=start), atol=1e-3)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -1163,10 +1318,10 @@ LABELLED = PointDiffusion(2, 4, 1, classes=3)
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        (lambda: LABELLED.sample(2, torch.tensor([0, 3])), "y must be 2 whole numbers from 0 to 2"),
-        (lambda: LABELLED.sample(2, torch.tensor([-1, 1])), "y must be 2 whole numbers from 0 to 2"),
-        (lambda: LABELLED.sample(2, torch.tensor([1])), "y must be 2 whole numbers from 0 to 2"),
-        (lambda: LABELLED.sample(2, torch.tensor([0.0, 1.0])), "y must be 2 whole numbers from 0 to 2"),
+        (lambda: LABELLED.sample(2, y=torch.tensor([0, 3])), "y must be 2 whole numbers from 0 to 2"),
+        (lambda: LABELLED.sample(2, y=torch.tensor([-1, 1])), "y must be 2 whole numbers from 0 to 2"),
+        (lambda: LABELLED.sample(2, y=torch.tensor([1])), "y must be 2 whole numbers from 0 to 2"),
+        (lambda: LABELLED.sample(2, y=torch.tensor([0.0, 1.0])), "y must be 2 whole numbers from 0 to 2"),
         (lambda: LABELLED.sample(2, start=torch.zeros(3, 2)), r"start must be \(2, 2\), got \(3, 2\)"),
         (lambda: sample(LABELLED, torch.zeros(1, 2), torch.tensor([1000, 500, 0])), "times must fall from at most 1 to at least 0"),
         (lambda: sample(LABELLED, torch.zeros(1, 2), torch.tensor([0.0, 0.5, 1.0])), "times must fall .* got .0.0, 0.5, 1.0"),
@@ -1228,7 +1383,7 @@ def test_latent_diffusion_goes_through_the_frozen_autoencoder():
     codes = torch.randn(5, 40)
     assert torch.allclose(model.scaled(codes), (codes - model.mean) / model.std)
     start, y = torch.randn(3, 40), torch.arange(3)
-    images = model.sample(3, y, 2.0, 4, start=start)
+    images = model.sample(3, y=y, guidance=2.0, steps=4, start=start)
     assert images.shape == (3, 1, 28, 28) and images.min() >= 0 and images.max() <= 1
     chain = sample(model, start, Schedule().times(4), y, 2.0)
     with torch.no_grad():
@@ -1302,14 +1457,21 @@ PLAIN = {"times": Schedule().times(2)}
         (lambda: PointDiffusion().sample(2, method="euler"), "unknown method 'euler'; choose one of ddpm, ddim, heun"),
         (lambda: PointDiffusion().sample(2, steps=0), "at least one step, got 0"),
         (lambda: PointDiffusion().denoise(torch.zeros(2, 2), 0.5, torch.zeros(2).long()), "trained without labels; leave y out"),
-        (lambda: PointDiffusion().sample(2, torch.zeros(2).long()), "trained without labels; leave y out"),
-        (lambda: PointDiffusion().sample(2, torch.zeros(2).long(), 0.0), "trained without labels; leave y out"),
+        (lambda: PointDiffusion().sample(2, y=torch.zeros(2).long()), "trained without labels; leave y out"),
+        (lambda: PointDiffusion().sample(2, y=torch.zeros(2).long(), guidance=0.0), "trained without labels; leave y out"),
         (lambda: PointDiffusion().loss(torch.zeros(2, 2), torch.zeros(2).long()), "trained without labels; leave y out"),
         (lambda: UNet((1, 30, 28), multiples=(1, 2)), r"sides must be multiples of 4 and width of 8, got \(30, 28\) and 32"),
         (lambda: UNet((1, 28, 26), multiples=(1, 2)), r"sides must be multiples of 4 and width of 8, got \(28, 26\)"),
         (lambda: ImageDiffusion((1, 28, 28), multiples=(1, 2, 2)), "sides must be multiples of 8"),
         (lambda: UNet(width=12), "and width of 8, got .* and 12"),
         (lambda: WaveDiffusion(100, 8), "the length must be a multiple of 8, got 100"),
+        (lambda: within(2.0, 0.6, 0.4), "0 ≤ first ≤ last ≤ 1, got 0.6 and 0.4"),
+        (lambda: within(2.0, -0.1, 0.4), "got -0.1 and 0.4"),
+        (
+            lambda: Autoguided(best("cosine"), best("linear"), 2.0),
+            r"must share schedule and shape, got \('cosine', \(2,\)\) and \('linear'",
+        ),
+        (lambda: log_normal_times(Schedule(), 3, std=0.0), "standard deviation of log σ must be above 0, got 0.0"),
         (lambda: edit(best("cosine"), torch.zeros(2, 2), -0.1, 3), "strength must lie between 0 .* and 1 .*, got -0.1"),
         (lambda: edit(best("cosine"), torch.zeros(2, 2), 1.01, 3), "got 1.01"),
         (lambda: edit(best("cosine"), torch.zeros(2, 2), math.nan, 3), "got nan"),
@@ -1438,7 +1600,7 @@ def test_samples_are_asked_for_in_parts_and_keep_their_labels():
         def parameters(self):
             return iter([self.unused])
 
-        def sample(self, n, y, guidance, steps, method):
+        def sample(self, n, *, y, guidance, steps, method):
             asked.append((n, guidance, steps, method))
             return y[:, None].float()
 
@@ -1474,19 +1636,58 @@ def test_every_measure_gives_numbers(monkeypatch):
     numbers = diffusion_recipes.measure_images(shaken(ImageDiffusion(width=8), 0.02), few, n=12, bounds=3, odes=2)
     assert set(numbers) == {
         "fid",
+        "fid_error",
         "class_accuracy",
+        "class_accuracy_error",
         "guidance",
         "samples",
         "bits_per_dim",
+        "bits_per_dim_error",
         "bound_images",
         "bits_per_dim_ode",
+        "bits_per_dim_ode_error",
         "ode_images",
     }
     assert all(math.isfinite(v) for v in numbers.values()) and numbers["samples"] == 12 and numbers["bits_per_dim"] > 1
-    numbers = diffusion_recipes.measure_points(RECIPES["points_flow"].build(), SimpleNamespace(name="gaussians8"), n=200)
-    assert set(numbers) == {"distance_2_steps", "distance_20_steps", "samples"} and numbers["distance_20_steps"] > 0.05
+    eight = SimpleNamespace(name="gaussians8")
+    numbers = diffusion_recipes.measure_points(RECIPES["points_flow"].build(), eight, n=200, draws=3, steps=(2, 20))
+    kinds = ("distance_2_steps", "distance_20_steps", "distance_of_data")
+    assert set(numbers) == {"samples", "draws", *kinds, *(f"{kind}_sd" for kind in kinds)} and numbers["distance_20_steps"] > 0.5
     numbers = diffusion_recipes.measure_sound(small("diffusion_sound")[1], datasets.sounds(200, seed=3), n=10)
-    assert set(numbers) == {"note_accuracy", "note_accuracy_of_data", "guidance", "samples"} and numbers["note_accuracy_of_data"] > 0.9
+    assert set(numbers) == {"note_accuracy", "note_accuracy_error", "note_accuracy_of_data", "guidance", "samples"}
+    assert numbers["note_accuracy_of_data"] > 0.9
+
+
+@pytest.mark.parametrize("name", ["points_flow", "points_transport", "points_diffusion"])
+def test_what_was_recorded_is_measured_again_within_its_spread(name):
+    recorded = checkpoints.record(name)["numbers"]
+    assert recorded["draws"] >= 10
+    numbers = diffusion_recipes.measure_points(
+        checkpoints.load(name), SimpleNamespace(name="gaussians8"), recorded["samples"], 3, (1, 2, 10)
+    )
+    measured = [key for key in numbers if key.startswith("distance") and not key.endswith("_sd")]
+    assert len(measured) == 4
+    for key in measured:
+        # three draws against ten, and one standard deviation is known no better than that
+        assert abs(numbers[key] - recorded[key]) < 4 * recorded[f"{key}_sd"] * (1 / 3 + 1 / recorded["draws"]) ** 0.5, key
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_every_record_states_its_spread_and_no_more_digits_than_it_allows(name):
+    numbers = checkpoints.record(name)["numbers"]
+    spreads = {key: value for key, value in numbers.items() if key.endswith(("_error", "_sd"))}
+    assert spreads and all(value > 0 for value in spreads.values())
+    for key, value in spreads.items():
+        digits = 1 - math.floor(math.log10(value))
+        assert numbers[key.rsplit("_", 1)[0]] == round(numbers[key.rsplit("_", 1)[0]], digits)
+    drawn = {"fid", "class_accuracy", "bits_per_dim", "bits_per_dim_ode", "note_accuracy"}
+    assert all(f"{key}_error" in numbers for key in drawn & set(numbers))
+
+
+def test_numbers_are_rounded_to_what_their_spread_allows():
+    rounded = diffusion_recipes.as_far_as_known({"a": 2.13719, "a_error": 0.01234, "b": 0.05661, "b_sd": 0.0212, "samples": 12345})
+    assert rounded == {"a": 2.137, "a_error": 0.012, "b": 0.057, "b_sd": 0.021, "samples": 12345}
+    assert diffusion_recipes.share_error(0.5, 100) == pytest.approx(0.05, rel=0.01) and 0 < diffusion_recipes.share_error(1.0, 100) < 0.01
 
 
 def test_a_sampler_is_measured_on_its_own_model_from_the_same_noise(monkeypatch):
@@ -1507,8 +1708,9 @@ def test_a_sampler_is_measured_on_its_own_model_from_the_same_noise(monkeypatch)
     ):
         numbers = diffusion_recipes.measure_sampler(name, options, y, seed=4)
         training.seed_everything(4)
-        drawn = stand_ins[name].sample(12, y, **({"guidance": 1.0} | options))
-        assert numbers["fid"] == metrics.digit_fid(drawn) and numbers["kid"] == 12
+        drawn = stand_ins[name].sample(12, y=y, **options)
+        assert numbers["fid"] == pytest.approx(metrics.digit_fid(drawn), abs=numbers["fid_error"]) and numbers["fid_error"] > 0
+        assert numbers["kid"] == pytest.approx(12, abs=numbers["kid_error"])
         assert numbers["class_accuracy"] == pytest.approx((metrics.predicted_digits(drawn) == y).float().mean().item())
 
 
@@ -1550,7 +1752,7 @@ def test_everything_runs_on_a_gpu(name, precision):
     assert len(run.history) == 2 and all(p.is_cuda and p.isfinite().all() for p in model.parameters())
     y = torch.arange(3, device="cuda") % model.classes if model.classes else None
     for method in METHODS:
-        x = run.ema.sample(3, y, 2.0, 3, method)
+        x = run.ema.sample(3, y=y, guidance=2.0, steps=3, method=method)
         assert x.is_cuda and x.isfinite().all()
     x = torch.randn(3, *model.shape, device="cuda")
     assert encode(model, x, Schedule().times(3), y).is_cuda and edit(model, x, 0.5, 3, y).is_cuda

@@ -435,8 +435,26 @@ def test_nothing_is_filled_in_before_the_button_is_pressed():
     shown = explorer.view.value
     set_to(explorer, image=5)
     assert set_to(explorer, image=4).view.value == shown, "what was filled in is kept"
-    fill(explorer)
     assert len(model.asked) == asked + 58
+
+
+def test_the_button_always_changes_the_picture():
+    explorer = painting()
+    seen = [completions(explorer)]
+    for noise in (1, 2):  # the first one was filled in before it was pressed
+        fill(explorer)
+        assert explorer.noise.value == noise and "not filled in yet" not in explorer.view.value
+        seen.append(completions(explorer))
+    assert len(np.unique(np.concatenate(seen), axis=0)) == 24
+    assert np.array_equal(completions(set_to(explorer, noise=1)), seen[1]), "what was drawn is kept"
+    explorer.parts["middle"].click()
+    fill(explorer)
+    assert explorer.noise.value == 1, "nothing was there: nothing is skipped"
+    explorer = set_to(painting(), noise=50)
+    fill(explorer)
+    fill(explorer)
+    assert explorer.noise.value == 0, "after the last comes the first"
+    assert InpaintExplorer(Quick(), digits(), image=7).image.value == 7
 
 
 def test_known_pixels_stay_and_hidden_ones_are_the_models():
@@ -483,7 +501,7 @@ def test_eight_completions_differ_and_the_noise_decides():
     assert len(np.unique(first, axis=0)) == 8
     assert not np.array_equal(completions(fill(set_to(explorer, noise=1))), first)
     assert not np.array_equal(completions(fill(set_to(explorer, noise=0, repeats=1))), first)
-    assert np.array_equal(completions(fill(set_to(explorer, repeats=5))), first)
+    assert np.array_equal(completions(set_to(explorer, repeats=5)), first)
 
 
 def test_all_and_nothing_can_be_hidden():

@@ -342,7 +342,7 @@ def test_a_run_is_that_of_the_library_and_is_kept(monkeypatch):
     model = explorer.model
     noise = torch.randn(51, 8, 1, 8, 8, generator=torch.Generator().manual_seed(0))[0]
     explorer.digit.value = "1"
-    expected = model.sample(8, torch.ones(8, dtype=torch.long), steps=50, start=noise)
+    expected = model.sample(8, y=torch.ones(8, dtype=torch.long), steps=50, start=noise)
     _, sheet = picture(explorer, "images of step 50")
     assert np.abs(cells(sheet, 8) - 255 * expected[:, 0].numpy()).max() <= 1
     monkeypatch.setattr(paths, "estimates", None)
@@ -404,7 +404,7 @@ def test_if_all_data_are_one_point_every_number_of_steps_gets_there_on_the_same_
     length = sum(np.linalg.norm(b - a, axis=1) for a, b in zip(expected, expected[1:]))
     ratio = length.sum() / np.linalg.norm(mean - START, axis=1).sum()
     explorer.steps.value = steps
-    assert number(r"the ways are (…) times as long", words(explorer)) == pytest.approx(ratio, abs=6e-4)
+    assert number(r"the paths are (…) times as long", words(explorer)) == pytest.approx(ratio, abs=6e-4)
     assert ratio == pytest.approx(1, abs=1e-5) if schedule == "straight" else ratio > 1.05
 
 
@@ -481,7 +481,7 @@ def test_points_that_stay_where_they_are_have_no_ways_that_bend():
     untrained = PointDiffusion(width=8, schedule="straight", predict="velocity")  # its last layer is 0
     explorer = TrajectoryExplorer({"a": untrained}, cloud())
     assert np.allclose(explorer.ways("a", 5)[-1], START, atol=1e-5)
-    assert "the ways are 1.000 times as long" in words(explorer)
+    assert "the paths are 1.000 times as long" in words(explorer)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..distributions import standard_normal_log_prob
+from .guides import Guidance
 from .schedules import Schedule
 
 LEVELS = 256
@@ -36,13 +37,16 @@ def variational_bound(model: nn.Module, x: Tensor, y: Tensor | None = None, step
     Returns:
         bound = −(prior + chain + pixels), where
         prior: KL(q(x₁ | x₀) ‖ N(0, I));
-        chain: Σ ½ (SNR(s) − SNR(t)) ‖x₀ − x̂₀‖² over the steps t → s, estimated from `draws` of them, spread evenly;
-        pixels: −log p(x₀ | x_t) at the first time after 0
+        chain: Σ ½ (SNR(s) − SNR(t)) ‖x₀ − x̂₀‖² over the steps t → s, estimated from `draws` of them, spread evenly in log SNR: there
+            the terms differ least;
+        pixels: −log p(x₀ | x_t) at the first time after 0, with one draw of x_t;
+        error: the standard error that the draws leave in the chain, told by how far neighbouring draws differ; ∞ with one draw. It is
+            rather too large, since neighbours differ a little in truth as well
 
     Raises:
         ValueError: no draws
 
-    Source: Kingma et al. 2021 (arXiv:2107.00630), equations 11 to 14.
+    Source: Kingma et al. 2021 (arXiv:2107.00630), equations 11 to 14; its appendix has the integral over log SNR.
     """
     if draws < 1:
         raise ValueError(f"draws must be at least 1, got {draws}")
@@ -50,14 +54,30 @@ def variational_bound(model: nn.Module, x: Tensor, y: Tensor | None = None, step
     times = schedule.times(steps).flip(0)  # 0, 1/T, …, 1
     alpha, sigma = schedule.at(1.0)
     prior = 0.5 * (sigma**2 - 1 - 2 * math.log(sigma) + alpha**2 * x.cpu().double().square()).flatten(1).sum(1)
-    chain = torch.zeros_like(prior)
-    snr = schedule.log_snr(times).exp()
+    log_snr = schedule.log_snr(times)
+    ends = log_snr[1] - log_snr[1:]  # where each step of the chain ends, in nats of log SNR from the first time on
+    terms = []
     for k in range(draws if steps > 1 else 0):
-        i = 2 + ((torch.rand(n) + k) / draws * (steps - 1)).long().clamp(max=steps - 2)  # a step of 2 to T for each example
-        error = squared_error(model, x, times[i], y)
-        chain += 0.5 * (snr[i - 1] - snr[i]) * error * (steps - 1) / draws
+        place = (torch.rand(n, dtype=torch.float64) + k) / draws * ends[-1]
+        i = 1 + torch.searchsorted(ends, place, right=True).clamp(1, steps - 1)  # a step of 2 to T for each example
+        chosen = (log_snr[i - 1] - log_snr[i]) / ends[-1]  # with this probability
+        terms.append(0.5 * (log_snr[i - 1].exp() - log_snr[i].exp()) * squared_error(model, x, times[i], y) / chosen)
+    terms = torch.stack(terms) if terms else torch.zeros(1, n, dtype=torch.float64)
     pixels = -_given_noisy(model, x, schedule.noised(x, times[1], torch.randn_like(x)), times[1].item(), y)
-    return {"bound": -(prior + chain + pixels), "prior": prior, "chain": chain, "pixels": pixels}
+    error = torch.zeros(n, dtype=torch.float64) if steps == 1 else error_of_mean(terms)
+    return {"bound": -(prior + terms.mean(0) + pixels), "prior": prior, "chain": terms.mean(0), "pixels": pixels, "error": error}
+
+
+def error_of_mean(terms: Tensor) -> Tensor:
+    """Standard error of the mean of draws from neighbouring parts of a range, (draws, batch) → (batch,); ∞ for one draw.
+
+    Half of the mean squared difference of neighbours is their variance, were their means the same.
+
+    Source: Wolter 2007, Introduction to Variance Estimation, section 8.2 (successive differences).
+    """
+    if len(terms) == 1:
+        return torch.full_like(terms[0], math.inf)
+    return (terms.diff(dim=0).square().mean(0) / 2 / len(terms)).sqrt()
 
 
 def squared_error(model: nn.Module, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
@@ -73,7 +93,7 @@ def _given_noisy(model: nn.Module, x: Tensor, x_t: Tensor, t: float, y: Tensor |
     return pixel_log_prob(x.cpu().double(), guess.clamp(-1, 1).cpu().double(), sigma / alpha).flatten(1).sum(1)
 
 
-def velocity(model: nn.Module, x_t: Tensor, t: float, y: Tensor | None = None, guidance: float = 1.0) -> Tensor:
+def velocity(model: nn.Module, x_t: Tensor, t: float, y: Tensor | None = None, guidance: Guidance = 1.0) -> Tensor:
     """dx/dt of the probability-flow ODE: α′ x̂₀ + σ′ ε̂.
 
     Source: Song et al. 2020 (arXiv:2011.13456), equation 13, written with the two estimates.

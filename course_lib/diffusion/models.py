@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from .. import checkpoints
 from ..nn import check_images, keeps_config
 from . import likelihood, samplers
+from .guides import Guidance
 from .networks import UNet, VectorNetwork, WaveNetwork
 from .schedules import Schedule
 
@@ -67,13 +68,14 @@ class Diffusion(nn.Module):
         total = alpha**2 + sigma**2
         return alpha / total, -sigma / total, sigma / total, alpha / total
 
-    def denoise(self, x_t: Tensor, t: Tensor | float, y: Tensor | None = None, guidance: float = 1.0) -> tuple[Tensor, Tensor]:
+    def denoise(self, x_t: Tensor, t: Tensor | float, y: Tensor | None = None, guidance: Guidance = 1.0) -> tuple[Tensor, Tensor]:
         """The estimates of x₀ and of ε, (batch, ...) each, with α x₀ + σ ε = x_t.
 
         Args:
             t: a time in (0, 1], or one for each example (batch,)
             y: labels (batch,), or None for "not told"
-            guidance: w in ε(not told) + w · (ε(y) − ε(not told)): 0 ignores the labels, 1 is the plain conditional model
+            guidance: w in ε(not told) + w · (ε(y) − ε(not told)): 0 ignores the labels, 1 is the plain conditional model; or a function
+                of the time, such as `within` gives
 
         Raises:
             ValueError: labels for a model that knows none
@@ -84,10 +86,11 @@ class Diffusion(nn.Module):
         p, q, r, s = self.shares(*self.schedule.weights(t, x_t))
         return p * x_t + q * said, r * x_t + s * said
 
-    def answer(self, x_t: Tensor, t: Tensor | float, y: Tensor | None = None, guidance: float = 1.0) -> Tensor:
+    def answer(self, x_t: Tensor, t: Tensor | float, y: Tensor | None = None, guidance: Guidance = 1.0) -> Tensor:
         """What the network says, shaped like x_t; guided when there are labels. Arguments as for `denoise`."""
         self.check_labels(y)
         log_snr = self.log_snr(t, x_t)
+        guidance = guidance(t) if callable(guidance) else guidance
         if y is None or guidance in (0.0, 1.0):  # one answer is enough
             return self.net(x_t, log_snr, y if guidance else None).to(x_t.dtype)  # autocast gives 16 bits: too few for a chain
         # both answers from one call: told the labels, and not told
@@ -112,13 +115,16 @@ class Diffusion(nn.Module):
         """The noise that each example of a batch is mixed with in training."""
         return torch.randn_like(x)
 
+    def times_for(self, n: int) -> Tensor:
+        """The times of a batch of n in training, (n,) float64: spread evenly over the batch, which vary less than independent ones."""
+        # t = 0 has no noise to be found
+        return 0.001 + 0.999 * ((torch.rand(1, dtype=torch.float64) + torch.randperm(n) / n) % 1)
+
     def loss(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """The simple loss: squared error of what the network says, at random times, summed over dimensions and averaged over the batch."""
         self.check_labels(y)
         x = self.scaled(x)
-        # times spread evenly over the batch vary less from batch to batch than independent ones; t = 0 has no noise to be found
-        t = 0.001 + 0.999 * ((torch.rand(1, dtype=torch.float64) + torch.randperm(len(x)) / len(x)) % 1)
-        noise = self.noise_for(x)
+        t, noise = self.times_for(len(x)), self.noise_for(x)
         x_t = self.schedule.noised(x, t, noise)
         if y is not None:  # each example loses its label on its own
             y = torch.where(torch.rand(len(x), device=x.device) < self.drop, self.classes, y)
@@ -135,12 +141,20 @@ class Diffusion(nn.Module):
 
     @torch.no_grad()
     def sample(
-        self, n: int, y: Tensor | None = None, guidance: float = 1.0, steps: int = 20, method: str = "ddim", start: Tensor | None = None
+        self,
+        n: int,
+        *,
+        y: Tensor | None = None,
+        guidance: Guidance = 1.0,
+        steps: int = 20,
+        method: str = "ddim",
+        start: Tensor | None = None,
     ) -> Tensor:
         """n samples (n, *shape): "ddpm", "ddim" or "heun" in so many steps.
 
         Args:
             y: labels (n,); drawn at random when left out of a model that knows labels
+            guidance: as for `denoise`
             start: noise to begin with, (n, *shape)
 
         Raises:

@@ -1,5 +1,8 @@
 """How the checkpoints of topic 06 are trained and measured. Run one with `python -m course_lib train NAME --preset cpu`."""
 
+import math
+import statistics
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -9,6 +12,8 @@ from .. import checkpoints, datasets, metrics, training
 from ..datasets import Dataset, binarise, to_float
 from ..datasets.sounds import NOTES
 from ..distributions import bits_per_dim
+from ..metrics.gaussians import gaussian_distance, moments
+from ..metrics.two_samples import jackknife_error, kid_error
 from ..recipes import Budget, Recipe, floats_and_labels, images_and_labels
 from .likelihood import ode_bound, variational_bound
 from .models import Diffusion, ImageDiffusion, LatentDiffusion, PointDiffusion, WaveDiffusion
@@ -27,37 +32,84 @@ POINTS = {
 @torch.no_grad()
 def asked_for(model: Diffusion, y: Tensor, guidance: float = 1.0, steps: int = 20, method: str = "ddim", batch_size: int = 250) -> Tensor:
     """A sample for each label, a few at a time, on the CPU."""
-    return torch.cat([model.sample(len(part), part, guidance, steps, method).cpu() for part in y.split(batch_size)])
+    return torch.cat([model.sample(len(part), y=part, guidance=guidance, steps=steps, method=method).cpu() for part in y.split(batch_size)])
 
 
 def measure_samples(model: Diffusion, data: Dataset, n: int = 2_000) -> dict:
-    """FID of n samples in 20 deterministic steps, and the share of guided ones that are the digit asked for."""
+    """FID of n samples in 20 deterministic steps, and the share of guided ones that are the digit asked for, with their errors."""
     y = data.y[:n].cpu()
-    guided = asked_for(model, y, GUIDANCE)
-    return {
-        "fid": metrics.digit_fid(asked_for(model, y)),
-        "class_accuracy": metrics.class_accuracy(guided, y),
-        "guidance": GUIDANCE,
-        "samples": n,
+    guided, drawn = asked_for(model, y, GUIDANCE), asked_for(model, y)
+    share = metrics.class_accuracy(guided, y)
+    numbers = {
+        "fid": metrics.digit_fid(drawn),
+        "fid_error": fid_error(drawn),
+        "class_accuracy": share,
+        "class_accuracy_error": share_error(share, len(y)),
     }
+    return as_far_as_known(numbers) | {"guidance": GUIDANCE, "samples": n}
+
+
+def fid_error(drawn: Tensor) -> float:
+    """What another draw of as many samples would change in `digit_fid`, by leaving a tenth of them out in turn."""
+    features, stored = metrics.digit_features(drawn), checkpoints.tensors("digit_moments")
+    return jackknife_error(lambda a, _: gaussian_distance(*moments(a), stored["mean"], stored["cov"]), features, features)
+
+
+def share_error(share: float, n: int) -> float:
+    """Standard error of a share of n, by Wilson's rule with one deviation: not 0 where the share is 0 or 1."""
+    return (share * (1 - share) / n + 1 / (4 * n**2)) ** 0.5 / (1 + 1 / n)
 
 
 def measure_images(model: ImageDiffusion, data: Dataset, n: int = 2_000, bounds: int = 1_000, odes: int = 200) -> dict:
-    """The same, and bits a dimension: of the variational bound with 1,000 steps, and of the bound by the ODE."""
+    """The same, and bits a dimension: of the variational bound with 1,000 steps, and of the bound by the ODE.
+
+    Their errors are standard errors of the mean over the images, each with draws of its own: other images and draws are both in them.
+    The images lie evenly in the split, for MNIST's first test images are easier than its last.
+    """
     x = model.scaled(to_float(data.x))
     dims = x[0].numel()
-    by_chain = [bits_per_dim(variational_bound(model, part)["bound"], dims) for part in x[:bounds].split(250)]
-    by_ode = [bits_per_dim(ode_bound(model, part), dims) for part in x[:odes].split(100)]
-    numbers = {"bits_per_dim": torch.cat(by_chain).mean().item(), "bound_images": bounds}
-    numbers |= {"bits_per_dim_ode": torch.cat(by_ode).mean().item(), "ode_images": odes}
-    return measure_samples(model, data, n) | numbers
+    few, fewer = (x[:: max(1, len(x) // count)][:count] for count in (bounds, odes))
+    by_chain = torch.cat([bits_per_dim(variational_bound(model, part)["bound"], dims) for part in few.split(250)])
+    by_ode = torch.cat([bits_per_dim(ode_bound(model, part), dims) for part in fewer.split(100)])
+    numbers = {"bits_per_dim": by_chain.mean().item(), "bits_per_dim_error": standard_error(by_chain)}
+    numbers |= {"bits_per_dim_ode": by_ode.mean().item(), "bits_per_dim_ode_error": standard_error(by_ode)}
+    return measure_samples(model, data, n) | as_far_as_known(numbers) | {"bound_images": bounds, "ode_images": odes}
 
 
-def measure_points(model: PointDiffusion, data: Dataset, n: int = 5_000) -> dict:
-    """The sliced distance to new points of samples in 2 and in 20 steps."""
-    fresh = datasets.toy2d(data.name, n, seed=99).x
-    few, many = (float(metrics.sliced_wasserstein(model.sample(n, steps=steps).cpu(), fresh, p=1)) for steps in (2, 20))
-    return {"distance_2_steps": few, "distance_20_steps": many, "samples": n}
+def standard_error(values: Tensor) -> float:
+    """Of the mean of independent values (n,)."""
+    return (values.std() / len(values) ** 0.5).item()
+
+
+POINT_STEPS = (1, 2, 5, 10, 20, 100)
+
+
+def measure_points(model: PointDiffusion, data: Dataset, n: int = 5_000, draws: int = 10, steps: Sequence[int] = POINT_STEPS) -> dict:
+    """The sliced distance of n samples to n new points, in 1 to 100 steps, and of two sets of new points to each other.
+
+    Each is a mean over `draws` of samples and of points, and `_sd` the standard deviation of a single draw.
+    """
+
+    def distance(a: Tensor, b: Tensor) -> float:
+        return float(metrics.sliced_wasserstein(a, b, p=1))
+
+    fresh = [datasets.toy2d(data.name, n, seed=99 + k).x for k in range(2 * draws)]
+    found = {f"distance_{k}_steps": [distance(model.sample(n, steps=k).cpu(), points) for points in fresh[:draws]] for k in steps}
+    found["distance_of_data"] = [distance(a, b) for a, b in zip(fresh[:draws], fresh[draws:])]
+    numbers = {}
+    for name, values in found.items():
+        numbers |= {name: statistics.mean(values), f"{name}_sd": statistics.stdev(values)}
+    return as_far_as_known(numbers) | {"samples": n, "draws": draws}
+
+
+def as_far_as_known(numbers: dict) -> dict:
+    """Numbers that have a spread beside them, NAME_error or NAME_sd, rounded to the second digit of that spread."""
+    known = {}
+    for name, value in numbers.items():
+        spread = next((numbers[f"{name}_{kind}"] for kind in ("error", "sd") if f"{name}_{kind}" in numbers), None)
+        own = value if name.endswith(("_error", "_sd")) else spread
+        known[name] = round(float(value), 1 - math.floor(math.log10(own))) if own else value
+    return known
 
 
 def heard_note(x: Tensor) -> Tensor:
@@ -74,12 +126,9 @@ def measure_sound(model: WaveDiffusion, data: Dataset, n: int = 400) -> dict:
     made = asked_for(model, y, GUIDANCE, steps=30)
     is_note = data.y < 8
     real, told = data.x[is_note, : made.shape[1]].cpu(), data.y[is_note].cpu()
-    return {
-        "note_accuracy": (heard_note(made) == y).float().mean().item(),
-        "note_accuracy_of_data": (heard_note(real) == told).float().mean().item(),
-        "guidance": GUIDANCE,
-        "samples": n,
-    }
+    share, of_data = ((heard_note(x) == note).float().mean().item() for x, note in ((made, y), (real, told)))
+    numbers = {"note_accuracy": share, "note_accuracy_error": share_error(share, n)}
+    return as_far_as_known(numbers) | {"note_accuracy_of_data": of_data, "guidance": GUIDANCE, "samples": n}
 
 
 # --- the codes of the VAE
@@ -121,10 +170,17 @@ IN_CODES = {
 
 
 def measure_sampler(name: str, options: dict, y: Tensor, seed: int = 0) -> dict:
-    """FID, KID and class accuracy of a checkpoint's samples for the labels y, drawn with these options of `asked_for`."""
+    """FID and KID with errors, and class accuracy of a checkpoint's samples for the labels y, drawn with these options of `asked_for`."""
     training.seed_everything(seed)  # the same noise for all, as far as chains draw none of their own
     drawn = asked_for(checkpoints.load(name, training.pick_device()), y, **options)
-    return {"fid": metrics.digit_fid(drawn), "kid": metrics.digit_kid(drawn), "class_accuracy": metrics.class_accuracy(drawn, y)}
+    features, real = metrics.digit_features(drawn), metrics.digit_features(datasets.load("mnist_small", "test").images())
+    numbers = {
+        "fid": metrics.digit_fid(drawn),
+        "fid_error": fid_error(drawn),
+        "kid": metrics.digit_kid(drawn),
+        "kid_error": kid_error(features, real),
+    }
+    return as_far_as_known(numbers) | {"class_accuracy": metrics.class_accuracy(drawn, y)}
 
 
 def film_of_samplers(budget: Budget, n: int, data: Dataset, test: Dataset, seed: int, chains: dict) -> tuple[dict[str, Tensor], dict]:
@@ -156,7 +212,7 @@ def small_budgets(steps: int, batch_size: int = 256) -> dict[str, Budget]:
 
 
 # what a lecture trains while you watch
-LIVE = {"cpu": Budget(500, 64, 3e-3, warmup=50, ema=0.99), "gpu": Budget(3_000, 256, 3e-3, warmup=50, ema=0.99)}
+LIVE = {"cpu": Budget(300, 64, 4e-3, warmup=50, ema=0.99), "gpu": Budget(3_000, 256, 3e-3, warmup=50, ema=0.99)}
 
 CODES = {"tensors": codes_and_labels, "before": standardise}
 LABELLED = {"fit": {"prepare": floats_and_labels}, "tensors": images_and_labels}

@@ -10,8 +10,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from .guides import Guidance
 
-def estimates(model: nn.Module, x_t: Tensor, t: float, y: Tensor | None = None, guidance: float = 1.0) -> tuple[Tensor, Tensor]:
+
+def estimates(model: nn.Module, x_t: Tensor, t: float, y: Tensor | None = None, guidance: Guidance = 1.0) -> tuple[Tensor, Tensor]:
     """x̂₀ and ε̂ of noisy data at time t; where the model clips, x̂₀ lies in [−1, 1] and ε̂ goes with it."""
     x, noise = model.denoise(x_t, t, y, guidance)
     if model.clip:
@@ -46,7 +48,7 @@ def sample(
     start: Tensor,
     times: Tensor,
     y: Tensor | None = None,
-    guidance: float = 1.0,
+    guidance: Guidance = 1.0,
     eta: float = 0.0,
     watch: Callable[[float, Tensor, Tensor], None] | None = None,
 ) -> Tensor:
@@ -66,7 +68,7 @@ def sample(
 
 
 @torch.no_grad()
-def sample_fast(model: nn.Module, start: Tensor, times: Tensor, y: Tensor | None = None, guidance: float = 1.0) -> Tensor:
+def sample_fast(model: nn.Module, start: Tensor, times: Tensor, y: Tensor | None = None, guidance: Guidance = 1.0) -> Tensor:
     """`sample` with η = 0, for a model that does not clip: x̂₀ and ε̂ are sums of x_t and what the network says, and so is x_s."""
     x_t = start
     for t, s in model.schedule.steps(times):
@@ -81,7 +83,7 @@ def jump(model: nn.Module, x_t: Tensor, said: Tensor, t: float, s: float) -> Ten
 
 
 @torch.no_grad()
-def sample_heun(model: nn.Module, start: Tensor, times: Tensor, y: Tensor | None = None, guidance: float = 1.0) -> Tensor:
+def sample_heun(model: nn.Module, start: Tensor, times: Tensor, y: Tensor | None = None, guidance: Guidance = 1.0) -> Tensor:
     """The probability-flow ODE by Heun's method: two evaluations a step, one in the last, and an error that falls with the square.
 
     In the coordinates x/σ and α/σ the ODE reads d(x/σ) = x̂₀ d(α/σ): a DDIM step takes x̂₀ from the old time, Heun averages old and new.
@@ -97,6 +99,37 @@ def sample_heun(model: nn.Module, start: Tensor, times: Tensor, y: Tensor | None
             alpha_t, sigma_t = model.schedule.at(t)
             x_s = ddim_step(model, x_t, mean, (x_t - alpha_t * mean) / sigma_t, t, s)
         x_t = x_s
+    return x_t
+
+
+@torch.no_grad()
+def euler_maruyama(
+    model: nn.Module,
+    start: Tensor,
+    times: Tensor,
+    y: Tensor | None = None,
+    guidance: Guidance = 1.0,
+    eta: float = 1.0,
+    watch: Callable[[float, Tensor], None] | None = None,
+) -> Tensor:
+    """The reverse SDE dx = (f x − ½ (1 + η²) g² ∇log p) dt + η g dw, straight steps back in time. η = 0 is the probability-flow ODE.
+
+    It knows nothing of diffusion but f, g² and the score −ε̂/σ, so it needs more steps than `sample`, which solves the linear part exactly.
+
+    Args:
+        watch: called with s and x_s after each step
+
+    Source: Song et al. 2020 (arXiv:2011.13456), equations 6 and 13; the family in η: Zhang & Chen 2022 (arXiv:2204.13902).
+    """
+    x_t = start
+    for t, s in model.schedule.steps(times):
+        f, g2 = model.schedule.rates(t)
+        score = -estimates(model, x_t, t, y, guidance)[1] / model.schedule.at(t)[1]
+        x_t = x_t - (t - s) * (f * x_t - 0.5 * (1 + eta**2) * g2 * score)
+        if eta:
+            x_t = x_t + eta * (g2 * (t - s)) ** 0.5 * torch.randn_like(x_t)
+        if watch:
+            watch(s, x_t)
     return x_t
 
 
@@ -123,7 +156,7 @@ def edit(
     strength: float,
     steps: int,
     y: Tensor | None = None,
-    guidance: float = 1.0,
+    guidance: Guidance = 1.0,
     noise: Tensor | None = None,
 ) -> Tensor:
     """SDEdit: noise x up to the time `strength`, then clean it in so many steps. 0 gives x back, 1 forgets it.
@@ -150,7 +183,7 @@ def inpaint(
     start: Tensor,
     times: Tensor,
     y: Tensor | None = None,
-    guidance: float = 1.0,
+    guidance: Guidance = 1.0,
     repeats: int = 5,
 ) -> Tensor:
     """Fill in what is not known: at each step the known pixels are those of x, as noisy as the rest.

@@ -65,6 +65,26 @@ class Schedule:
         alpha, sigma = self.alpha_sigma(t)
         return 2 * (alpha.log() - sigma.log())
 
+    def time_at(self, log_snr: Tensor) -> Tensor:
+        """The time at which log SNR has this value, by halving, float64: 0 and 1 for values beyond the ends."""
+        wanted = torch.as_tensor(log_snr, dtype=torch.float64, device="cpu")
+        low, high = torch.zeros_like(wanted), torch.ones_like(wanted)
+        for _ in range(50):
+            middle = (low + high) / 2
+            late = self.log_snr(middle) < wanted
+            low, high = torch.where(late, low, middle), torch.where(late, middle, high)
+        return (low + high) / 2
+
+    def rates(self, t: float) -> tuple[float, float]:
+        """f and g² of the forward SDE dx = f x dt + g dw whose x_t has the weights α(t) and σ(t): f = α′/α, g² = (σ²)′ − 2 f σ².
+
+        Source: Kingma et al. 2021 (arXiv:2107.00630), appendix; f = −β/2 and g² = β where α² + σ² = 1.
+        """
+        before, after = max(t - 1e-5, 0.0), min(t + 1e-5, 1.0)
+        (alpha_a, sigma_a), (alpha_b, sigma_b) = self.at(before), self.at(after)
+        f = math.log(alpha_b / alpha_a) / (after - before)
+        return f, (sigma_b**2 - sigma_a**2) / (after - before) - 2 * f * self.at(t)[1] ** 2
+
     def times(self, steps: int) -> Tensor:
         """The steps + 1 times of a chain, from 1 down to 0, float64."""
         if steps < 1:
@@ -111,6 +131,31 @@ class Schedule:
         of_x_t, of_x = alpha_ts * sigma_s.square() / sigma_t.square(), alpha_s * variance_ts / sigma_t.square()
         mean = like(of_x_t, x) * x_t + like(of_x, x) * x  # `like`: a number for each example, ready to multiply its pixels
         return mean, like(variance_ts * sigma_s.square() / sigma_t.square(), x)
+
+
+def log_normal_times(schedule: Schedule, n: int, mean: float = -1.2, std: float = 1.2) -> Tensor:
+    """n training times (n,), float64, for which log σ/α is normal: most of them where there is something to be learned.
+
+    Raises:
+        ValueError: a standard deviation that is not above 0
+
+    Source: Karras et al. 2022 (arXiv:2206.00364), table 1, whose σ is our σ/α and whose data have a standard deviation of ½.
+    """
+    if not std > 0:
+        raise ValueError(f"the standard deviation of log σ must be above 0, got {std}")
+    return schedule.time_at(-2 * (mean + std * torch.randn(n, dtype=torch.float64)))
+
+
+def edm_weights(sigma: Tensor | float, data_std: float = 0.5) -> tuple:
+    """c_skip, c_out and c_in of x̂₀ = c_skip x + c_out F(c_in x), for x = x₀ + σ ε: what goes in and what is asked for have variance 1.
+
+    Args:
+        sigma: the level of noise, above 0, a number or a tensor;  data_std: the standard deviation of the data
+
+    Source: Karras et al. 2022 (arXiv:2206.00364), table 1 and appendix B.6.
+    """
+    total = sigma**2 + data_std**2
+    return data_std**2 / total, sigma * data_std / total**0.5, 1 / total**0.5
 
 
 def like(c: Tensor, x: Tensor) -> Tensor:

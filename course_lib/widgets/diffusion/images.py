@@ -84,16 +84,17 @@ class DDIMExplorer(Explorer):
     Args:
         model: an `ImageDiffusion` of digits with labels
         record: the numbers of the recording `diffusion_samplers`; without them there is no chart
+        seed: of the noise that is shown first
 
     Attributes:
         steps, eta, noise: the sliders
     """
 
-    def __init__(self, model: ImageDiffusion, record: Mapping | None = None):
+    def __init__(self, model: ImageDiffusion, record: Mapping | None = None, seed: int = 0):
         self.model, self.record = checked(model), record
         self.steps = choice_slider("steps", (2, 5, 10, 20, 50, 100), 20)
         self.eta = slider("η", 0.0, 0.0, 1.0, 0.25, 2)
-        self.noise = seed_slider("noise")
+        self.noise = seed_slider("noise", seed)
         super().__init__([self.steps, self.eta, self.noise])
 
     @kept_for("steps", "eta", "noise")
@@ -165,8 +166,8 @@ class DDIMExplorer(Explorer):
             marks=[] if fid is None else [Mark(steps, fid, f"{fid:.3g}")],
             x_rules={f"{steps} steps": steps} if fid is None else None,  # a mark says it, too
             log_x=True,
-            log_y=True,
             x_range=(1.7, 1.2 * most),
+            y_range=(0, 1.15 * max(max(line.y) for line in lines)),
             x_ticks={n: f"{n:,}" for n in (2, 5, 10, 20, 50, 100, 1000) if n <= most},
             width=690,
             height=250,
@@ -205,7 +206,7 @@ class GuidanceExplorer(Explorer):
 
     def __init__(self, model: ImageDiffusion, record: Mapping | None = None):
         self.model, self.record = checked(model), record
-        self.weight = slider("w", 3.0, 0.0, 6.0, 0.5)
+        self.weight = slider("w", 6.0, 0.0, 6.0, 0.5)
         self.digit = menu("digit", range(10), 5)
         self.noise = seed_slider("noise")
         super().__init__([self.weight, self.digit, self.noise])
@@ -216,7 +217,7 @@ class GuidanceExplorer(Explorer):
         `correlation`."""
         with at_rest(self.model) as device, seeded(self.noise.value, device):
             y = torch.full((self.N,), self.digit.value, device=device)
-            x = self.model.sample(self.N, y, weight, STEPS, start=noise(self.N).to(device)).cpu()
+            x = self.model.sample(self.N, y=y, guidance=weight, steps=STEPS, start=noise(self.N).to(device)).cpu()
         return {"x": x, "digits": read(x), "distance": float(torch.pdist(x.flatten(1)).mean()), "correlation": alike(x)}
 
     def panels(self):
@@ -296,21 +297,23 @@ class InpaintExplorer(Explorer):
     Args:
         model: an `ImageDiffusion` of digits
         images: (n, 1, 28, 28), uint8 or floats in [0, 1]
+        image: the one that is shown first
 
     Attributes:
         image, repeats, noise: the sliders;  cells: one button for each square of 4 × 4 pixels, in reading order
         row, column: the cell under the cursor, for the keyboard;  turn: the button that hides or shows it
-        parts: name → the button that hides this part, and "clear", which shows all;  fill: the button that fills in
+        parts: name → the button that hides this part, and "clear", which shows all
+        fill: the button that fills in; where that was done before, it draws others, with the next noise
         hidden: bool (28, 28)
     """
 
     N = 8
 
-    def __init__(self, model: ImageDiffusion, images: Any):
+    def __init__(self, model: ImageDiffusion, images: Any, image: int = 0):
         self.model, self.images = checked(model), as_digits(images)
         self.hidden, self._filled = np.zeros((28, 28), dtype=bool), {}
         self.hidden[PARTS["upper half"]] = True
-        self.image = int_slider("image", 0, 0, len(self.images) - 1)
+        self.image = int_slider("image", image, 0, len(self.images) - 1)
         self.repeats = int_slider("repeats", 5, 1, 10)
         self.noise = seed_slider("noise")
         self.row, self.column = int_slider("row", 4, 1, ACROSS), int_slider("column", 4, 1, ACROSS)
@@ -362,9 +365,13 @@ class InpaintExplorer(Explorer):
         self._filled[self.key] = x, read(x)
 
     def run(self, _button=None) -> None:
-        """What “fill in” does. The button says so while it takes its seconds."""
+        """What “fill in” does. The button says so while it takes its second. It is never pressed in vain: what is there already is kept,
+        and others are drawn."""
         self.fill.description, self.fill.disabled = "filling in …", True
         try:
+            if self.key in self._filled:
+                with self.unseen():  # drawn once, at the end
+                    self.noise.value = (self.noise.value + 1) % (self.noise.max + 1)
             self.complete()
         except Exception as error:
             self.fail(error)
@@ -372,6 +379,15 @@ class InpaintExplorer(Explorer):
             self.draw()
         finally:
             self.fill.description, self.fill.disabled = "fill in", False
+
+    @contextmanager
+    def unseen(self) -> Iterator[None]:
+        """Move controls and draw nothing."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
 
     def settings(self) -> str:
         return f"{super().settings()}, {self.hidden.sum()} of {self.hidden.size} pixels hidden"

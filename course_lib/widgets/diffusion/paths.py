@@ -1,5 +1,6 @@
-"""From noise to data: images step by step, and the ways of points."""
+"""From noise to data: images step by step, and the paths of points."""
 
+import math
 from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
@@ -13,7 +14,7 @@ from ...diffusion import Diffusion, ddim_step
 from ...diffusion.samplers import estimates
 from ...metrics import sliced_wasserstein
 from ...plotting.panels import CYCLE, GREY, INK, Chart, Line, Mark, Note, Strips
-from .. import GAP, HALF, WIDE, Explorer, at_rest, choice_slider, int_slider, kept_for, menu, plural, slider, some
+from .. import GAP, HALF, WIDE, Explorer, at_rest, choice_slider, int_slider, kept_for, menu, numbers, plural, slider, some
 from ..plane import as_points, dots, seen_lines, square
 
 ANY = "any"  # digit
@@ -28,6 +29,8 @@ class ReverseExplorer(Explorer):
     Args:
         model: an `ImageDiffusion`
         seed: of the noise
+        digit: what the model is asked for at first; any when left out
+        guidance: w, where a digit is asked for
 
     Attributes:
         step: the slider;  method: the menu of DDIM (η = 0) and DDPM (η = 1);  digit: what the model is asked for
@@ -35,13 +38,13 @@ class ReverseExplorer(Explorer):
 
     IMAGES, STEPS = 8, 50
 
-    def __init__(self, model: Diffusion, seed: int = 0):
+    def __init__(self, model: Diffusion, seed: int = 0, digit: int | None = None, guidance: float = 1.5):
         if not isinstance(model, Diffusion) or len(model.shape) != 3 or model.shape[0] not in (1, 3):
             raise ValueError("the model must be an ImageDiffusion with 1 or 3 channels, for its steps are shown as pictures")
-        self.model, self.seed = model, seed
-        self.step = int_slider("step", 20, 0, self.STEPS)
+        self.model, self.seed, self.guidance = model, seed, guidance
+        self.step = int_slider("step", 0, 0, self.STEPS)
         self.method = menu("method", [("DDIM, η = 0", 0.0), ("DDPM, η = 1", 1.0)])
-        self.digit = menu("digit", [ANY, *(str(k) for k in range(model.classes))])
+        self.digit = menu("digit", [ANY, *(str(k) for k in range(model.classes))], ANY if digit is None else str(digit))
         super().__init__([self.step, self.method, self.digit])
 
     @kept_for("method", "digit")
@@ -55,7 +58,7 @@ class ReverseExplorer(Explorer):
             x_t, states, guesses = noise[0].to(device), [], []
             y = None if digit == ANY else torch.full((self.IMAGES,), int(digit), device=device)
             for t, s, fresh in zip(times, times[1:], noise[1:]):
-                x, eps = estimates(self.model, x_t, t, y)
+                x, eps = estimates(self.model, x_t, t, y, self.guidance)
                 states.append(x_t.cpu())
                 guesses.append(x.cpu())
                 x_t = ddim_step(self.model, x_t, x, eps, t, s, self.method.value, fresh.to(device))
@@ -65,7 +68,7 @@ class ReverseExplorer(Explorer):
     def panels(self):
         states, guesses = self.run()
         k, method = self.step.value, "DDIM" if self.method.value == 0 else "DDPM"
-        t, asked = 1 - k / self.STEPS, "any digit" if self.digit.value == ANY else f"the digit {self.digit.value}"
+        t, asked = 1 - k / self.STEPS, "any digit" if self.digit.value == ANY else f"the digit {self.digit.value}, w = {self.guidance:g}"
         # root of the mean squared difference of two pixels, over all images
         far, guess_far = (difference(v, v[-1:]) for v in (states, guesses))
         where = f"step {k} of {self.STEPS}, t = {t:.2f}"
@@ -116,11 +119,12 @@ def difference(a: Tensor, b: Tensor) -> np.ndarray:
 
 
 class TrajectoryExplorer(Explorer):
-    """The ways of points from the same noise to data, of two models side by side, in many steps or few.
+    """The paths of points from the same noise to data, of two models side by side, in many steps or few.
 
     Args:
         models: name → `PointDiffusion` with dims = 2
-        data: (n, 2), at least 4 points; 2,000 of gaussians8 when left out
+        data: (n, 2), at least 4 points; when left out 2,000 of gaussians8, and the distances are those of the models' records, if all have
+            them: means over draws of many points, where one draw of these is as far from the next as from the data
 
     Attributes:
         compare: the menu of pairs;  t: the slider of the time, 1 is the noise and 0 the end;  steps: how many are taken
@@ -130,9 +134,10 @@ class TrajectoryExplorer(Explorer):
 
     FEW_COLORS = True
     COUNTS = (1, 2, 5, 10, 20, 100)
-    FINE = 100  # times at which the ways are known; a multiple of all counts
+    FINE = 100  # times at which the paths are known; a multiple of all counts
     POINTS, TRAILS, SHOWN = 1000, 60, 400
     HALVES = 6  # ways to cut the data in two, whose mean distance is what chance alone makes
+    MEASURED = "distance_of_data"  # in a record that has them all
 
     def __init__(self, models: Mapping[str, Diffusion], data: Any = None):
         self.models = some(models, "models", "name → PointDiffusion")
@@ -148,7 +153,14 @@ class TrajectoryExplorer(Explorer):
             torch.as_tensor(self.data)[torch.randperm(len(self.data), generator=generator)[: 2 * n]].split(n) for _ in range(self.HALVES)
         ]
         self.fresh = halves[0][0]  # what samples are compared with
-        self.chance = float(np.mean([sliced_wasserstein(*pair, p=1) for pair in halves]))
+        records = {name: numbers(model) for name, model in self.models.items()}
+        self.records = records if data is None and all(self.MEASURED in record for record in records.values()) else {}
+        apart = [float(sliced_wasserstein(*pair, p=1)) for pair in halves]
+        self.chance, self.spread = float(np.mean(apart)), float(np.std(apart, ddof=1))
+        if self.records:
+            self.chance, self.spread = (
+                float(np.mean([r[key] for r in records.values()])) for key in (self.MEASURED, f"{self.MEASURED}_sd")
+            )
         self.start = torch.randn(n, 2, generator=torch.Generator().manual_seed(0))
         names = list(self.models)
         pairs = [((a,), a) for a in names] if len(names) == 1 else [((a, b), f"{a} | {b}") for a, b in combinations(names, 2)]
@@ -174,14 +186,17 @@ class TrajectoryExplorer(Explorer):
             return model.unscaled(torch.stack(path)).cpu().numpy()
 
     @kept_for()
-    def measured(self, name: str, steps: int) -> tuple[float, float]:
-        """The length of all ways over the straight distances of their ends, and the sliced distance of the ends to the data."""
+    def measured(self, name: str, steps: int) -> tuple[float, float, float]:
+        """The length of all paths over the straight distances of their ends; the sliced distance of the ends to the data, and its standard
+        deviation from draw to draw, NaN where there was one."""
         path = self.ways(name, steps)
         straight = np.linalg.norm(path[-1] - path[0], axis=-1).sum()
         length = np.linalg.norm(np.diff(path, axis=0), axis=-1).sum()
         # an untrained model may leave every point where it is
         ratio = float(length / straight) if straight > 1e-4 * len(self.start) else 1.0
-        return ratio, float(sliced_wasserstein(path[-1], self.fresh, p=1))
+        if self.records:
+            return ratio, *(self.records[name][f"distance_{steps}_steps{kind}"] for kind in ("", "_sd"))
+        return ratio, float(sliced_wasserstein(path[-1], self.fresh, p=1)), math.nan
 
     def panels(self):
         planes = [self.plane(name) for name in self.compare.value]
@@ -194,15 +209,15 @@ class TrajectoryExplorer(Explorer):
         trails = path[: k + 1, : self.TRAILS]
         if k:  # every second point, and the last
             trails = trails[[*range(0, k, 2), k]]
-        straight, distance = self.measured(name, steps)
-        alt = f"{name} in {plural(steps, 'step')}, at t = {t:.2f}: the ways of {self.TRAILS} points from noise; "
-        alt += f"a whole way is {straight:.2f} times as long as the straight line; at t = 0 the distance to the data is {distance:.3f}"
+        straight, distance, _ = self.measured(name, steps)
+        alt = f"{name} in {plural(steps, 'step')}, at t = {t:.2f}: the paths of {self.TRAILS} points from noise; "
+        alt += f"a whole path is {straight:.2f} times as long as the straight line; at t = 0 the distance to the data is {distance:.3f}"
         strokes = [
             dots(self.data, reach, "data", CYCLE[2], 2.5, 0.5),
-            seen_lines(trails.swapaxes(0, 1), reach, label="ways" if k else "", color=CYCLE[0], width=1.1, opacity=0.6),
+            seen_lines(trails.swapaxes(0, 1), reach, label="paths" if k else "", color=CYCLE[0], width=1.1, opacity=0.6),
             dots(path[k, : self.SHOWN], reach, "samples" if k == self.FINE else f"points at t = {t:.2f}", INK, 3.0),
         ]
-        return square(f"{name}: way {straight:.2f} × the straight line", alt, reach, strokes=strokes)
+        return square(f"{name}: path {straight:.2f} × the straight line", alt, reach, strokes=strokes)
 
     def distances(self) -> Chart:
         """Sliced distance to the data against the number of steps."""
@@ -213,12 +228,17 @@ class TrajectoryExplorer(Explorer):
             lines.append(Line(self.COUNTS, values, name, color, markers=True))
             marks.append(Mark(steps, here, "" if i else plural(steps, "step"), color))
             told.append(f"{name} {here:.3f}")
-        lines.append(Line((1, 100), (self.chance, self.chance), "chance", GREY, dashed=True))
+        for k, label in ((0, "two sets of data, ± sd"), (-1, ""), (1, "")):
+            value = max(self.chance + k * self.spread, 1e-3)
+            lines.append(Line((1, 100), (value, value), label, GREY, dashed=bool(k)))
+        source = next(iter(self.records.values()), None)
+        of = f", mean of {source['draws']} draws of {source['samples']:,}" if source else ""
         return Chart(
-            "distance to the data",
+            f"distance to the data{of}",
             "steps",
             "sliced distance",
-            f"sliced distance of samples to the data against the steps; in {steps}: {', '.join(told)}; by chance {self.chance:.3f}",
+            f"sliced distance of samples to the data against the steps{of}; in {steps}: {', '.join(told)}; "
+            f"by chance {self.chance:.3f} ± {self.spread:.3f}",
             lines,
             marks=marks,
             log_x=True,
@@ -233,11 +253,12 @@ class TrajectoryExplorer(Explorer):
         steps, t = self.steps.value, self.t.value
         text = f"All models start from the same {len(self.start):,} points of noise. t = {t:.2f}, {plural(steps, 'step')}. "
         for name in self.compare.value:
-            (here, distance), (fine, _) = self.measured(name, steps), self.measured(name, self.FINE)
-            text += f"{name}: the ways are {here:.3f} times as long as the straight lines between their ends"
+            (here, distance, spread), (fine, *_) = self.measured(name, steps), self.measured(name, self.FINE)
+            text += f"{name}: the paths are {here:.3f} times as long as the straight lines between their ends"
             text += "" if steps == self.FINE else f" ({fine:.3f} in {self.FINE} steps)"
-            text += f"; samples are {distance:.3f} from the data. "
-        text += f"Two sets of {len(self.start):,} data are {self.chance:.3f} apart on average, by chance alone. "
+            text += f"; samples are {distance:.3f}{'' if math.isnan(spread) else f' ± {spread:.3f}'} from the data. "
+        n = next(iter(self.records.values()), {"samples": len(self.start)})["samples"]
+        text += f"Two sets of {n:,} data are {self.chance:.3f} ± {self.spread:.3f} apart, by chance alone. "
         if steps == 1:
             return text + "One step trusts the guess at t = 1: the mean of all data that this noise may become."
-        return text + "A straight way needs no corrections, so few steps are enough for it."
+        return text + "A straight path at a steady speed needs no corrections, so few steps are enough for it."
