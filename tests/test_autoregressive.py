@@ -6,19 +6,22 @@ import itertools
 import json
 import math
 from collections import defaultdict
+from fractions import Fraction
 
 import mpmath
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 from torch import nn
 from torch.autograd.functional import jacobian
 
 from course_lib import autoregressive as ar
 from course_lib import metrics, training
-from course_lib.autoregressive import MADE, CharLSTM, GatedPixelCNN, NGram, PixelCNN, PixelRNN, WaveNet, nucleus, top_k
+from course_lib.autoregressive import MADE, CharLSTM, GatedPixelCNN, NGram, PixelCNN, PixelRNN, WaveNet, coding, nucleus, top_k
 from course_lib.autoregressive import recipes as ar_recipes
 from course_lib.autoregressive.layers import CausalConv1d, colours_of
 from course_lib.datasets import ALPHABET, Dataset, Text, binarise
@@ -162,8 +165,46 @@ def test_made_sees_all_before_in_its_order_and_nothing_else(order, shape):
 @pytest.mark.parametrize("output", COUNTS)
 @pytest.mark.parametrize("shape", [(1, 4, 5), (3, 2, 3)])
 def test_gated_pixelcnn_sees_all_before_and_nothing_else(shape, output):
-    for classes in (0, 3):
-        assert torch.equal(depends(pixel_model("gated", shape, output, classes)), before(math.prod(shape)))
+    for classes, coordinates in ((0, False), (3, False), (3, True)):
+        model = pixel_model("gated", shape, output, classes, coordinates=coordinates)
+        assert torch.equal(depends(model), before(math.prod(shape)))
+
+
+@torch.no_grad()
+def test_coordinates_tell_places_apart_that_look_alike():
+    """On an empty image without borders in reach all places look alike: only coordinates can tell them apart."""
+    x, spread = torch.zeros(1, 1, 9, 9), {}
+    for coordinates in (False, True):
+        model = pixel_model("gated", (1, 9, 9), dilations=(1,), coordinates=coordinates)
+        inside = model.logits(x)[0, 0, 0, 4:, 3:6]
+        spread[coordinates] = [inside.std(0).max().item(), inside.std(1).max().item()]
+    assert max(spread[False]) < 1e-12 and min(spread[True]) > 1e-3
+    # what they add is a plane: the weights times row and column, each from −1 to 1
+    v, h = model.places(9, 9)
+    assert v.shape == h.shape == (1, 6, 9, 9) and torch.allclose(
+        torch.cat([v, h], 1)[0, :, 0, 8], model.where.weight[:, :, 0, 0] @ torch.tensor([-1.0, 1.0]).double()
+    )
+    assert torch.allclose(v[..., 1:] - v[..., :-1], (v[..., 1:2] - v[..., :1]).expand(1, 6, 9, 8))
+    assert all(torch.equal(a, b) for a, b in zip(model.places(4, 9), (v[:, :, :4], h[:, :, :4])))
+
+
+def test_a_model_without_coordinates_has_no_weights_for_them():
+    without, with_them = GatedPixelCNN((1, 4, 4), 6, (1,)), GatedPixelCNN((1, 4, 4), 6, (1,), coordinates=True)
+    assert set(with_them.state_dict()) - set(without.state_dict()) == {"where.weight"} and with_them.where.weight.numel() == 2 * 12
+    older = {name: value for name, value in without.config.items() if name != "coordinates"}
+    GatedPixelCNN(**older).load_state_dict(without.state_dict())
+
+
+@pytest.mark.parametrize("shape", [(1, 9, 11), (3, 4, 5)])
+def test_residual_layers_see_as_far_as_others_and_begin_as_the_identity_of_their_input(shape):
+    table = depends(pixel_model("plain", shape, "categorical", layers=2, residual=True))
+    assert torch.equal(table, as_table(blind_reach(shape, 2, 3), shape))
+    block = ar.MaskedBlock(4 * shape[0], 3, shape[0])
+    x = torch.randn(2, 4 * shape[0], 5, 5)
+    assert torch.allclose(block(x), x + block.conv(x.clamp_min(0)))
+    nn.init.zeros_(block.conv.weight)
+    nn.init.zeros_(block.conv.bias)
+    assert torch.equal(block(x), x)
 
 
 @pytest.mark.parametrize("dilations, kernel", [((1,), 3), ((1, 2), 3), ((1, 3), 5), ((2, 1), 1)])
@@ -435,6 +476,7 @@ SAMPLED = [
     ("plain", (1, 4, 5), "bernoulli", 0, {}),
     ("plain", (3, 3, 2), "categorical", 0, {}),
     ("rnn", (1, 4, 5), "logistic", 0, {}),
+    ("gated", (1, 5, 4), "bernoulli", 3, {"dilations": (1, 2), "coordinates": True}),
 ]
 CACHED = [case for case in SAMPLED if case[0] == "gated"]
 
@@ -573,6 +615,103 @@ def test_texts_are_drawn_from_the_logits_of_the_full_pass_and_go_on_from_a_start
     assert torch.equal(model.sample(3, 2, start=start), start[:, :2].expand(3, 2).long())  # a start that is longer than the text
     best = model.sample(3, 12, keep=lambda logits: top_k(logits, 1))
     assert torch.equal(best, model.logits(best).argmax(2))
+
+
+# --- arithmetic coding
+
+
+def the_interval(rows, symbols):
+    """Where the code must lie: [low, high) by exact fractions."""
+    low, width = Fraction(0), Fraction(1)
+    for shares, symbol in zip(rows, symbols):
+        whole = sum(shares)
+        low, width = low + width * Fraction(sum(shares[:symbol]), whole), width * Fraction(shares[symbol], whole)
+    return low, low + width
+
+
+def read_back(code, rows):
+    interval, symbols = coding.Interval(), []
+    for shares in rows:
+        symbols.append(interval.symbol_at(code, shares))
+        interval.narrow(shares, symbols[-1])
+    return symbols
+
+
+@st.composite
+def coded(draw):
+    """Distributions over 1 to 6 values, some of them of probability 0 or nearly 1, and a symbol of each."""
+    weights = draw(st.lists(st.lists(st.just(0.0) | st.floats(1e-9, 1e6), min_size=1, max_size=6), min_size=0, max_size=60))
+    rows = [coding.whole_shares(torch.tensor([w]).double() / sum(w) if sum(w) else torch.full((1, len(w)), 1 / len(w)))[0] for w in weights]
+    return rows, [draw(st.integers(0, len(row) - 1)) for row in rows]
+
+
+@settings(max_examples=150, deadline=None)
+@given(coded())
+def test_what_is_coded_comes_back_and_is_as_long_as_its_probability_says(case):
+    rows, symbols = case
+    interval = coding.Interval()
+    for shares, symbol in zip(rows, symbols):
+        assert sum(shares) == 2**coding.PRECISION and min(shares) >= 1
+        interval.narrow(shares, symbol)
+    code, (low, high) = interval.code(), the_interval(rows, symbols)
+    point, step = Fraction(int.from_bytes(code, "big"), 256 ** len(code)), Fraction(1, 256 ** len(code))
+    assert low <= point and point + step <= high  # every file that begins with it lies inside
+    bits = -math.log2(high - low) if rows else 0.0
+    assert bits - 1e-6 <= 8 * len(code) < bits + 9 + 1e-6  # a byte more, and a bit for the end: less than two bytes
+    assert read_back(code, rows) == symbols
+
+
+@pytest.mark.parametrize("n, p", [(10, 0.5), (8, 0.03), (6, 0.3)])
+def test_codes_keep_the_entropy_bound_and_none_begins_another(n, p):
+    """All 2^n messages: Σ 2^−length ≤ 1 (Kraft), so the mean length cannot be below the entropy."""
+    shares = coding.whole_shares(torch.tensor([[1 - p, p]]).double())[0]
+    codes, lengths, chances = [], [], []
+    for message in itertools.product([0, 1], repeat=n):
+        interval = coding.Interval()
+        for symbol in message:
+            interval.narrow(shares, symbol)
+        codes.append(interval.code())
+        lengths.append(8 * len(codes[-1]))
+        chances.append(math.prod(shares[s] / 2**coding.PRECISION for s in message))
+    assert len(set(codes)) == 2**n and sum(2.0**-length for length in lengths) <= 1
+    assert not any(a != b and b.startswith(a) for a, b in itertools.permutations(codes, 2))
+    entropy = stats.entropy(chances, base=2)
+    mean = sum(a * b for a, b in zip(lengths, chances))
+    assert entropy <= mean < entropy + 9 and sum(chances) == pytest.approx(1)
+
+
+def test_shares_are_the_probabilities_and_nothing_is_impossible():
+    p = torch.tensor([[0.25, 0.5, 0.25], [1.0, 0.0, 0.0], [1e-12, 1 - 2e-12, 1e-12]])
+    whole = torch.tensor(coding.whole_shares(p))
+    assert (whole.sum(1) == 2**20).all() and whole.min() == 1 and ((whole / 2**20 - p).abs() < 4 / 2**20).all()
+    many = coding.whole_shares(torch.full((1, 256), 1 / 256))[0]
+    assert max(many) - min(many) <= 256 and sum(many) == 2**20
+
+
+@pytest.mark.parametrize("kind, shape, output, classes, options", [case for case in CACHED if case[2] != "logistic"])
+@torch.no_grad()
+def test_images_come_back_from_their_bytes(kind, shape, output, classes, options):
+    model = pixel_model(kind, shape, output, classes, **options)
+    x, y = whole_numbers(model, 6), labels(model, 6)
+    torch.manual_seed(3)
+    state = torch.get_rng_state()
+    codes = coding.encode_images(model, x, y)
+    assert torch.equal(coding.decode_images(model, codes, y), x) and torch.equal(torch.get_rng_state(), state)
+    bits = -model.log_prob(x, y) / math.log(2)
+    slack = math.prod(shape) * 1e-3  # of rounded probabilities
+    for code, length in zip(codes, bits.tolist()):
+        assert length - slack <= 8 * len(code) <= length + 16 + slack
+    assert torch.equal(coding.decode_images(model.float(), coding.encode_images(model.float(), x, y), y), x)
+
+
+@torch.no_grad()
+def test_a_code_is_sampling_with_the_file_as_the_coin():
+    """Random bytes, long enough, decode to samples: each image as often as its probability says."""
+    model, possible, n = pixel_model("gated", (1, 2, 2)), every(2, (1, 2, 2)), 4_000
+    generator = np.random.default_rng(0)
+    drawn = coding.decode_images(model, [generator.bytes(12) for _ in range(n)])
+    p = model.log_prob(possible).exp()
+    assert ((frequencies(drawn, possible) - p).abs() < 5 * (p * (1 - p) / n).sqrt() + 1e-9).all()
 
 
 # --- temperature, top-k, nucleus
@@ -946,6 +1085,8 @@ def test_training_leaves_hidden_weights_alone_and_averages_and_files_follow(name
     [
         MADE((1, 2, 3), (8,), 5),
         PixelCNN((1, 2, 3), 4, 2, 5),
+        PixelCNN((3, 2, 3), 4, 2, residual=True),
+        GatedPixelCNN((1, 4, 4), 4, (1,), coordinates=True),
         GatedPixelCNN((3, 4, 4), 4, (1, 3), 5, "logistic", 16, 2),
         PixelRNN((1, 4, 3), 4, "categorical", 5),
         WaveNet(5, 4, (1, 3)),
@@ -1048,6 +1189,13 @@ def binary(n=2, size=4):
         (lambda: NGram(torch.full((9,), 4), 4, 2), "expected texts of whole numbers from 0 to 3"),
         (lambda: NGram(torch.zeros(9).long(), 4, 2, strength=0.0), "strength must be above 0"),
         (lambda: NGram(torch.zeros(9).long(), 4, 2).log_prob(torch.tensor([5])), "expected texts of whole numbers from 0 to 3"),
+        (lambda: coding.whole_shares(torch.ones(3)), r"expected probabilities \(n, values\) of 1 to 65,536 values, got shape \(3,\)"),
+        (lambda: coding.whole_shares(torch.ones(1, 2)), "expected rows of probabilities: at least 0, with the sum 1"),
+        (lambda: coding.whole_shares(torch.tensor([[-0.5, 1.5]])), "expected rows of probabilities"),
+        (lambda: coding.whole_shares(torch.tensor([[math.nan, 1.0]])), "expected rows of probabilities"),
+        (lambda: coding.encode_images(grey(**BITS), eight()), "from 0 to 1, got values from"),
+        (lambda: coding.encode_images(grey(output="logistic"), eight()), "a mixture of logistics has no logit for each value; take"),
+        (lambda: coding.decode_images(MADE((1, 4, 4), (4,)), [b""]), "coded with a GatedPixelCNN, which draws with a cache, got MADE"),
         (lambda: top_k(torch.zeros(3), 0), "k must be at least 1, got 0"),
         (lambda: nucleus(torch.zeros(3), 0.0), r"p must lie in \(0, 1\], got 0.0"),
         (lambda: nucleus(torch.zeros(3), 1.1), r"p must lie in \(0, 1\], got 1.1"),

@@ -3,6 +3,7 @@
 import math
 import re
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -19,6 +20,7 @@ from course_lib.widgets.autoregressive import (
     NextCharacterExplorer,
     NextPixelExplorer,
     ReceptiveFieldExplorer,
+    row_lstm_figure,
 )
 from course_lib.widgets.autoregressive import images as image_explorers
 from course_lib.widgets.autoregressive.images import hidden_part
@@ -343,6 +345,14 @@ def test_the_kernels_are_shown():
     assert "vertical; input shifted down: rows 111, 111, 000; horizontal; not shifted right: rows 000, 110, 000" in told(explorer)
     set_to(explorer, model="row LSTM", first_mask="A")
     assert "LSTM: state above, left: rows 111, 110, 000" in told(explorer)
+
+
+def test_the_drawing_of_the_row_lstm_names_every_part_of_its_formula():
+    row_lstm_figure()
+    texts = " ".join(text.get_text() for axes in plt.gcf().axes for text in axes.texts)
+    for part in ("c_{old}", "h_{old}", "f$", r"i\odot g", r"o\odot\tanh", "$c$", "$h$", "$x$"):
+        assert part in texts
+    plt.close("all")
 
 
 def test_moving_the_output_computes_nothing(monkeypatch):

@@ -145,7 +145,8 @@ def test_every_shipped_checkpoint_is_whole_small_and_described(name):
         model = checkpoints.load(name)
         assert entry["parameters"] == sum(p.numel() for p in model.parameters())
         # the recipe of today still builds what is shipped
-        assert json.loads(json.dumps(recipes.find(name).build().config)) == entry["config"]
+        # an option that came later stands in the loaded model's config, at the default that was all there was then
+        assert recipes.find(name).build().config == model.config and entry["config"].items() <= json.loads(json.dumps(model.config)).items()
 
 
 def test_all_shipped_weights_together_stay_small():

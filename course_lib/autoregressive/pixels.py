@@ -104,12 +104,24 @@ class PixelModel(Model):
         return labels_or_drawn(y, n, self.classes, next(self.parameters()).device)
 
 
+class MaskedBlock(nn.Module):
+    """A masked convolution of kind B that adds to what is there: x + conv(relu(x))."""
+
+    def __init__(self, width: int, kernel: int, colours: int = 1):
+        super().__init__()
+        self.conv = MaskedConv2d(width, width, kernel, "B", colours)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv(F.relu(x))
+
+
 class PixelCNN(PixelModel):
     """Masked convolutions, one after the other. Simple, and blind to some pixels above and to the right.
 
     Args:
         shape: (colours, height, width)
         width, layers, kernel: of the masked convolutions; the first has mask A and a 7×7 kernel
+        residual: each layer adds to what is there (`MaskedBlock`), so that many of them can be trained
         output: "bernoulli", "categorical" (one logit a value) or "logistic" (a mixture of discretised logistics)
         levels: values of a pixel
 
@@ -120,7 +132,7 @@ class PixelCNN(PixelModel):
     """
 
     @keeps_config
-    def __init__(self, shape=(1, 28, 28), width=32, layers=5, kernel=3, output="bernoulli", levels=2):
+    def __init__(self, shape=(1, 28, 28), width=32, layers=5, kernel=3, output="bernoulli", levels=2, residual=False):
         super().__init__()
         self.shape, self.output, self.levels, self.classes = tuple(shape), output, levels, 0
         colours = shape[0]
@@ -128,7 +140,7 @@ class PixelCNN(PixelModel):
         width = width * colours  # so that each colour has `width` channels of its own
         stack = [MaskedConv2d(colours, width, 7, "A", colours)]
         for _ in range(layers):
-            stack += [nn.ReLU(), MaskedConv2d(width, width, kernel, "B", colours)]
+            stack += [MaskedBlock(width, kernel, colours)] if residual else [nn.ReLU(), MaskedConv2d(width, width, kernel, "B", colours)]
         self.net = nn.Sequential(*stack, nn.ReLU(), MaskedConv2d(width, numbers * colours, 1, "B", colours))
 
     def logits(self, x: Tensor, y: Tensor | None = None) -> Tensor:
@@ -143,6 +155,8 @@ class GatedPixelCNN(PixelModel):
     Args:
         dilations: one gated layer for each
         classes: with c > 0 every layer also sees a label
+        coordinates: both stacks are also given the row and the column, −1 to 1, of the pixel to be predicted (Liu et al. 2018,
+            arXiv:1807.03247); they are known beforehand, so this is no leak
         the others as in `PixelCNN`
 
     The colours of a pixel are predicted in the order red, green, blue, by a head that sees those before.
@@ -151,12 +165,23 @@ class GatedPixelCNN(PixelModel):
     """
 
     @keeps_config
-    def __init__(self, shape=(1, 28, 28), width=64, dilations=(1, 2, 1, 4, 1, 2, 1), kernel=3, output="categorical", levels=256, classes=0):
+    def __init__(
+        self,
+        shape=(1, 28, 28),
+        width=64,
+        dilations=(1, 2, 1, 4, 1, 2, 1),
+        kernel=3,
+        output="categorical",
+        levels=256,
+        classes=0,
+        coordinates=False,
+    ):
         super().__init__()
         self.shape, self.output, self.levels, self.classes = tuple(shape), output, levels, classes
         colours, numbers = shape[0], self.outputs_for(output, levels)
         self.first_v = nn.Conv2d(colours, width, (2, 3))
         self.first_h = nn.Conv2d(colours, width, (1, 2))
+        self.where = nn.Conv2d(2, 2 * width, 1, bias=False) if coordinates else None
         self.layers = nn.ModuleList(GatedLayer(width, kernel, dilation, classes) for dilation in dilations)
         self.heads = nn.ModuleList(
             nn.Sequential(nn.Conv2d(width + i, width, 1), nn.SiLU(), nn.Conv2d(width, numbers, 1)) for i in range(colours)
@@ -165,11 +190,20 @@ class GatedPixelCNN(PixelModel):
 
     def features(self, x: Tensor, given: Tensor | None = None) -> Tensor:
         """What is known of each place from the pixels before it: floats (batch, colours, height, width) → (batch, width, height, width)."""
-        v = self.first_v(F.pad(shift_down(x), (1, 1, 1, 0)))
-        h = self.first_h(F.pad(shift_right(x), (1, 0)))
+        place_v, place_h = self.places(*x.shape[2:])
+        v = self.first_v(F.pad(shift_down(x), (1, 1, 1, 0))) + place_v
+        h = self.first_h(F.pad(shift_right(x), (1, 0))) + place_h
         for layer in self.layers:
             v, h = layer(v, h, given)
         return h
+
+    def places(self, rows: int, columns: int) -> tuple[Tensor, Tensor]:
+        """What coordinates add to both stacks in the first rows and columns of an image: (1, width, rows, columns) each; 0 without them."""
+        weight = self.first_h.weight
+        if self.where is None:
+            return (weight.new_zeros(1, 1, rows, columns),) * 2
+        axes = [torch.linspace(-1, 1, size, dtype=weight.dtype, device=weight.device) for size in self.shape[1:]]
+        return self.where(torch.stack(torch.meshgrid(axes[0][:rows], axes[1][:columns], indexing="ij"))[None]).chunk(2, 1)
 
     def logits(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Whole numbers (batch, colours, height, width) → outputs (batch, colours, numbers, height, width)."""

@@ -1,7 +1,7 @@
 """Sampling one value after the other: naive, and with what was computed before kept; temperature, top-k and nucleus."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -164,16 +164,21 @@ def sample_cached(
     uniforms: Tensor | None = None,
     given: Tensor | None = None,
     known: Tensor | None = None,
+    draw: Callable[[Tensor, Tensor, float], Tensor] | None = None,
 ) -> Tensor:
     """The same pixels as `sample_naive` under the same uniforms; the vertical stack runs once a row, the horizontal one once a pixel.
 
-    Arguments, result and errors are those of `sample_naive`. Where completion has nothing to draw, nothing is computed.
+    draw: in the place of `model.draw`, (outputs (n, numbers), uniforms (n,), temperature) → values (n,), such as those in a code
+
+    All other arguments, result and errors are those of `sample_naive`. Where completion has nothing to draw, nothing is computed.
     """
+    draw = draw or model.draw
     colours, height, columns = model.shape
     uniforms = uniforms_for(model, n, colours * height * columns, temperature, uniforms).unbind(1)
     x, known = canvas(model, n, given, known)
     label = one_hot(y, n, model.classes, model.first_h.weight)
     layers = [CachedLayer(layer, n, columns, label) for layer in model.layers]
+    place_v, place_h = model.places(height, columns)
     first = as_matrix(model.first_h)
     heads = [(as_matrix(head[0]), as_matrix(head[2])) for head in model.heads]
     # two rows above and two columns to the left, of nothing
@@ -183,11 +188,11 @@ def sample_cached(
     for i in range(height):
         if max(last[i:]) < 0:
             break
-        v = model.first_v(F.pad(scaled[:, :, i : i + 2, 2:], (1, 1)))[:, :, 0]
+        v = model.first_v(F.pad(scaled[:, :, i : i + 2, 2:], (1, 1)))[:, :, 0] + place_v[:, :, i]
         for layer in layers:
             v = layer.begin_row(v)
         for j in range(last[i] + 1):
-            h = torch.addmm(first[1], scaled[:, :, i + 2, j : j + 2].flatten(1), first[0])
+            h = torch.addmm(first[1], scaled[:, :, i + 2, j : j + 2].flatten(1), first[0]) + place_h[:, :, i, j]
             for layer in layers:
                 h = layer.step(h, j)
             if not wanted[i][j]:
@@ -196,7 +201,7 @@ def sample_cached(
             for c, (before, after) in enumerate(heads):
                 seen = torch.cat([features, scaled[:, :c, i + 2, j + 2]], 1) if c else features
                 logits = torch.addmm(after[1], F.silu(torch.addmm(before[1], seen, before[0])), after[0])
-                drawn = model.draw(logits, uniforms[(i * columns + j) * colours + c], temperature)
+                drawn = draw(logits, uniforms[(i * columns + j) * colours + c], temperature)
                 drawn = torch.where(known[:, c, i, j], x[:, c, i, j], drawn)
                 x[:, c, i, j] = drawn
                 scaled[:, c, i + 2, j + 2] = model.scaled(drawn)

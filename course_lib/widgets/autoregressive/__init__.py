@@ -2,7 +2,7 @@
 
 from .images import ClassExplorer, CompletionExplorer, DrawingExplorer, NextPixelExplorer
 from .sequences import DilationExplorer, NextCharacterExplorer
-from .structure import ReceptiveFieldExplorer
+from .structure import ReceptiveFieldExplorer, row_lstm_figure
 
 __all__ = [
     "ClassExplorer",
@@ -12,4 +12,5 @@ __all__ = [
     "NextCharacterExplorer",
     "NextPixelExplorer",
     "ReceptiveFieldExplorer",
+    "row_lstm_figure",
 ]

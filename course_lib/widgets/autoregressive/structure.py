@@ -2,9 +2,11 @@
 
 from functools import cache
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import torch.nn.functional as F
+from matplotlib.patches import Rectangle
 from torch import Tensor, nn
 
 from ...autoregressive import GatedPixelCNN, MaskedConv2d, PixelRNN, causal_mask, shift_down, shift_right
@@ -182,3 +184,55 @@ class ReceptiveFieldExplorer(Explorer):
             text
             + "Each layer goes up by rows and to the right only as far as its kernel, so the corner above on the right stays out of reach."
         )
+
+
+def row_lstm_figure() -> None:
+    """Show what a row LSTM reads at one place, and what becomes of its memory there."""
+    grey, blue, yellow, pale = GREY, "#dcebf8", "#ffe7bd", "#f4f5f7"
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 2.9), width_ratios=[1, 1.2], layout="constrained")
+
+    def box(axis, x, y, text, colour="white", wide=0.8, tall=0.7):
+        axis.add_patch(Rectangle((x - wide / 2, y - tall / 2), wide, tall, facecolor=colour, edgecolor=grey))
+        axis.text(x, y, text, ha="center", va="center", fontsize=11)
+
+    def arrow(axis, *points):
+        for start, end in zip(points, points[1:]):
+            last = end == points[-1]
+            axis.annotate("", end, start, arrowprops={"arrowstyle": "->" if last else "-", "color": grey, "shrinkA": 0, "shrinkB": 0})
+
+    for j in range(5):
+        box(left, j, 3, "$h, c$" if j == 2 else "$h$", blue if j in (1, 2, 3) else pale)
+        box(left, j, 0.5, "$x$", yellow if j in (1, 2) else pale)
+    for j in (1, 2, 3):
+        arrow(left, (j, 2.65), (2 + 0.3 * (j - 2), 2.1))
+    for j in (1, 2):
+        arrow(left, (j, 0.85), (2 + 0.3 * (j - 2), 1.4))
+    box(left, 2, 1.75, "LSTM", wide=1.5)
+    left.text(-0.6, 3, "row above", ha="right", va="center")
+    left.text(-0.6, 0.5, "this row's features", ha="right", va="center")
+    left.set(xlim=(-3.6, 4.6), ylim=(0, 3.5), title="what it reads at one place")
+
+    for x, y, text, colour, wide in (
+        (1, 3, r"$\times f$", yellow, 0.9),
+        (2.8, 3, "+", "white", 0.7),
+        (2.8, 1.9, r"$i\odot g$", yellow, 1.1),
+        (4.6, 1.9, r"$o\odot\tanh$", yellow, 1.3),
+        (2.8, 0.6, "$f, i, g, o$ from convolutions of $x$ and $h_{old}$", pale, 5.4),
+    ):
+        box(right, x, y, text, colour, wide)
+    for points in (
+        [(-0.2, 3), (0.55, 3)],
+        [(1.45, 3), (2.45, 3)],
+        [(3.15, 3), (5.7, 3)],
+        [(2.8, 2.25), (2.8, 2.65)],
+        [(4.6, 3), (4.6, 2.25)],
+        [(5.25, 1.9), (5.7, 1.9)],
+        *([(x, 0.95), (x, y)] for x, y in ((1, 2.65), (2.8, 1.55), (4.6, 1.55))),
+    ):
+        arrow(right, *points)
+    for x, y, text in ((-0.5, 3, "$c_{old}$"), (5.9, 3, "$c$"), (5.9, 1.9, "$h$")):
+        right.text(x, y, text, ha="center", va="center", fontsize=12)
+    right.set(xlim=(-1, 6.3), ylim=(0, 3.5), title="what becomes of its memory")
+    for axis in (left, right):
+        axis.axis("off")
+    plt.show()
