@@ -1284,6 +1284,14 @@ def test_samples_have_the_shape_the_range_and_the_type_of_the_data(name, method)
     assert not torch.allclose(model.sample(3, **options, start=-start), once, atol=1e-4)
 
 
+def test_labels_are_given_by_name():
+    assert LABELLED.sample(2, y=1, steps=1).shape == (2, 2)
+    start = torch.randn(2, 2)
+    assert torch.equal(LABELLED.sample(2, y=1, start=start), LABELLED.sample(2, y=torch.tensor([1, 1]), start=start))
+    with pytest.raises(TypeError, match="positional"):
+        LABELLED.sample(2, torch.tensor([0, 1]))
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_models_work_in_double_precision(name):
     model = MODELS[name]().double()
@@ -1318,10 +1326,9 @@ LABELLED = PointDiffusion(2, 4, 1, classes=3)
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        (lambda: LABELLED.sample(2, y=torch.tensor([0, 3])), "y must be 2 whole numbers from 0 to 2"),
-        (lambda: LABELLED.sample(2, y=torch.tensor([-1, 1])), "y must be 2 whole numbers from 0 to 2"),
-        (lambda: LABELLED.sample(2, y=torch.tensor([1])), "y must be 2 whole numbers from 0 to 2"),
-        (lambda: LABELLED.sample(2, y=torch.tensor([0.0, 1.0])), "y must be 2 whole numbers from 0 to 2"),
+        (lambda: LABELLED.sample(2, y=torch.tensor([0, 3])), r"labels y must be integers of shape \(2,\) from 0 to 2"),
+        (lambda: LABELLED.sample(2, y=torch.tensor([-1, 1])), r"labels y must be integers of shape \(2,\) from 0 to 2"),
+        (lambda: LABELLED.sample(2, y=torch.tensor([0.0, 1.0])), r"labels y must be integers of shape \(2,\) from 0 to 2"),
         (lambda: LABELLED.sample(2, start=torch.zeros(3, 2)), r"start must be \(2, 2\), got \(3, 2\)"),
         (lambda: sample(LABELLED, torch.zeros(1, 2), torch.tensor([1000, 500, 0])), "times must fall from at most 1 to at least 0"),
         (lambda: sample(LABELLED, torch.zeros(1, 2), torch.tensor([0.0, 0.5, 1.0])), "times must fall .* got .0.0, 0.5, 1.0"),
@@ -1457,8 +1464,8 @@ PLAIN = {"times": Schedule().times(2)}
         (lambda: PointDiffusion().sample(2, method="euler"), "unknown method 'euler'; choose one of ddpm, ddim, heun"),
         (lambda: PointDiffusion().sample(2, steps=0), "at least one step, got 0"),
         (lambda: PointDiffusion().denoise(torch.zeros(2, 2), 0.5, torch.zeros(2).long()), "trained without labels; leave y out"),
-        (lambda: PointDiffusion().sample(2, y=torch.zeros(2).long()), "trained without labels; leave y out"),
-        (lambda: PointDiffusion().sample(2, y=torch.zeros(2).long(), guidance=0.0), "trained without labels; leave y out"),
+        (lambda: PointDiffusion().sample(2, y=torch.zeros(2).long()), "built without classes; y is given"),
+        (lambda: PointDiffusion().sample(2, y=torch.zeros(2).long(), guidance=0.0), "built without classes; y is given"),
         (lambda: PointDiffusion().loss(torch.zeros(2, 2), torch.zeros(2).long()), "trained without labels; leave y out"),
         (lambda: UNet((1, 30, 28), multiples=(1, 2)), r"sides must be multiples of 4 and width of 8, got \(30, 28\) and 32"),
         (lambda: UNet((1, 28, 26), multiples=(1, 2)), r"sides must be multiples of 4 and width of 8, got \(28, 26\)"),

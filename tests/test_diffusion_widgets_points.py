@@ -342,9 +342,11 @@ def test_a_run_is_that_of_the_library_and_is_kept(monkeypatch):
     model = explorer.model
     noise = torch.randn(51, 8, 1, 8, 8, generator=torch.Generator().manual_seed(0))[0]
     explorer.digit.value = "1"
-    expected = model.sample(8, y=torch.ones(8, dtype=torch.long), steps=50, start=noise)
+    expected = model.sample(8, y=1, guidance=1.5, steps=50, start=noise)
     _, sheet = picture(explorer, "images of step 50")
     assert np.abs(cells(sheet, 8) - 255 * expected[:, 0].numpy()).max() <= 1
+    asked = ReverseExplorer(model, digit=1, guidance=1.5)
+    assert torch.equal(asked.run()[0], explorer.run()[0]) and asked.digit.value == "1" and "w = 1.5" in asked.view.value
     monkeypatch.setattr(paths, "estimates", None)
     explorer.step.value, explorer.digit.value = 3, "any"
     assert 'role="alert"' not in explorer.view.value
@@ -439,6 +441,23 @@ def test_the_distance_is_that_of_shadows_on_many_lines():
     by_chance = np.mean([apart(*pair) for pair in others])
     assert number(r"by chance (…)", told(explorer)) == pytest.approx(by_chance, rel=0.35)
     assert number(r"samples are (…) from the data", words(explorer)) == number(r"in 5: gauss (…);", told(explorer))
+
+
+def test_recorded_distances_are_means_over_draws_and_stand_beside_those_of_data():
+    def recorded(seed):
+        model = point_model(seed)
+        spans = {f"distance_{n}_steps": 0.3 / n + seed for n in TrajectoryExplorer.COUNTS} | {"distance_of_data": 0.01}
+        model.record = {"numbers": spans | {f"{key}_sd": 0.25 for key in spans} | {"samples": 5000, "draws": 10}}
+        return model
+
+    explorer = Small({"a": recorded(0), "b": recorded(1)})
+    explorer.steps.value = 5
+    assert "a 0.060, b 1.060; by chance 0.010 ± 0.250" in told(explorer) and "mean of 10 draws of 5,000" in told(explorer)
+    assert "samples are 0.060 ± 0.250 from the data" in words(explorer) and "Two sets of 5,000 data are 0.010 ± 0.250 apart" in words(
+        explorer
+    )
+    assert not Small({"a": recorded(0), "b": point_model(1)}).records, "one has none: both are measured"
+    assert not Small({"a": recorded(0)}, cloud()).records, "other data"
 
 
 def test_points_are_shown_where_they_are_at_that_time():

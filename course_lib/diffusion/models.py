@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from .. import checkpoints
-from ..nn import check_images, keeps_config
+from ..nn import check_images, keeps_config, labels_or_drawn
 from . import likelihood, samplers
 from .guides import Guidance
 from .networks import UNet, VectorNetwork, WaveNetwork
@@ -144,7 +144,7 @@ class Diffusion(nn.Module):
         self,
         n: int,
         *,
-        y: Tensor | None = None,
+        y: Tensor | int | None = None,
         guidance: Guidance = 1.0,
         steps: int = 20,
         method: str = "ddim",
@@ -153,7 +153,7 @@ class Diffusion(nn.Module):
         """n samples (n, *shape): "ddpm", "ddim" or "heun" in so many steps.
 
         Args:
-            y: labels (n,); drawn at random when left out of a model that knows labels
+            y: labels (n,), or one for all; drawn at random when left out of a model that knows labels
             guidance: as for `denoise`
             start: noise to begin with, (n, *shape)
 
@@ -163,13 +163,7 @@ class Diffusion(nn.Module):
         if method not in samplers.METHODS:
             raise ValueError(f"unknown method {method!r}; choose one of {', '.join(samplers.METHODS)}")
         weight = next(self.parameters())
-        if y is None and self.classes:
-            y = torch.randint(self.classes, (n,))
-        if y is not None:
-            self.check_labels(y)
-            if tuple(y.shape) != (n,) or y.is_floating_point() or not 0 <= y.min() <= y.max() < self.classes:
-                raise ValueError(f"y must be {n} whole numbers from 0 to {self.classes - 1}, got {y.dtype} of shape {tuple(y.shape)}: {y}")
-            y = y.to(weight.device)
+        y = labels_or_drawn(y, n, self.classes, weight.device)
         start = torch.randn(n, *self.shape, device=weight.device, dtype=weight.dtype) if start is None else start.to(weight)
         if tuple(start.shape) != (n, *self.shape):
             raise ValueError(f"start must be {(n, *self.shape)}, got {tuple(start.shape)}")

@@ -139,7 +139,7 @@ class ScoreExplorer(Explorer):
             background=background,
             strokes=[
                 field,
-                seen_segments(lately, REACH, label=f"{self.TRAILS} ways, last {self.LATELY} steps", color=CYCLE[2], width=1.6),
+                seen_segments(lately, REACH, label=f"{self.TRAILS} paths, last {self.LATELY} steps", color=CYCLE[2], width=1.6),
                 dots(path[k], REACH, "particles", INK, 3.5, 0.75),
             ],
             labels=[Label(x, y + 1.1, name) for name, (x, y) in zip(NAMES, MEANS.tolist())],
