@@ -1346,7 +1346,7 @@ assert abs(alone[0] - alone[1]) > 1e-6
 plain = gans.Discriminator((1, 28, 28), 8, norm="none")
 assert abs(plain(x_test[:32])[0] - plain(torch.cat([x_test[:1], x_test[101:132]]))[0]) < 1e-5
 torch.manual_seed(0)  # question 6
-cut, uncut = (float(metrics.digit_fid(stylegan.sample(500, psi))) for psi in (0.7, 1.0))
+cut, uncut = (float(metrics.digit_fid(stylegan.sample(500, truncation=psi))) for psi in (0.7, 1.0))
 assert cut > 2 * uncut
 
 # %% [markdown] slideshow={"slide_type": "slide"}
