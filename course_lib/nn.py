@@ -250,6 +250,45 @@ def images(x: Tensor, model: nn.Module, name: str = "x") -> Tensor:
     return as_weights(x, model, name)
 
 
+def check_whole(x: Tensor, levels: int, shape: Sequence[int] = (), what: str = "images", name: str = "x") -> None:
+    """Raise ValueError unless x is a batch of `shape` that holds whole numbers from 0 to levels − 1. 0 and 1 may be floats too.
+
+    name: what the caller calls x
+    """
+    checked(x, name, finite=False)  # NaN lies outside every range
+    wanted = f"{what} of whole numbers from 0 to {levels - 1}"
+    if x.is_floating_point() and levels > 2:
+        raise ValueError(f"{name}: expected {wanted}, got {x.dtype}; give the stored whole numbers, not floats made of them")
+    check_shape(x, shape, what, name)
+    # on a GPU the look at the values would wait for the device at each step
+    if x.is_cuda or not x.numel():
+        return
+    low, high = x.amin().item(), x.amax().item()
+    if not (low >= 0 and high <= levels - 1):
+        raise ValueError(f"{name}: expected {wanted}, got values from {low:.4g} to {high:.4g}")
+    if x.is_floating_point() and ((x != 0) & (x != 1)).any():
+        raise ValueError(f"{name}: expected {wanted}, got values in between; datasets.binarise turns shades into them")
+
+
+def check_shape(x: Tensor, shape: Sequence[int], what: str = "images", name: str = "x") -> None:
+    """Raise ValueError unless x is (batch, *shape)."""
+    if x.ndim != len(shape) + 1 or tuple(x.shape[1:]) != tuple(shape):
+        raise ValueError(f"{name}: expected {what} of shape (batch, {', '.join(map(str, shape))}), got {tuple(x.shape)}")
+
+
+def whole(x: Tensor, levels: int, what: str, name: str = "x") -> Tensor:
+    """A batch (batch, time) of whole numbers as int64.
+
+    Raises:
+        ValueError: floats, numbers outside 0 to levels − 1, or another shape
+    """
+    checked(x, name)
+    if x.ndim != 2 or x.is_floating_point():
+        raise ValueError(f"{name}: expected {what} of whole numbers, of shape (batch, time), got {x.dtype} of shape {tuple(x.shape)}")
+    check_whole(x, levels, x.shape[1:], what, name)
+    return x.long()
+
+
 class MaskedLinear(nn.Linear):
     """A linear layer some of whose connections are cut: y = (mask ⊙ W) x + b.
 

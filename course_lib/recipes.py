@@ -6,7 +6,6 @@ A topic writes its recipes beside its models, in `course_lib/<topic>`, as a dict
 import importlib
 import math
 import platform
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from . import checkpoints, datasets, training
 
-TOPICS = ["autoencoders", "autoregressive", "diffusion", "flows", "gans", "metrics"]
+TOPICS = ["autoencoders", "autoregressive", "diffusion", "flows", "gans", "metrics", "transformers"]
 
 
 @dataclass(frozen=True)
@@ -149,10 +148,11 @@ def train(
     }
     data = datasets.load(recipe.data, "train")
     entry["data"] = f"{recipe.data}, {len(data):,} {'characters' if isinstance(data, datasets.Text) else 'items'}"
-    started = time.perf_counter()
+    now = training.clock(place)
+    started = now()
     if recipe.film:
         tensors, numbers = recipe.film(budget, steps, data, datasets.load(recipe.data, "test"), seed)
-        entry["minutes"] = round((time.perf_counter() - started) / 60, 2)
+        entry["minutes"] = round((now() - started) / 60, 2)
         return checkpoints.save(name, tensors, entry | {"numbers": tidy(numbers)}, folder=folder)
     training.seed_everything(seed)
     model = recipe.build()
@@ -180,10 +180,10 @@ def train(
     if not run.accelerator.is_main_process:
         return {}  # one of several processes measures and writes
     model = run.ema or run.model
-    started = time.perf_counter()
+    started = now()
     if recipe.after:
         recipe.after(model, data, steps, progress)
-    entry["minutes"] = round((run.seconds + time.perf_counter() - started) / 60, 2)
+    entry["minutes"] = round((run.seconds + now() - started) / 60, 2)
     # measured on what is shipped: weights that went through 16 bits
     for tensor in model.state_dict().values():
         if tensor.is_floating_point():

@@ -77,6 +77,11 @@ def device_called(name: str) -> torch.device:
     return torch.device(name)
 
 
+def clock(device: torch.device) -> Callable[[], float]:
+    """What training is timed by, in seconds: on a CPU the time of its cores, which other programs do not lengthen; else the wall clock."""
+    return time.process_time if device.type == "cpu" else time.perf_counter
+
+
 def seed_everything(seed: int) -> None:
     """Seed Python, NumPy and PyTorch (every device)."""
     random.seed(seed)
@@ -143,7 +148,7 @@ class Run:
         model: the trained model;  ema: the averaged copy, or None
         history: one dict of floats every `log_every` steps, with "step" and "seconds"
         step, steps: where training is, and where it ends;  progress: step / steps in [0, 1)
-        seconds: time spent in the loop;  interrupted: stopped by Ctrl-C or the stop button
+        seconds: time spent in the loop, by `clock`;  interrupted: stopped by Ctrl-C or the stop button
         flops: of a step, counted in the first one on a CPU
     """
 
@@ -409,7 +414,8 @@ def fit(
         optimiser.zero_grad()  # what an interrupted run or a cell before has left there
     batches = epochs(tensors, batch_size, seed, skip=run.step * accumulate)
     bar = tqdm(total=steps, initial=run.step, unit="step", disable=not progress or not accelerator.is_main_process, mininterval=0.5)
-    started = time.perf_counter() - run.seconds
+    now = clock(place)
+    started = now() - run.seconds
     threads, counting = torch.get_num_threads(), place.type == "cpu"
     listening = ExitStack()
     pressed = listening.enter_context(stop_between_steps())
@@ -432,7 +438,7 @@ def fit(
                 run.average.update()
             run.step += 1
             run.at_step_boundary()
-            run.seconds = time.perf_counter() - started
+            run.seconds = now() - started
             if run.step % log_every == 0 or run.step == steps:
                 values = {k: v.item() if isinstance(v, Tensor) else float(v) for k, v in logged.items()}
                 if not all(map(math.isfinite, values.values())):

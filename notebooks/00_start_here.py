@@ -784,7 +784,7 @@ cards = {
     "06_diffusion": ("Diffusion", 120, "learn to remove a little noise, many times", tile(noisy)),
     "07_metrics": ("Metrics", 110, "which model is better, and who says so", tile(torch.cat([x_test[::350], vae.sample(3), gan.sample(3)]), 3)),
     "08_energy_based": ("Energy-based", None, "low energy where data are; walk there by chance", 1 - density["rings"] / density["rings"].max()),
-    "09_transformers": ("Transformers", None, "attention: text, translation, and pictures as text", (follows / follows.sum(1, keepdim=True)).sqrt()),
+    "09_transformers": ("Transformers", 110, "attention: text, translation, and pictures as text", (follows / follows.sum(1, keepdim=True)).sqrt()),
     "10_text_to_image": ("Text to image", None, "the capstone: a picture for a sentence, here for “three”", tile(three)),
 }  # fmt: skip
 display(start_here.lecture_map([start_here.Card(f"{slug[:2]} {title}", *rest) for slug, (title, *rest) in cards.items()]))

@@ -23,6 +23,7 @@ import test_gans_widgets_images as gans_images
 import test_latent_spaces_widgets as latent_spaces
 import test_metrics_widgets as metrics
 import test_start_here_widgets as start_here
+import test_transformers_widgets as transformers
 import torch
 from PIL import Image
 from views import told, values_of
@@ -100,7 +101,7 @@ EVERY = {
     "autoregressive-ReceptiveFieldExplorer": Made(autoregressive.ReceptiveFieldExplorer),
     "autoregressive-CompletionExplorer": Made(autoregressive.completion),
     "autoregressive-NextPixelExplorer": Made(autoregressive.grey),
-    "autoregressive-NextCharacterExplorer": Made(autoregressive.characters, without=("prompt",)),  # a text has no ends, but its own tests
+    "words-NextCharacterExplorer": Made(autoregressive.characters, without=("prompt",)),  # a text has no ends, but its own tests
     "autoregressive-DilationExplorer": Made(autoregressive.DilationExplorer),
     "autoregressive-ClassExplorer": Made(autoregressive.classes),
     "diffusion-DDIMExplorer": Made(diffusion_images.ddim),
@@ -118,8 +119,16 @@ EVERY = {
     "metrics-TransportExplorer": Made(metrics.TransportExplorer, 320_000),
     "metrics-LikelihoodExplorer": Made(metrics.LikelihoodExplorer, 320_000),
     "metrics-LeaderboardExplorer": Made(metrics.ranked, 300_000, wide=WIDE),
+    "transformers-MaskExplorer": Made(transformers.MaskExplorer),
+    "transformers-PositionExplorer": Made(transformers.PositionExplorer, corners=True),
+    "transformers-TextAttentionExplorer": Made(transformers.looking, wide=WIDE, without=("text",)),
+    "transformers-PatchAttentionExplorer": Made(transformers.patched, wide=WIDE),
+    "transformers-TranslationExplorer": Made(transformers.translating, wide=WIDE, without=("type",)),
+    "transformers-MaskedTextExplorer": Made(transformers.writing, wide=WIDE, without=("text",)),
+    "transformers-CostExplorer": Made(transformers.CostExplorer, wide=WIDE),
+    "words-NextCharacterExplorer-gpt": Made(transformers.characters_of_a_gpt, without=("prompt",)),
 }
-TOPICS = sorted({name.split("-")[0] for name in EVERY})
+TOPICS = sorted({name.split("-")[0] for name in EVERY} - {"words"})  # that is shared by two
 
 
 # --- what holds for every explorer

@@ -617,7 +617,7 @@ def test_a_text_brings_its_alphabet():
     "model, alphabet, sentence",
     [
         (lstm(), "ab ", "the model has 12 symbols and the alphabet 3; give the one it was trained on"),
-        (torch.nn.Linear(2, 2), ALPHABET, "must be a CharLSTM, got Linear"),
+        (torch.nn.Linear(2, 2), ALPHABET, "must say what comes next in a text, as a CharLSTM or a GPT does, got Linear"),
         (lstm(), "abcdefghijkl", "needs a space"),
     ],
 )

@@ -135,6 +135,15 @@ CONTROLS = {
         Control("widgets.FeatureExplorer", "features", "select", option="young network"),
         Control("widgets.LeaderboardExplorer", "leaderboard", "select", option="precision"),
     ],
+    "09_transformers": [
+        Control("widgets.TranslationExplorer", "translation", "select", option="French → English"),
+        Control("widgets.MaskExplorer", "mask", "select", option="none"),
+        Control("widgets.PositionExplorer", "positions", key="ArrowRight", times=3),
+        Control("widgets.TextAttentionExplorer", "attention", nth=1, key="ArrowRight"),
+        Control("widgets.CostExplorer", "cost", nth=1, key="ArrowRight"),
+        Control("widgets.MaskedTextExplorer", "masked", nth=1, key="ArrowRight", times=2),
+        Control("widgets.PatchAttentionExplorer", "patches", key="ArrowRight"),
+    ],
 }
 LECTURES = sorted(path.stem for path in ROOT.glob("notebooks/*.ipynb"))
 

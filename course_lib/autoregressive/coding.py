@@ -6,7 +6,7 @@ from itertools import accumulate, count
 import torch
 from torch import Tensor, nn
 
-from .layers import check_whole
+from ..nn import check_whole
 from .pixels import GatedPixelCNN
 from .sampling import sample_cached
 

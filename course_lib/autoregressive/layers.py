@@ -1,38 +1,10 @@
 """Layers that never look ahead: masked convolutions, the gated layer without a blind spot, causal convolutions in one dimension."""
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..nn import checked, tensors
-
-
-def check_whole(x: Tensor, levels: int, shape: Sequence[int] = (), what: str = "images", name: str = "x") -> None:
-    """Raise ValueError unless x is a batch of `shape` that holds whole numbers from 0 to levels − 1. 0 and 1 may be floats too.
-
-    name: what the caller calls x
-    """
-    checked(x, name, finite=False)  # NaN lies outside every range
-    wanted = f"{what} of whole numbers from 0 to {levels - 1}"
-    if x.is_floating_point() and levels > 2:
-        raise ValueError(f"{name}: expected {wanted}, got {x.dtype}; give the stored whole numbers, not floats made of them")
-    check_shape(x, shape, what, name)
-    # on a GPU the look at the values would wait for the device at each step
-    if x.is_cuda or not x.numel():
-        return
-    low, high = x.amin().item(), x.amax().item()
-    if not (low >= 0 and high <= levels - 1):
-        raise ValueError(f"{name}: expected {wanted}, got values from {low:.4g} to {high:.4g}")
-    if x.is_floating_point() and ((x != 0) & (x != 1)).any():
-        raise ValueError(f"{name}: expected {wanted}, got values in between; datasets.binarise turns shades into them")
-
-
-def check_shape(x: Tensor, shape: Sequence[int], what: str = "images", name: str = "x") -> None:
-    """Raise ValueError unless x is (batch, *shape)."""
-    if x.ndim != len(shape) + 1 or tuple(x.shape[1:]) != tuple(shape):
-        raise ValueError(f"{name}: expected {what} of shape (batch, {', '.join(map(str, shape))}), got {tuple(x.shape)}")
+from ..nn import tensors
 
 
 def check_odd(kernel: int) -> None:

@@ -5,10 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from ..distributions import bernoulli_log_prob
-from ..nn import Model, checked, keeps_config, masked_mlp
-from .layers import check_shape, check_whole
-from .sampling import uniforms_for
+from ..distributions import bernoulli_log_prob, uniforms_for
+from ..nn import Model, check_shape, check_whole, checked, keeps_config, masked_mlp
 
 
 class MADE(Model):

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from .. import distributions
 from ..distributions import bits_per_dim, logistic_mixture_log_prob
-from ..nn import Model, checked, keeps_config, labels_or_drawn, one_hot
-from .layers import GatedLayer, MaskedConv2d, check_shape, check_whole, shift_down, shift_right
+from ..nn import Model, check_shape, check_whole, checked, keeps_config, labels_or_drawn, one_hot
+from .layers import GatedLayer, MaskedConv2d, shift_down, shift_right
 from .sampling import sample_cached, sample_parallel
 
 # what they are given was looked at before the first draw, and is not looked at again at each of hundreds

@@ -7,66 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..nn import as_weights, checked, one_hot, tensors
-from .layers import GatedLayer, check_whole, gate
-
-
-@tensors
-def top_k(logits: Tensor, k: int) -> Tensor:
-    """Keep the k largest logits of the last axis, and those equal to the smallest of them; the others become −∞.
-
-    Raises:
-        ValueError: k below 1
-    """
-    if k < 1:
-        raise ValueError(f"k must be at least 1, got {k}")
-    smallest = logits.topk(min(k, logits.shape[-1]), -1).values[..., -1:]
-    return logits.masked_fill(logits < smallest, -torch.inf)
-
-
-@tensors
-def nucleus(logits: Tensor, p: float) -> Tensor:
-    """Keep the fewest values whose probabilities reach p together, the likeliest first; the others become −∞.
-
-    Those as likely as the last one stay too, as with `top_k`: which come first in the alphabet plays no part.
-
-    Raises:
-        ValueError: p outside (0, 1]
-
-    Source: Holtzman et al. 2019 (arXiv:1904.09751).
-    """
-    if not 0 < p <= 1:
-        raise ValueError(f"p must lie in (0, 1], got {p}")
-    if p == 1:  # rounding in the sum would cut off the unlikeliest
-        return logits
-    ordered = logits.sort(-1, descending=True).values
-    before = F.pad(ordered.softmax(-1).cumsum(-1)[..., :-1], (1, 0))  # of those likelier: the value that passes p stays
-    smallest = ordered.masked_fill(before >= p, torch.inf).amin(-1, keepdim=True)
-    return logits.masked_fill(logits < smallest, -torch.inf)
+from ..distributions import uniforms_for
+from ..nn import check_whole, checked, one_hot
+from .layers import GatedLayer, gate
 
 
 def raster(shape: Sequence[int]) -> list[tuple[int, int, int]]:
     """The order in which colours of pixels are drawn: (colour, row, column) for each."""
     return [(c, i, j) for i in range(shape[1]) for j in range(shape[2]) for c in range(shape[0])]
-
-
-def uniforms_for(model: nn.Module, n: int, draws: int, temperature: float, uniforms: Tensor | None) -> Tensor:
-    """The uniforms of a sampler, (n, draws): those given, or new ones of the model's type and on its device.
-
-    Raises:
-        ValueError: uniforms of another shape, fewer than one sample or draw, or a temperature that is not above 0
-    """
-    if n < 1 or draws < 1:
-        raise ValueError(f"at least 1 sample of at least 1 value can be drawn, got {n} of {draws}")
-    if not temperature > 0:
-        raise ValueError(f"temperature must be above 0, got {temperature}; 0.01 takes the likeliest value nearly always")
-    weight = next(model.parameters())
-    if uniforms is None:
-        return torch.rand(n, draws, device=weight.device, dtype=weight.dtype)
-    uniforms = as_weights(uniforms, model, "uniforms")
-    if uniforms.shape != (n, draws):
-        raise ValueError(f"uniforms: expected a uniform for each draw, of shape {(n, draws)}, got {tuple(uniforms.shape)}")
-    return uniforms
 
 
 def canvas(model: nn.Module, n: int, given: Tensor | None, known: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -9,25 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import distributions
-from ..nn import Model, checked, keeps_config
-from .layers import CausalConv1d, check_whole, gate
-from .sampling import uniforms_for
+from ..distributions import uniforms_for
+from ..nn import Model, checked, keeps_config, whole
+from .layers import CausalConv1d, gate
 
 # what it is given was looked at before the first draw, and is not looked at again at each of thousands
 categorical_sample = distributions.categorical_sample.__wrapped__
-
-
-def whole(x: Tensor, levels: int, what: str, name: str = "x") -> Tensor:
-    """A batch (batch, time) of whole numbers as int64.
-
-    Raises:
-        ValueError: floats, numbers outside 0 to levels − 1, or another shape
-    """
-    checked(x, name)
-    if x.ndim != 2 or x.is_floating_point():
-        raise ValueError(f"{name}: expected {what} of whole numbers, of shape (batch, time), got {x.dtype} of shape {tuple(x.shape)}")
-    check_whole(x, levels, x.shape[1:], what, name)
-    return x.long()
 
 
 class WaveNet(Model):

@@ -17,6 +17,7 @@ import torch
 
 from . import downloads, shipped
 from .core import Dataset, batches, binarise, hashes, to_float
+from .pairs import translations
 from .sounds import RATE, sounds
 from .sprites import sprites
 from .tables import Ratings, documents, ratings
@@ -42,6 +43,7 @@ __all__ = [
     "to_float",
     "toy2d",
     "toy2d_log_prob",
+    "translations",
 ]
 
 SPLITS = {
@@ -54,6 +56,7 @@ SPLITS = {
     "manual": ("train", "test"),
     "shakespeare": ("train", "test"),
     "sounds": ("train", "test"),
+    "translations": ("train", "test"),
     **dict.fromkeys(TOY2D, ("train", "test")),
 }
 
@@ -77,6 +80,7 @@ def load(name: str, split: str = "train", device: str | torch.device = "cpu") ->
     | manual | the first 90 % of each topic of Python's manual, no paragraph twice | the last 10 % | |
     | shakespeare | the first 90 % of the plays | the last 10 % | |
     | sounds | 2,000 of half a second (seed 0) | 200 (seed 1) | |
+    | translations | 39,939 pairs of numbers in words and of dates | 4,411: a tenth of the numbers and days | |
     | moons, rings, … | 20,000 (seed 0) | 5,000 (seed 1) | |
 
     `manual` and `shakespeare` are a `Text`, all others a `Dataset`.
@@ -100,6 +104,12 @@ def load(name: str, split: str = "train", device: str | torch.device = "cpu") ->
     elif name in TOY2D:
         data = replace(toy2d(name, *{"train": (20_000, 0), "test": (5_000, 1)}[split]), split=split)
     else:
-        makers = {"mnist_small": shipped.mnist_small, "cifar10": downloads.cifar10, "digits8": shipped.digits8, "sprites": sprites}
+        makers = {
+            "mnist_small": shipped.mnist_small,
+            "cifar10": downloads.cifar10,
+            "digits8": shipped.digits8,
+            "sprites": sprites,
+            "translations": translations,
+        }
         data = makers[name](split)
     return data.to(device)

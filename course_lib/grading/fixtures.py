@@ -205,3 +205,32 @@ class Field(nn.Module):
         Field.calls += 1
         t = t.reshape(-1, *[1] * (x.ndim - 1)).to(x)
         return torch.sin(self.turn * x + 3 * t) - t * x.flip(-1)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# 09 · transformers: positions and a look that are not those of the tasks, and the weights of a small model
+
+
+def turned(x: Tensor, start: int) -> Tensor:
+    """(batch, heads, time, d) → the same, each number moved and scaled by what depends on its position, and on nothing else."""
+    places = torch.arange(start, start + x.shape[2], dtype=x.dtype)[:, None]
+    return x * (0.8 * places + 0.3).cos() + x.roll(1, 3) * (0.5 * places + 0.2).sin()
+
+
+def looked(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """What the queries, the last places, find among keys (batch, heads, places, d) and as many values; the future is hidden."""
+    if k.shape[2] != v.shape[2]:
+        raise TypeError(f"there should be as many keys as values, not {k.shape[2]} and {v.shape[2]}")
+    m, n = q.shape[2], k.shape[2]
+    fit = torch.exp(-(q[:, :, :, None] - k[:, :, None]).square().sum(4)) * torch.ones(m, n, dtype=q.dtype).tril(n - m)
+    return fit @ v / (0.1 + fit.sum(3, keepdim=True))
+
+
+class Weights(nn.Module):
+    """The weights of a small model of texts, fixed; `embed` has one row more than there are symbols, for "nothing yet"."""
+
+    def __init__(self, symbols: int, width: int, places: int, phase: float = 0.0):
+        super().__init__()
+        sizes = {"embed": (symbols + 1, width), "places": (places, width), "out": (width, symbols)}
+        for i, (name, size) in enumerate((sizes | dict.fromkeys("qkv", (width, width))).items()):
+            setattr(self, name, nn.Parameter((grid(*size, low=-5.0, high=7.0) * (3 + i) + phase).sin()))

@@ -10,8 +10,8 @@ from torch import Tensor
 from ...autoregressive import GatedPixelCNN, sample_cached
 from ...plotting.panels import CYCLE, Bars, Chart, Line, Mark, Note, Strips, ramp
 from .. import BESIDE, GAP, WIDE, Explorer, at_rest, int_slider, kept_for, menu, plural, seed_slider, slider
+from ..cuts import PALE, Cut, cut_sliders
 from ..pixels import UNDRAWN, across_the_edge, filled_in
-from .cuts import PALE, Cut, cut_sliders
 
 NEXT = np.array([231, 99, 0])  # the frame around the pixel in question
 RIM = 2  # of that frame, and around each large picture, so that a pixel at the edge has room for its own

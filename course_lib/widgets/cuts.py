@@ -1,13 +1,12 @@
-"""What temperature, top-k and nucleus leave of a distribution: shared by the explorers of pixels and of characters."""
+"""What temperature, top-k and nucleus leave of a distribution: shared by the explorers of pixels and of text."""
 
 import math
 
 import ipywidgets as widgets
 from torch import Tensor
 
-from ...autoregressive import nucleus, top_k
-from ...distributions import entropy
-from .. import choice_slider, slider
+from ..distributions import entropy, nucleus, top_k
+from . import choice_slider, slider
 
 PALE = "#c3c8cf"  # of bars that are only there to compare
 
