@@ -953,7 +953,9 @@ with torch.no_grad():
     with_past, without = price(true)[:, 2_000:], price(true[:, 2_000:])
 assert without[:, :20].mean() > 1.8 * with_past[:, :20].mean() and torch.allclose(without[:, 1_100:], with_past[:, 1_100:], atol=1e-3)
 assert abs(pitch(played[1][400:1200]) - 400) < 8 and abs(pitch(played[1][2800:3600]) - 440) < 5
-crowd = distributions.inverse_mu_law(wavenet.sample_fast(40, 3000, 0.9, torch.rand(40, 3000, generator=torch.Generator().manual_seed(0))))
+crowd = distributions.inverse_mu_law(
+    wavenet.sample_fast(40, 3000, temperature=0.9, uniforms=torch.rand(40, 3000, generator=torch.Generator().manual_seed(0)))
+)
 
 
 def wanders(waves):
@@ -1050,7 +1052,7 @@ writer.top_k.value = 1
 known_words = set(re.findall("[a-z]{4,}", manual.decode(manual.x).lower()))
 invented = []
 for warmth in (0.5, 1.0, 1.6):
-    text = lstm.sample(20, 200, warmth, uniforms=torch.rand(20, 200, generator=torch.Generator().manual_seed(0)))
+    text = lstm.sample(20, 200, temperature=warmth, uniforms=torch.rand(20, 200, generator=torch.Generator().manual_seed(0)))
     words = re.findall("[a-z]{4,}", " ".join(map(manual.decode, text)).lower())
     invented.append(np.mean([word not in known_words for word in words]))
 assert invented[0] < 0.12 and invented[1] < 0.4 < 0.55 < invented[2]

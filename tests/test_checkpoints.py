@@ -150,7 +150,7 @@ def test_every_shipped_checkpoint_is_whole_small_and_described(name):
 
 
 def test_all_shipped_weights_together_stay_small():
-    assert sum(checkpoints.record(name)["bytes"] for name in SHIPPED) <= 40 * 2**20
+    assert sum(checkpoints.record(name)["bytes"] for name in SHIPPED) <= 60 * 2**20
 
 
 def test_a_family_is_trained_on_one_budget():

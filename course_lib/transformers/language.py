@@ -104,8 +104,9 @@ class GPT(Model):
         cache, new = None, x
         while x.shape[1] <= length:
             if cache is None or cache[0].length + new.shape[1] > self.context:
-                cache, new = self.stack.new_cache(n, min(self.context, length)), x[:, -(self.context + 1) // 2 :] if cache else x
-                new = new[:, -self.context :]
+                fits = cache is None and x.shape[1] <= self.context
+                cache = self.stack.new_cache(n, min(self.context, length))
+                new = x if fits else torch.cat([x[:, :1], x[:, -(self.context // 2) :]], 1)  # "nothing yet" first, as in training
             logits = self.head(self.stack(self.embed(new), causal=True, cache=cache)[:, -1])
             new = categorical_sample(uniforms[:, x.shape[1] - 1], keep(logits / temperature))[:, None]
             x = torch.cat([x, new], 1)
