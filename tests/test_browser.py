@@ -113,7 +113,7 @@ CONTROLS = {
         Control("widgets.CompletionExplorer", "completion", "select", option="upper"),
         Control("widgets.ClassExplorer", "classes", key="ArrowRight", times=1),
         Control("widgets.DilationExplorer", "dilation", key="ArrowRight"),
-        Control("widgets.NextCharacterExplorer", "next_character", nth=1, times=1),
+        Control("widgets.NextCharacterExplorer", "next_character", nth=1, key="ArrowRight", times=1),
     ],
     "06_diffusion": [
         Control("widgets.ReverseExplorer", "reverse", key="ArrowRight", times=10),
