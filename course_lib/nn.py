@@ -175,6 +175,11 @@ def tensors(function: Callable | None = None, *, finite: str = "", ordered: str 
     return after_a_look
 
 
+def as_is(function: Callable) -> Callable:
+    """What `tensors` decorates, without the look: for a loop of hundreds of draws whose arguments were looked at before the first."""
+    return function.__wrapped__
+
+
 def as_weights(x: Tensor, model: nn.Module, name: str, shape: Sequence[int] | None = None, finite: bool = True) -> Tensor:
     """x in the precision of the model's weights, after a look at it.
 
@@ -287,6 +292,23 @@ def whole(x: Tensor, levels: int, what: str, name: str = "x") -> Tensor:
         raise ValueError(f"{name}: expected {what} of whole numbers, of shape (batch, time), got {x.dtype} of shape {tuple(x.shape)}")
     check_whole(x, levels, x.shape[1:], what, name)
     return x.long()
+
+
+def check_start(start: Tensor | None, n: int, levels: int, what: str, device: torch.device) -> Tensor | None:
+    """What n samples go on from, int64 (n, time) on the device; None where there is nothing.
+
+    Args:
+        start: whole numbers (n, time) or (1, time)
+
+    Raises:
+        ValueError: as in `whole`, or another number of rows
+    """
+    if start is None:
+        return None
+    start = whole(start, levels, what, "start").to(device)
+    if len(start) not in (1, n):
+        raise ValueError(f"start: expected a start for each of the {n} {what}, or one for all, got {len(start)}")
+    return start.expand(n, -1)
 
 
 class MaskedLinear(nn.Linear):

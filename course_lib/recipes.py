@@ -209,6 +209,21 @@ def evaluate(model: nn.Module, recipe: Recipe, seed: int = 0) -> dict:
     return tidy(numbers)
 
 
+def standard_error(values: Tensor) -> float:
+    """Of the mean of independent values (n,)."""
+    return (values.std() / len(values) ** 0.5).item()
+
+
+def as_far_as_known(numbers: dict) -> dict:
+    """Numbers that have a spread beside them, NAME_error or NAME_sd, rounded to the second digit of that spread."""
+    known = {}
+    for name, value in numbers.items():
+        spread = next((numbers[f"{name}_{kind}"] for kind in ("error", "sd") if f"{name}_{kind}" in numbers), None)
+        own = value if name.endswith(("_error", "_sd")) else spread
+        known[name] = round(float(value), 1 - math.floor(math.log10(own))) if own else value
+    return known
+
+
 def tidy(value):
     """Floats with four significant digits, inside lists and dicts too, so that records read well."""
     if isinstance(value, list):

@@ -29,7 +29,7 @@ SMALL = {"width": 16, "layers": 2, "heads": 2}
 def model(kind, **options):
     """A model whose weights are large enough to tell places apart."""
     torch.manual_seed(0)
-    made = kind(**options) if "symbols" not in options else kind(options.pop("symbols"), **options)
+    made = kind(**options)
     with torch.no_grad():
         for p in made.parameters():
             p.add_(0.3 * torch.randn_like(p))

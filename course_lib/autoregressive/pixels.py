@@ -8,14 +8,11 @@ from torch import Tensor, nn
 
 from .. import distributions
 from ..distributions import bits_per_dim, logistic_mixture_log_prob
-from ..nn import Model, check_shape, check_whole, checked, keeps_config, labels_or_drawn, one_hot
+from ..nn import Model, as_is, check_shape, check_whole, checked, keeps_config, labels_or_drawn, one_hot
 from .layers import GatedLayer, MaskedConv2d, shift_down, shift_right
 from .sampling import sample_cached, sample_parallel
 
-# what they are given was looked at before the first draw, and is not looked at again at each of hundreds
-categorical_sample, logistic_mixture_sample = (
-    f.__wrapped__ for f in (distributions.categorical_sample, distributions.logistic_mixture_sample)
-)
+categorical_sample, logistic_mixture_sample = map(as_is, (distributions.categorical_sample, distributions.logistic_mixture_sample))
 
 OUTPUTS = ("bernoulli", "categorical", "logistic")
 MIXTURES = 5

@@ -51,7 +51,7 @@ def measure_nats(model: nn.Module, data: Dataset) -> dict:
 
 def pieces(text: Text) -> Tensor:
     """Overlapping pieces of a text for training, int64 (n, PIECE)."""
-    return text.x.long().unfold(0, PIECE, PIECE // 8).contiguous()
+    return text.pieces(PIECE, PIECE // 8)
 
 
 @torch.no_grad()

@@ -10,11 +10,10 @@ from torch import Tensor, nn
 
 from .. import distributions
 from ..distributions import uniforms_for
-from ..nn import Model, checked, keeps_config, whole
+from ..nn import Model, as_is, check_start, checked, keeps_config, whole
 from .layers import CausalConv1d, gate
 
-# what it is given was looked at before the first draw, and is not looked at again at each of thousands
-categorical_sample = distributions.categorical_sample.__wrapped__
+categorical_sample = as_is(distributions.categorical_sample)
 
 
 class WaveNet(Model):
@@ -192,10 +191,7 @@ class CharLSTM(Model):
             uniforms: (n, length), one for each draw; drawn when left out
         """
         uniforms = uniforms_for(self, n, length, temperature, uniforms)
-        if start is not None:
-            start = whole(start, self.symbols, "texts", "start").to(uniforms.device)
-            if len(start) not in (1, n):
-                raise ValueError(f"start: expected a start for each of the {n} texts, or one for all, got {len(start)}")
+        start = check_start(start, n, self.symbols, "texts", uniforms.device)
         seen, state = torch.full((n, 1), self.symbols, device=uniforms.device), None
         drawn = []
         for t in range(length):

@@ -30,6 +30,10 @@ class Text:
     def to(self, device: str | torch.device) -> "Text":
         return replace(self, x=self.x.to(device))
 
+    def pieces(self, length: int, stride: int | None = None) -> Tensor:
+        """Pieces for training or measuring, int64 (n, length): one begins every `stride` characters, at the end of the last if left out."""
+        return self.x.long().unfold(0, length, stride or length).contiguous()
+
     def decode(self, x: Tensor) -> str:
         """Whole numbers (time,) → characters."""
         return "".join(self.alphabet[i] for i in x.tolist())

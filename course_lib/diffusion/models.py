@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from .. import checkpoints
-from ..nn import check_images, keeps_config, labels_or_drawn
+from ..nn import Model, check_images, keeps_config, labels_or_drawn
 from . import likelihood, samplers
 from .guides import Guidance
 from .networks import UNet, VectorNetwork, WaveNetwork
@@ -18,7 +18,7 @@ from .schedules import Schedule
 PREDICTIONS = ("noise", "data", "v", "velocity")
 
 
-class Diffusion(nn.Module):
+class Diffusion(Model):
     """A model of data x₀ by denoising x_t = α x₀ + σ ε.
 
     Args:

@@ -1,6 +1,5 @@
 """How the checkpoints of topic 06 are trained and measured. Run one with `python -m course_lib train NAME --preset cpu`."""
 
-import math
 import statistics
 from collections.abc import Sequence
 from functools import partial
@@ -14,7 +13,7 @@ from ..datasets.sounds import NOTES
 from ..distributions import bits_per_dim
 from ..metrics.gaussians import gaussian_distance, moments
 from ..metrics.two_samples import jackknife_error, kid_error
-from ..recipes import Budget, Recipe, floats_and_labels, images_and_labels
+from ..recipes import Budget, Recipe, as_far_as_known, floats_and_labels, images_and_labels, standard_error
 from .likelihood import ode_bound, variational_bound
 from .models import Diffusion, ImageDiffusion, LatentDiffusion, PointDiffusion, WaveDiffusion
 
@@ -76,11 +75,6 @@ def measure_images(model: ImageDiffusion, data: Dataset, n: int = 2_000, bounds:
     return measure_samples(model, data, n) | as_far_as_known(numbers) | {"bound_images": bounds, "ode_images": odes}
 
 
-def standard_error(values: Tensor) -> float:
-    """Of the mean of independent values (n,)."""
-    return (values.std() / len(values) ** 0.5).item()
-
-
 POINT_STEPS = (1, 2, 5, 10, 20, 100)
 
 
@@ -100,16 +94,6 @@ def measure_points(model: PointDiffusion, data: Dataset, n: int = 5_000, draws: 
     for name, values in found.items():
         numbers |= {name: statistics.mean(values), f"{name}_sd": statistics.stdev(values)}
     return as_far_as_known(numbers) | {"samples": n, "draws": draws}
-
-
-def as_far_as_known(numbers: dict) -> dict:
-    """Numbers that have a spread beside them, NAME_error or NAME_sd, rounded to the second digit of that spread."""
-    known = {}
-    for name, value in numbers.items():
-        spread = next((numbers[f"{name}_{kind}"] for kind in ("error", "sd") if f"{name}_{kind}" in numbers), None)
-        own = value if name.endswith(("_error", "_sd")) else spread
-        known[name] = round(float(value), 1 - math.floor(math.log10(own))) if own else value
-    return known
 
 
 def heard_note(x: Tensor) -> Tensor:

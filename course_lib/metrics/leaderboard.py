@@ -157,7 +157,7 @@ def likelihood(model: nn.Module, test: tuple[Tensor, Tensor], levels: GreyLevels
             return {"bits_per_dim": None, "likelihood": kind}
         values.append(value.cpu().double())
     bits = bits_per_dim(torch.cat(values), test[0][0].numel())
-    return {"bits_per_dim": bits.mean().item(), "bits_per_dim_error": (bits.std() / len(bits) ** 0.5).item(), "likelihood": kind}
+    return {"bits_per_dim": bits.mean().item(), "bits_per_dim_error": recipes.standard_error(bits), "likelihood": kind}
 
 
 def pictures(x: Tensor) -> str:

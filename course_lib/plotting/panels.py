@@ -222,6 +222,11 @@ class Pixels:
         self.axes.imshow(picture, extent=extent, interpolation=how, aspect="auto", zorder=self.above)
 
 
+def outline(canvas: Svg | Pixels, x: float, y: float, w: float, h: float, color: str, width: float = 2) -> None:
+    """The border of a box."""
+    canvas.line((x, x + w, x + w, x, x), (y, y, y + h, y + h, y), color, width)
+
+
 @dataclass
 class Line:
     """y over x. `label` goes to the legend; `markers` puts a dot on each point, `names` a word beside it."""

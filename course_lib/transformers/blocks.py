@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..nn import whole
+
 POSITIONS = ("learned", "sinusoidal", "rotary", "none")
 
 
@@ -219,6 +221,14 @@ class Transformer(nn.Module):
         weight = self.norm.weight
         size = (n, self.heads, room or self.context, self.width // self.heads)
         return [KVCache(weight.new_zeros(size), weight.new_zeros(size)) for _ in self.blocks]
+
+
+def within_context(x: Tensor, symbols: int, context: int) -> Tensor:
+    """Texts (batch, time) as int64; ValueError where they are empty, longer than the context, or not of 0 to symbols − 1."""
+    x = whole(x, symbols, "texts")
+    if not 0 < x.shape[1] <= context:
+        raise ValueError(f"texts have 1 to {context} symbols, the context, and this {x.shape[1]}: cut longer ones to pieces")
+    return x
 
 
 def small_weights(module: nn.Module) -> None:

@@ -6,11 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .. import distributions
 from ..datasets import ALPHABET
-from ..distributions import categorical_sample, uniforms_for
-from ..nn import Model, check_shape, check_whole, keeps_config, whole
-from .blocks import Transformer, small_weights
+from ..distributions import uniforms_for
+from ..nn import Model, as_is, check_shape, check_start, check_whole, keeps_config
+from .blocks import Transformer, small_weights, within_context
 from .bpe import BPE
+
+categorical_sample = as_is(distributions.categorical_sample)
 
 
 class GPT(Model):
@@ -28,8 +31,6 @@ class GPT(Model):
     Source: Radford et al. 2018 and 2019 (GPT, GPT-2); weight tying: Press & Wolf 2016 (arXiv:1608.05859).
     """
 
-    what = "texts"
-
     @keeps_config
     def __init__(self, symbols: int, width=128, layers=4, heads=4, context=128, positions="rotary", dropout=0.0):
         super().__init__()
@@ -37,12 +38,6 @@ class GPT(Model):
         self.embed = nn.Embedding(symbols + 1, width)  # the last one stands for "nothing yet"
         self.embed.apply(small_weights)
         self.stack = Transformer(width, layers, heads, context, positions, dropout=dropout)
-
-    def checked(self, x: Tensor) -> Tensor:
-        x = whole(x, self.symbols, self.what)
-        if not 0 < x.shape[1] <= self.context:
-            raise ValueError(f"{self.what} have 1 to {self.context} symbols, the context, and this {x.shape[1]}: cut longer ones to pieces")
-        return x
 
     def head(self, h: Tensor) -> Tensor:
         """(batch, time, width) → logits (batch, time, symbols): how well each symbol's vector fits."""
@@ -54,7 +49,7 @@ class GPT(Model):
 
     def logits(self, x: Tensor) -> Tensor:
         """(batch, time) → logits of each symbol given those before it, (batch, time, symbols)."""
-        return self.head(self.stack(self.embed(self.before(self.checked(x))), causal=True))
+        return self.head(self.stack(self.embed(self.before(within_context(x, self.symbols, self.context))), causal=True))
 
     def log_prob(self, x: Tensor) -> Tensor:
         """(batch, time) → (batch,), nats."""
@@ -71,7 +66,7 @@ class GPT(Model):
         Place i holds the symbol before x_i, and place 0 "nothing yet": row i is what x_i is predicted from.
         """
         seen: list[Tensor] = []
-        self.stack(self.embed(self.before(self.checked(x))), causal=True, seen=seen)
+        self.stack(self.embed(self.before(within_context(x, self.symbols, self.context))), causal=True, seen=seen)
         return torch.stack(seen)
 
     @torch.no_grad()
@@ -96,11 +91,9 @@ class GPT(Model):
         """
         uniforms = uniforms_for(self, n, length, temperature, uniforms)
         x = torch.full((n, 1), self.symbols, device=uniforms.device)  # with "nothing yet" in front
+        start = check_start(start, n, self.symbols, "texts", uniforms.device)
         if start is not None:
-            start = whole(start, self.symbols, self.what).to(uniforms.device)
-            if len(start) not in (1, n):
-                raise ValueError(f"expected a start for each of the {n} {self.what}, or one for all, got {len(start)}")
-            x = torch.cat([x, start[:, :length].expand(n, -1)], 1)
+            x = torch.cat([x, start[:, :length]], 1)
         cache, new = None, x
         while x.shape[1] <= length:
             if cache is None or cache[0].length + new.shape[1] > self.context:

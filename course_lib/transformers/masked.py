@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..distributions import categorical_sample, uniforms_for
 from ..nn import Model, keeps_config, whole
-from .blocks import Transformer, small_weights
+from .blocks import Transformer, small_weights, within_context
 
 
 class MaskedLM(Model):
@@ -35,9 +35,7 @@ class MaskedLM(Model):
 
     def logits(self, x: Tensor, seen: list | None = None) -> Tensor:
         """Texts with holes (batch, time), the number `symbols` in each hole → logits of what stands there, (batch, time, symbols)."""
-        x = whole(x, self.symbols + 1, "texts")
-        if not 0 < x.shape[1] <= self.context:
-            raise ValueError(f"texts of 1 to {self.context} symbols fit into the context, got {x.shape[1]}: cut longer ones to pieces")
+        x = within_context(x, self.symbols + 1, self.context)
         return self.stack(self.embed(x), seen=seen) @ self.embed.weight[: self.symbols].T
 
     @torch.no_grad()

@@ -1,6 +1,7 @@
 """How the checkpoints of topic 09 are trained and measured. Run one with `python -m course_lib train NAME --preset cpu`."""
 
 import math
+from dataclasses import replace
 from functools import lru_cache, partial
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from .. import metrics
 from ..datasets import Dataset, Text, binarise, load, to_float
 from ..datasets.pairs import END, TASKS, letters
-from ..recipes import Budget, Recipe, floats_and_labels, images_and_labels
+from ..recipes import Budget, Recipe, as_far_as_known, floats_and_labels, images_and_labels, standard_error
 from .bpe import BPE
 from .language import GPT, ImageGPT, PieceGPT
 from .masked import MaskedLM
@@ -20,14 +21,9 @@ PIECE = 128  # symbols a language model is trained on at once, and sees at most
 BPE_SYMBOLS = 512
 
 
-def pieces(symbols: Tensor, length: int = PIECE) -> Tensor:
-    """Overlapping pieces of a row of symbols for training, int64 (n, length)."""
-    return symbols.long().unfold(0, length, length // 8).contiguous()
-
-
 def text_pieces(text: Text) -> Tensor:
     """Overlapping pieces of a text."""
-    return pieces(text.x)
+    return text.pieces(PIECE, PIECE // 8)
 
 
 @lru_cache
@@ -39,7 +35,7 @@ def bpe_of(name: str, symbols: int = BPE_SYMBOLS) -> BPE:
 
 def bpe_pieces(text: Text) -> Tensor:
     """Overlapping pieces of a text in symbols of its BPE."""
-    return pieces(bpe_of(text.name).encode(text.decode(text.x)))
+    return replace(text, x=bpe_of(text.name).encode(text.decode(text.x))).pieces(PIECE, PIECE // 8)
 
 
 def keep_merges(model: PieceGPT, tensors: Tensor) -> None:
@@ -47,34 +43,27 @@ def keep_merges(model: PieceGPT, tensors: Tensor) -> None:
     model.merges.copy_(torch.tensor(bpe_of("manual").merges))
 
 
-def apart(symbols: Tensor, length: int = PIECE) -> Tensor:
-    """Pieces that do not overlap, (n, length): each begins with nothing. What is left at the end is not used."""
-    return symbols.long()[: len(symbols) // length * length].view(-1, length)
-
-
 @torch.no_grad()
 def measure_text(model: nn.Module, text: Text) -> dict:
     """−log p of a text in pieces of 128 that each begin with nothing: nats and bits a character."""
-    x = apart(text.x)
+    x = text.pieces(PIECE)
     nats = -torch.cat([model.log_prob(part) for part in x.split(100)]) / PIECE
     return per_character(nats, x.numel())
 
 
 def per_character(nats: Tensor, characters: int) -> dict:
-    """What the texts' records hold; the error is that of a mean over pieces."""
-    return {
-        "nats_per_character": nats.mean().item(),
-        "bits_per_character": nats.mean().item() / math.log(2),
-        "error": nats.std().item() / math.sqrt(len(nats)) / math.log(2),
-        "characters": characters,
-    }
+    """What the texts' records hold of pieces (n,), nats a character; the errors are those of a mean over pieces."""
+    numbers = {}
+    for unit, value in {"nats": nats, "bits": nats / math.log(2)}.items():
+        numbers |= {f"{unit}_per_character": value.mean().item(), f"{unit}_per_character_error": standard_error(value)}
+    return as_far_as_known(numbers) | {"characters": characters}
 
 
 @torch.no_grad()
 def measure_bpe(model: PieceGPT, text: Text) -> dict:
     """The same for symbols of a BPE: bits a character, since symbols of other alphabets are longer or shorter."""
     bpe = model.bpe
-    x = apart(bpe.encode(text.decode(text.x)))
+    x = replace(text, x=bpe.encode(text.decode(text.x))).pieces(PIECE)
     nats = -torch.cat([model.log_prob(part) for part in x.split(100)])
     characters = torch.tensor([len(bpe.decode(row)) for row in x])
     numbers = per_character(nats / characters.float().mean(), int(characters.sum()))
@@ -84,7 +73,7 @@ def measure_bpe(model: PieceGPT, text: Text) -> dict:
 @torch.no_grad()
 def measure_masked(model: MaskedLM, text: Text, draws: int = 16) -> dict:
     """An upper bound of −log p in bits a character, and BERT's score, which is none: nats a symbol with 15 % hidden."""
-    x = apart(text.x)
+    x = text.pieces(PIECE)
     nats = -torch.cat([model.elbo(part, draws) for part in x.split(100)]) / PIECE
     hidden = torch.stack([model.masked_cross_entropy(part) for part in x.split(100)]).mean()
     return per_character(nats, x.numel()) | {"masked_cross_entropy": hidden.item(), "draws": draws}
@@ -113,9 +102,9 @@ def measure_pictures(model: ImageGPT, data: Dataset, n: int = 2_000) -> dict:
     """Exact −log p of the test images, binarised once at random, nats an image; and the digit-network FID of n samples."""
     x = binarise(data.x, generator=torch.Generator(data.x.device).manual_seed(0))
     nats = -torch.cat([model.log_prob(part) for part in x.split(250)])
-    error = nats.std().item() / math.sqrt(len(nats))
     drawn = metrics.draw(model, n).float()
-    return {"nll": nats.mean().item(), "error": error, "fid": metrics.digit_fid(drawn), "samples": n, "test_images": len(data)}
+    numbers = as_far_as_known({"nll": nats.mean().item(), "nll_error": standard_error(nats)})
+    return numbers | {"fid": metrics.digit_fid(drawn), "samples": n, "test_images": len(data)}
 
 
 @torch.no_grad()
@@ -123,14 +112,6 @@ def measure_classifier(model: ViT, data: Dataset) -> dict:
     """The share of test images that are read right."""
     guess = torch.cat([model.logits(to_float(part)).argmax(1) for part in data.x.split(500)])
     return {"accuracy": (guess == data.y).float().mean().item(), "test_images": len(data)}
-
-
-def optimisers(model: nn.Module, lr: float = 1e-3, weight_decay: float = 0.1) -> dict[str, torch.optim.Optimizer]:
-    """AdamW, weight decay for products and embeddings alone, as GPT-2 and nanoGPT have it."""
-    decayed = [p for p in model.parameters() if p.ndim >= 2]
-    others = [p for p in model.parameters() if p.ndim < 2]
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return {"model": torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.99), fused=True)}
 
 
 # what a lecture trains while you watch

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from ..datasets import ALPHABET, encode
 from ..datasets.pairs import NUMBERS, english, french, held_out
-from ..plotting.panels import CYCLE, GREY, INK, Chart, Drawing, Line, Mark, Note, png, ramp
+from ..plotting.panels import CYCLE, GREY, INK, Chart, Drawing, Line, Mark, Note, outline, png, ramp
 from ..transformers import GPT, MaskedLM, Translator, ViT, attention, causal_mask, sinusoidal_positions
 from . import BESIDE, HALF, WIDE, Explorer, as_images, at_rest, choice_slider, int_slider, kept_for, menu, plural, seed_slider, some, wide
+from .words import NextCharacterExplorer  # noqa: F401
 
 BLUE = (63, 144, 218)
 LETTER, LINE = 13, 24  # pixels of a character of a text, and of a line
@@ -44,8 +45,7 @@ def letters_panel(title: str, text: Sequence[str], shades: Sequence[float], alt:
             canvas.text(x + LETTER / 2, y + 14, visible(character), 12, "middle", color=INK if character.strip() else GREY)
         for i in framed:
             x, y = 2 + LETTER * (i % across), 26 + LINE * (i // across)
-            right, bottom = x + LETTER, y + LINE - 4
-            canvas.line((x, right, right, x, x), (y, y, bottom, bottom, y), CYCLE[1], 2)
+            outline(canvas, x, y, LETTER, LINE - 4, CYCLE[1])
 
     return Drawing(alt, WIDE, 30 + LINE * lines, draw)
 
@@ -85,7 +85,7 @@ def matrix(
                 canvas.text(34 + each * (j + 0.5), 44, visible(name), 9, "middle", color=GREY)
             for i, name in enumerate(rows):
                 canvas.text(30, 48 + each * (i + 0.5) + 3, visible(name), 9, "end", color=GREY)
-        canvas.line((34, 34 + wide_, 34 + wide_, 34, 34), (48, 48, 48 + high, 48 + high, 48), GREY, 1)
+        outline(canvas, 34, 48, wide_, high, GREY, 1)
 
     return Drawing(alt, round(max(34 + wide_ + 2, 7.2 * len(title))), round(52 + high), draw)
 
@@ -116,7 +116,6 @@ class MaskExplorer(Explorer):
         inputs = "▯" + self.TEXT[:-1]  # place i holds the symbol before x_i
         row = weights[place]
         seen = place + 1 if causal else n
-        cheat = not causal
         top = letters_panel(
             f"to predict “{visible(self.TEXT[place])}” at place {place}, the head reads {plural(seen, 'input')}",
             inputs,
@@ -134,7 +133,7 @@ class MaskExplorer(Explorer):
             "places that read",
         )
         text = f"Place {place} holds the symbol before it, and must say what comes next. "
-        if cheat:
+        if not causal:
             text += (
                 f"Without a mask it may read place {place + 1 if place + 1 < n else place}, where the answer “{self.TEXT[place]}” stands: "
             )
@@ -270,28 +269,21 @@ class TextAttentionExplorer(Explorer):
     def written(self) -> str:
         return self.text.value[: self.LONGEST]
 
-    @kept_for("model", "text")
-    def causal(self) -> tuple[Tensor, Tensor]:
-        """Maps (layers, heads, n, n) and logits (n, symbols) of a GPT."""
-        with at_rest(self.models[self.model.value]) as device:
-            x = encode(self.written).long()[None].to(device)
-            model = self.models[self.model.value]
-            return model.attention_maps(x)[:, 0].cpu(), model.logits(x)[0].cpu()
-
     @kept_for("model", "text", "place")
-    def hidden(self) -> tuple[Tensor, Tensor]:
-        """The same of a masked model, the place hidden."""
-        with at_rest(self.models[self.model.value]) as device:
-            model = self.models[self.model.value]
+    def read(self) -> tuple[Tensor, Tensor]:
+        """Maps (layers, heads, n, n) and logits (n, symbols); a model that looks both ways has the place hidden."""
+        model = self.models[self.model.value]
+        with at_rest(model) as device:
             x = encode(self.written).long()[None].to(device)
-            x[0, self.place.value] = model.mask
+            if isinstance(model, MaskedLM):
+                x[0, self.place.value] = model.mask
             return model.attention_maps(x)[:, 0].cpu(), model.logits(x)[0].cpu()
 
     def panels(self):
         if not self.written:
             return [[Note("The text is empty: type some characters, and see where the model looks.", WIDE)]]
         both_ways = isinstance(self.models[self.model.value], MaskedLM)
-        maps, logits = self.hidden() if both_ways else self.causal()
+        maps, logits = self.read()
         place, text = self.place.value, self.written
         weights = chosen_map(maps, self.layer.value, self.head.value)
         row = weights[place]
@@ -380,7 +372,7 @@ class PatchAttentionExplorer(Explorer):
             if self.query.value:
                 i, j = divmod(self.query.value - 1, across)
                 x, y, each = side * j / across, 24 + side * i / across, side / across
-                canvas.line((x, x + each, x + each, x, x), (y, y, y + each, y + each, y), CYCLE[1], 2)
+                outline(canvas, x, y, each, each, CYCLE[1])
 
         return Drawing(alt, side + 4, round(30 + side * down / across), draw)
 

@@ -1,7 +1,6 @@
 """The next symbol of a text, by any model that predicts one: shared by the explorers of lectures 05 and 09."""
 
 import math
-from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from ..datasets import ALPHABET, Text, encode
 from ..plotting.panels import CYCLE, GREY, INK, Drawing, Note
+from ..transformers import BPE
 from . import BESIDE, Explorer, at_rest, kept_for, seed_slider, wide
 from .cuts import PALE, Cut, cut_sliders, kept
 
@@ -39,15 +39,17 @@ class NextCharacterExplorer(Explorer):
 
     BARS, LENGTH, TEXTS, LINE = 15, 120, 3, 60
 
-    def __init__(self, model: nn.Module, alphabet: str | Text | Any = ALPHABET, prompt: str = "The "):
-        self.alphabet = alphabet.alphabet if isinstance(alphabet, Text) else getattr(alphabet, "pieces", alphabet)
+    def __init__(self, model: nn.Module, alphabet: str | Text | BPE = ALPHABET, prompt: str = "The "):
+        self.pieces = None if isinstance(alphabet, str | Text) else alphabet
+        self.alphabet = self.pieces.pieces if self.pieces else alphabet.alphabet if isinstance(alphabet, Text) else alphabet
         if not all(hasattr(model, name) for name in ("symbols", "logits", "sample")):
             raise ValueError(f"the model must say what comes next in a text, as a CharLSTM or a GPT does, got {type(model).__name__}")
         if model.symbols != len(self.alphabet):
             raise ValueError(f"the model has {model.symbols} symbols and the alphabet {len(self.alphabet)}; give the one it was trained on")
         if " " not in self.alphabet:
             raise ValueError("the alphabet needs a space: characters that it does not have are read as one")
-        self.model, self.pieces = model, alphabet if hasattr(alphabet, "pieces") else None
+        self.model = model
+        self.noun = "character" if self.pieces is None else "piece"
         self.prompt = widgets.Text(prompt, description="prompt", placeholder="empty: the beginning", continuous_update=True, **wide())
         self.temperature, self.top_k, self.nucleus = cut_sliders(model.symbols)
         self.seed = seed_slider()
@@ -97,7 +99,7 @@ class NextCharacterExplorer(Explorer):
         scale = (BESIDE - left - 86) / max(p.max(), q.max())
 
         def draw(canvas) -> None:
-            canvas.text(0, 15, f"the {len(order)} likeliest next characters", 12, bold=True)
+            canvas.text(0, 15, f"the {len(order)} likeliest next {self.noun}s", 12, bold=True)
             for x, colour, label in ((0, PALE, "model"), (72, CYCLE[0], "drawn from; cut off: grey only")):
                 canvas.rect(x, 24, 14, 8, colour)
                 canvas.text(x + 18, 32, label)
@@ -113,7 +115,7 @@ class NextCharacterExplorer(Explorer):
             canvas.line((left, left), (top - 2, top + line * len(order)), GREY, 1)
 
         best = ", ".join(f"{name} {model:.3f}" for name, model in list(zip(names, p))[:3])
-        return Drawing(f"the likeliest next characters: {best}; {cut.told}", BESIDE, top + line * len(order) + 2, draw)
+        return Drawing(f"the likeliest next {self.noun}s: {best}; {cut.told}", BESIDE, top + line * len(order) + 2, draw)
 
     def texts(self) -> Drawing:
         """The continuations, with the end of the prompt before them in grey."""
@@ -138,6 +140,6 @@ class NextCharacterExplorer(Explorer):
         odd = [repr(c)[1:-1] for c in sorted({c for c in self.prompt.value if c not in self.alphabet})]
         text = f"What is not in the alphabet is read as a space: {' '.join(odd)}. " if odd else ""
         if not self.prompt.value:
-            text += "The prompt is empty, so this is the first character of a text. "
-        text += cut.words("character")
+            text += f"The prompt is empty, so this is the first {self.noun} of a text. "
+        text += cut.words(self.noun)
         return text + f" Perplexity 2^{cut.before:.2f} = {2**cut.before:.1f}."

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor, nn
 
 from ...autoregressive import GatedPixelCNN, MaskedConv2d, PixelRNN, causal_mask, shift_down, shift_right
-from ...plotting.panels import CYCLE, GREY, INK, Drawing, Note, png
+from ...plotting.panels import CYCLE, GREY, INK, Drawing, Note, outline, png
 from .. import BESIDE, Explorer, int_slider, menu, plural
 
 SIDE = 15
@@ -119,7 +119,7 @@ class ReceptiveFieldExplorer(Explorer):
                 canvas.line((k * cell,) * 2, (top, top + side), "#ffffff", 1)
             canvas.line((0, side, side, 0, 0), (top, top, top + side, top + side, top), GREY, 1)
             x, y = column * cell, top + row * cell
-            canvas.line((x, x + cell, x + cell, x, x), (y, y, y + cell, y + cell, y), INK, 3)
+            outline(canvas, x, y, cell, cell, INK, 3)
             for i, (colour, label) in enumerate(entries):
                 y = top + 8 + 26 * i
                 canvas.rect(side + 18, y, 16, 16, GREY)
@@ -162,7 +162,7 @@ class ReceptiveFieldExplorer(Explorer):
                     canvas.rect(x, y, cell - 1, cell - 1, CYCLE[0] if value else "#e2e4e7")
                     canvas.text(x + cell / 2, y + 13, f"{value:.0f}", 11, "middle", color="#ffffff" if value else GREY)
                 x, y = left + n // 2 * cell - 0.5, 24 + n // 2 * cell - 0.5
-                canvas.line((x, x + cell, x + cell, x, x), (y, y, y + cell, y + cell, y), INK, 2)
+                outline(canvas, x, y, cell, cell, INK)
 
         alt = "; ".join(f"{name}: rows {', '.join(''.join(f'{v:.0f}' for v in line) for line in mask)}" for name, mask in kernels)
         return Drawing(alt + "; the centre is framed", BESIDE, 28 + cell * max(len(mask) for _, mask in kernels), draw)
