@@ -143,6 +143,8 @@ CONTROLS = {
         Control("widgets.CostExplorer", "cost", nth=1, key="ArrowRight"),
         Control("widgets.MaskedTextExplorer", "masked", nth=1, key="ArrowRight", times=2),
         Control("widgets.PatchAttentionExplorer", "patches", key="ArrowRight"),
+        Control("widgets.NextCharacterExplorer(shipped", "next_character_gpt", nth=1, times=2),
+        Control("widgets.NextCharacterExplorer(pieces_model", "next_piece", nth=1, times=2),
     ],
 }
 LECTURES = sorted(path.stem for path in ROOT.glob("notebooks/*.ipynb"))

@@ -44,6 +44,12 @@ def test_the_lecture_keeps_to_its_form(path):
         assert part in text, f"{part!r} is missing"
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_warning_stands_in_a_lecture(path):
+    shown = [output for cell in cells_of(path) for output in cell.get("outputs", [])]
+    assert [output.text[:200] for output in shown if output.output_type == "stream" and output.name == "stderr"] == []
+
+
 def test_the_front_door_keeps_to_its_form():
     cells = cells_of(DOOR)
     text = "\n".join(cell.source for cell in cells)
