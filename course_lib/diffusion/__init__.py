@@ -4,6 +4,7 @@
 to data, `likelihood` says how likely data are, `scores` has Langevin's walk, and `recipes` how the checkpoints are made.
 """
 
+from ..scores import denoising_score_matching, langevin  # noqa: F401
 from .guides import Autoguided, within  # noqa: F401
 from .likelihood import ode_log_prob, variational_bound, velocity, velocity_and_trace  # noqa: F401
 from .models import (  # noqa: F401
@@ -19,4 +20,4 @@ from .networks import Attention, NoiseEmbedding, ResidualBlock, UNet, VectorNetw
 from .recipes import LIVE, RECIPES  # noqa: F401
 from .samplers import METHODS, ddim_step, edit, encode, estimates, euler_maruyama, inpaint, sample, sample_fast, sample_heun  # noqa: F401
 from .schedules import SCHEDULES, Schedule, edm_weights, log_normal_times  # noqa: F401
-from .scores import ScoreNetwork, annealed_langevin, langevin, mixture_log_prob, mixture_score  # noqa: F401
+from .scores import ScoreNetwork, annealed_langevin, mixture_log_prob, mixture_score  # noqa: F401

@@ -1,12 +1,12 @@
 """The score ∇ log p: exact for mixtures of Gaussians, learned by denoising, and followed by Langevin's walk."""
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from ..nn import keeps_config, mlp
+from ..scores import denoising_score_matching, langevin
 
 
 def mixture_log_prob(x: Tensor, means: Tensor, sigma: float, weights: Tensor | None = None) -> Tensor:
@@ -24,23 +24,6 @@ def _pulls(x: Tensor, means: Tensor, sigma: float, weights: Tensor | None) -> Te
     """log of weight · exp(−‖x − mean‖² / 2σ²) for each mean, (..., k)."""
     log_weights = -math.log(len(means)) if weights is None else weights.log()
     return log_weights - (x[..., None, :] - means).square().sum(-1) / (2 * sigma**2)
-
-
-def langevin(score: Callable[[Tensor], Tensor], x: Tensor, step: float, steps: int, watch=None) -> Tensor:
-    """x ← x + η ∇log p(x) + √(2η) noise, again and again: in the long run, samples of p. x (batch, ...), score: x → the same shape.
-
-    Raises:
-        ValueError: a step η that is not above 0
-
-    Source: Roberts & Tweedie 1996; Song & Ermon 2019 (arXiv:1907.05600), section 2.2, whose step α is twice our η.
-    """
-    if step <= 0:
-        raise ValueError(f"the step η must be above 0, got {step}")
-    for _ in range(steps):
-        x = (x + step * score(x) + (2 * step) ** 0.5 * torch.randn_like(x)).detach()  # else the graph grows with every step
-        if watch:
-            watch(x)
-    return x
 
 
 class ScoreNetwork(nn.Module):
@@ -66,9 +49,7 @@ class ScoreNetwork(nn.Module):
     def loss(self, x: Tensor) -> Tensor:
         """σ² ‖s(x + σε, σ) + ε/σ‖², averaged: at its minimum s is the score of the noisy data."""
         sigma = self.sigmas[torch.randint(len(self.sigmas), (len(x),), device=x.device)]
-        noise = torch.randn_like(x)
-        said = self(x + sigma[:, None] * noise, sigma)
-        return (sigma[:, None] * said + noise).square().sum(1).mean()
+        return denoising_score_matching(lambda noisy: self(noisy, sigma), x, sigma)
 
 
 def annealed_langevin(model: ScoreNetwork, x: Tensor, steps: int = 50, rate: float = 0.1, watch=None) -> Tensor:
