@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ..nn import Model, as_weights, check_whole, keeps_config
-from .samplers import gibbs_sweep
+from .samplers import coins, gibbs_sweep
 
 MOST = 25  # units whose states can be enumerated: 33 million
 
@@ -74,12 +74,12 @@ class BoltzmannMachine(Model):
     @torch.no_grad()
     def draw(self, s: Tensor, i: int) -> Tensor:
         """What `gibbs` draws: unit i given all others, p(s_i = 1) = sigmoid(Σ_j w_ij s_j + b_i). (batch, units) → (batch,)."""
-        return torch.bernoulli((s @ self.couplings[i] + self.bias[i]).sigmoid())
+        return coins((s @ self.couplings[i] + self.bias[i]).sigmoid())
 
     @torch.no_grad()
     def sample(self, n: int, *, sweeps: int = 200) -> Tensor:
         """n chains of Gibbs sampling from a random start, what is seen of them (n, visible)."""
-        s = torch.bernoulli(torch.full((n, len(self.bias)), 0.5).to(self.bias))
+        s = coins(torch.full((n, len(self.bias)), 0.5).to(self.bias))
         for _ in range(sweeps):
             s = gibbs_sweep(s, self.draw)
         return s[:, : self.visible]

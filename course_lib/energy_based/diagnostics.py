@@ -145,12 +145,14 @@ class LogZ:
 
     Attributes:
         value: nats. Z is right on average, so its log is too low on average
-        low, high: log(Ẑ ± 3 standard errors of Ẑ); low is −∞ where the error is larger than Ẑ
+        error: the standard error of Ẑ as a share of Ẑ, which is about that of log Ẑ where it is small
+        low, high: log(Ẑ ± 3 standard errors of Ẑ); low is −∞ where three errors are larger than Ẑ
         ess: `weight_ess`: where it is below 10 or so, the interval cannot be believed either
         log_weights: (n,)
     """
 
     value: float
+    error: float
     low: float
     high: float
     ess: float
@@ -173,7 +175,7 @@ def log_z(log_weights: Tensor) -> LogZ:
     if log_weights.ndim != 1 or len(log_weights) < 2:
         raise ValueError(f"log_weights must be (n,) of 2 runs or more, got {tuple(log_weights.shape)}")
     log_weights = log_weights.double()
-    error = normalised(log_weights).std().item() * len(log_weights) ** 0.5  # of Ẑ, in units of Ẑ
+    error = normalised(log_weights).std().item() * len(log_weights) ** 0.5
     value = log_mean_exp(log_weights).item()
     low = value + math.log1p(-3 * error) if 3 * error < 1 else -math.inf
-    return LogZ(value, low, value + math.log1p(3 * error), weight_ess(log_weights).item(), log_weights)
+    return LogZ(value, error, low, value + math.log1p(3 * error), weight_ess(log_weights).item(), log_weights)

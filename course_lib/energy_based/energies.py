@@ -111,7 +111,7 @@ def gaussian(mean: Tensor, cov: Tensor) -> Target:
     return Target("Gaussian", normal.log_prob, lambda n: normal.sample((n,)), mean, cov)
 
 
-def banana(bend: float = 0.5, width: float = 2.0) -> Target:
+def banana(bend: float = 0.5, width: float = 1.5) -> Target:
     """x₁ ~ N(0, width²), x₂ ~ N(bend · (x₁² − width²), 1): a bent Gaussian whose moments have a closed form.
 
     Source: the twisted Gaussian of Haario et al. 1999, centred.
@@ -144,5 +144,5 @@ def eight_modes() -> Target:
 
 def targets() -> dict[str, Target]:
     """The three of the lecture, by name: a stretched Gaussian, a banana and eight modes."""
-    found = [gaussian(torch.tensor([1.0, -1.0]), torch.tensor([[4.0, 1.8], [1.8, 1.0]])), banana(), eight_modes()]
+    found = [gaussian(torch.tensor([1.0, -1.0]), torch.tensor([[2.0, 1.0], [1.0, 1.0]])), banana(), eight_modes()]
     return {target.name: target for target in found}

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..nn import tensors
 from .boltzmann import states
+from .samplers import coins
 
 CRITICAL_TEMPERATURE = 2 / math.log(1 + math.sqrt(2))  # 2.269: below it a large lattice takes a side. Onsager 1944
 
@@ -43,7 +44,7 @@ def ising_sweep(spins: Tensor, temperature: Tensor | float, field: float = 0.0) 
     colour = (place[:, None] + place) % 2
     for now in (0, 1):
         up = (2 * (neighbours(spins) + field) / temperature).sigmoid()
-        spins = torch.where(colour == now, 2 * torch.bernoulli(up) - 1, spins)
+        spins = torch.where(colour == now, 2 * coins(up) - 1, spins)
     return spins
 
 

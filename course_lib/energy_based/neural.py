@@ -33,7 +33,7 @@ class NeuralEnergy(Model):
     """
 
     @keeps_config
-    def __init__(self, shape=(1, 28, 28), width=16, classes=0, steps=20, step=10.0, noise=0.005, replay=2000, decay=0.1):
+    def __init__(self, shape=(1, 28, 28), width=16, classes=0, steps=20, step=10.0, noise=0.005, replay=1000, decay=0.1):
         super().__init__()
         positive(steps, "steps"), positive(step, "step"), positive(noise, "noise"), positive(replay, "replay")
         self.shape, self.classes, self.steps, self.step, self.noise, self.decay = tuple(shape), classes, steps, step, noise, decay

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..nn import Model, as_weights, check_whole, checked, keeps_config
 from .boltzmann import MOST, states
 from .diagnostics import LogZ, log_z
-from .samplers import annealed_importance_sampling, positive
+from .samplers import annealed_importance_sampling, coins, positive
 
 CHUNK = 4096  # states that are enumerated at a time
 
@@ -36,7 +36,7 @@ class RBM(Model):
         self.visible_bias = nn.Parameter(torch.zeros(visible))
         self.hidden_bias = nn.Parameter(torch.zeros(hidden))
         # where the chains are: kept with the weights, so that training and sampling go on from there
-        self.register_buffer("particles", torch.bernoulli(torch.full((chains, visible), 0.5)))
+        self.register_buffer("particles", coins(torch.full((chains, visible), 0.5)))
 
     # --- energies and conditionals
 
@@ -76,8 +76,8 @@ class RBM(Model):
 
     def walk(self, v: Tensor, k: int) -> Tensor:
         for _ in range(k):
-            h = torch.bernoulli((v @ self.weight + self.hidden_bias).sigmoid())
-            v = torch.bernoulli((h @ self.weight.T + self.visible_bias).sigmoid())
+            h = coins((v @ self.weight + self.hidden_bias).sigmoid())
+            v = coins((h @ self.weight.T + self.visible_bias).sigmoid())
         return v
 
     # --- learning
@@ -92,7 +92,8 @@ class RBM(Model):
             dream = self.walk(self.particles if self.persistent else v, self.k)
         if self.persistent and self.training:
             self.particles.copy_(dream)
-        return self.free(v).mean() - self.free(dream).mean()
+        free = self.free(torch.cat([v, dream]))  # at once: half as many calls
+        return free[: len(v)].mean() - free[len(v) :].mean()
 
     @torch.no_grad()
     def begin_at(self, x: Tensor) -> None:
@@ -101,7 +102,7 @@ class RBM(Model):
         Source: Hinton 2010, "A practical guide to training restricted Boltzmann machines", section 8.
         """
         self.visible_bias.copy_(base_rates(x).to(self.visible_bias))
-        self.particles.copy_(torch.bernoulli(self.visible_bias.sigmoid().expand_as(self.particles)))
+        self.particles.copy_(coins(self.visible_bias.sigmoid().expand_as(self.particles)))
 
     # --- likelihood
 
@@ -154,16 +155,25 @@ class RBM(Model):
 
         def step_at(v: Tensor, beta: float) -> Tensor:
             biases = (1 - beta) * start + beta * self.visible_bias
-            h = torch.bernoulli((beta * (v @ self.weight + self.hidden_bias)).sigmoid())
-            return torch.bernoulli((beta * (h @ self.weight.T) + biases).sigmoid())
+            h = coins((beta * (v @ self.weight + self.hidden_bias)).sigmoid())
+            return coins((beta * (h @ self.weight.T) + biases).sigmoid())
 
-        v = torch.bernoulli(start.sigmoid().expand(runs, -1))
+        v = coins(start.sigmoid().expand(runs, -1))
         log_weights, _ = annealed_importance_sampling(energy_at, step_at, v, annealing(steps))
         return log_z(log_weights + F.softplus(start).sum().double() + self.hidden * math.log(2))
 
     def log_prob(self, x: Tensor, log_z: float | None = None) -> Tensor:
-        """−F(x) − log Z: (batch, *shape) of 0 and 1 → (batch,), nats. log_z: exact when left out, as `log_partition` can."""
-        return -self.free_energy(x) - (self.log_partition() if log_z is None else log_z)
+        """−F(x) − log Z: (batch, *shape) of 0 and 1 → (batch,), nats.
+
+        log_z: when left out, exact if it can be enumerated, else what AIS found when this checkpoint was measured
+
+        Raises:
+            ValueError: neither is to be had
+        """
+        if log_z is None:
+            shipped = getattr(self, "record", {}).get("numbers", {})
+            log_z = shipped["log_z"] if "log_z" in shipped and self.hidden > MOST else self.log_partition()
+        return -self.free_energy(x) - log_z
 
     # --- samples
 
@@ -171,14 +181,14 @@ class RBM(Model):
     def sample(self, n: int, *, steps: int = 500, start: Tensor | None = None, shades: bool = False) -> Tensor:
         """n chains after `steps` steps, (n, *shape): of 0 and 1, or with `shades` the probability of each pixel in the last one.
 
-        start: images (n, *shape) of 0 and 1; the chains of training, many times, when left out
+        start: images (n, *shape) of 0 and 1; the chains of training, each many times, when left out
         """
         positive(steps, "steps")
-        rows = torch.arange(n, device=self.particles.device) % len(self.particles)
+        rows = torch.randint(len(self.particles), (n,), device=self.particles.device)
         v = self.walk(self.particles[rows] if start is None else self.flat(start), steps - 1)
-        h = torch.bernoulli((v @ self.weight + self.hidden_bias).sigmoid())
+        h = coins((v @ self.weight + self.hidden_bias).sigmoid())
         on = (h @ self.weight.T + self.visible_bias).sigmoid().view(-1, *self.shape)
-        return on if shades else torch.bernoulli(on)
+        return on if shades else coins(on)
 
 
 def base_rates(x: Tensor, smoothing: float = 0.01) -> Tensor:
