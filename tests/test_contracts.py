@@ -24,6 +24,7 @@ from course_lib import (
     datasets,
     diffusion,
     distributions,
+    energy_based,
     flows,
     gans,
     latent_spaces,
@@ -31,7 +32,7 @@ from course_lib import (
     plotting,
 )
 
-TOPICS = (distributions, latent_spaces, gans, flows, autoregressive, autoencoders, metrics, datasets, plotting)
+TOPICS = (distributions, latent_spaces, gans, flows, autoregressive, autoencoders, energy_based, metrics, datasets, plotting)
 
 # Whole classes and single functions that are called by the course alone, with what it has looked at before
 INNER = {
@@ -50,7 +51,12 @@ INNER = {
     "autoencoders.CodePrior autoencoders.VAE.logits",
     "steps of training, whose data `fit` has looked at": "gans.gan_step gans.gan_step_with_cures gans.progressive_step "
     "gans.pix2pix_step gans.cycle_step autoencoders.vae_gan_step gans.gradient_norm gans.unbalanced",
-    "records of what the course itself made": "datasets.Dataset datasets.Ratings datasets.Text plotting.Chart plotting.Line",
+    "parts of energies": "energy_based.RBM.flat energy_based.RBM.free energy_based.RBM.walk energy_based.RBM.hidden_states "
+    "energy_based.NeuralEnergy.f energy_based.NeuralEnergy.energy_of energy_based.NeuralEnergy.walk energy_based.BoltzmannMachine.draw "
+    "energy_based.neighbours",
+    "they change the weights": "energy_based.RBM.begin_at energy_based.RBM.contrastive_step",
+    "records of what the course itself made": "energy_based.Chains energy_based.LogZ energy_based.Target "
+    "datasets.Dataset datasets.Ratings datasets.Text plotting.Chart plotting.Line",
     "their data are no tensors, or several": "plotting.curves plotting.table plotting.show_source plotting.source_html "
     "latent_spaces.compare_classifiers",
     "it needs a package that is not here": "metrics.inception_features",
@@ -108,6 +114,11 @@ def models() -> dict[str, nn.Module]:
         "VAE with classes": autoencoders.VAE(**image, latents=3, hidden=(8,), classes=3),
         "Autoencoder": autoencoders.Autoencoder(**image, latents=3, hidden=(8,)),
         "VAEGAN": autoencoders.VAEGAN(**image, latents=3, width=4),
+        "RBM": energy_based.RBM((1, 8, 8), 5, chains=6),
+        "BoltzmannMachine": energy_based.BoltzmannMachine(4, 2),
+        "NeuralEnergy": energy_based.NeuralEnergy(**image, width=4, replay=9, steps=2),
+        "NeuralEnergy with classes": energy_based.NeuralEnergy(**image, width=4, classes=3, replay=9, steps=2),
+        "PointEnergy": energy_based.PointEnergy(hidden=(8,)),
         "VQVAE": autoencoders.VQVAE(**image, codes=4, dims=2, width=4, prior_width=8),
     }
 
@@ -129,9 +140,16 @@ def arguments_of(model: nn.Module) -> dict[str, Tensor]:
         x = whole(4, 5, 6)
     elif isinstance(model, autoregressive.MADE | autoregressive.PixelModel):
         x = whole(getattr(model, "levels", 2), 5, 1, 4, 4)
+    elif isinstance(model, energy_based.RBM):
+        x = whole(2, 5, 1, 8, 8).float()
+    elif isinstance(model, energy_based.BoltzmannMachine):
+        x = whole(2, 5, 4).float()
+    elif isinstance(model, energy_based.PointEnergy):
+        x = points[0]
     given = {"x": x, "z": z, "v": images, "w": z, "given": images, "target": shades(5, 1, 8, 8, seed=1), "coarse": z, "fine": 1 - z}
     if isinstance(model, gans.CycleGAN):
         given["y"] = random(4, 2, seed=2)
+    given |= {"h": whole(2, 5, 5).float(), "s": whole(2, 5, 6).float(), "base": random(64)}
     given |= {"symbols": whole(4, 5, 2, 2), "start": whole(4, 5, 2)}
     return given | ({"y": whole(3, 5)} if getattr(model, "classes", 0) else {})
 
@@ -163,6 +181,7 @@ def method_calls() -> dict[str, list]:
             if name in ("sample", "sample_fast"):
                 have |= {"uniforms": shades(5, 4 if isinstance(model, autoregressive.WaveNet | autoregressive.CharLSTM) else 16)}
                 have.pop("start") if not isinstance(model, autoregressive.CharLSTM) else None
+            have |= {"runs": 5, "steps": 4} if topic == "energy_based" else {}
             wanted = [p for p in inspect.signature(method).parameters.values() if p.name != "self" and p.name in have]
             calls.setdefault(key, []).append((getattr(model, name), {p.name: have[p.name] for p in wanted}))
     return calls
@@ -224,6 +243,9 @@ def functions() -> dict[str, list]:
     pair, mixed = {"a": a, "b": b}, {"logits": random(4, 5)}
     logistic = {"weights": random(4, 2), "means": random(4, 2, seed=1), "log_scales": random(4, 2, seed=2)}
     flat = {"known": (shades(6, 1, 8, 8) > 0.5)}
+    bowl = lambda v: 0.5 * v.square().flatten(1).sum(1)  # noqa: E731
+    wave = lambda v: v.sin()  # noqa: E731
+    chain, path, spins = {"energy": bowl, "x": a, "steps": 3}, random(12, 2, 3), 2 * whole(2, 3, 4, 4).float() - 1
     few = {"subsets": 3, "size": 6}
     named = {
         "distributions.gaussian_kl": {"mean": mean, "log_var": log_var},
@@ -317,6 +339,39 @@ def functions() -> dict[str, list]:
         "datasets.hashes": {"x": a},
         "datasets.to_float": {"x": whole(256, 5, 1, 4, 4).to(torch.uint8)},
         "datasets.toy2d_log_prob": {"name": "moons", "x": random(6, 2)},
+        "energy_based.annealed_importance_sampling": {
+            "energy_at": lambda v, beta: (1 + beta) * bowl(v),
+            "step_at": lambda v, beta: v * (1 - beta / 9),
+            "x": a,
+            "betas": torch.linspace(0, 1, 4),
+        },
+        **{f"energy_based.{name}": {"path": path} for name in ("autocorrelation", "autocorrelation_time", "effective_sample_size")},
+        "energy_based.split_r_hat": {"path": path},
+        "energy_based.base_rates": {"x": images},
+        "energy_based.gaussian": {"mean": random(3), "cov": torch.eye(3)},
+        "energy_based.gaussian_conditional": {"mean": random(3), "cov": torch.eye(3)},
+        "energy_based.gibbs": {"draw": lambda v, i: v.sum(1) - v[:, i], "x": a, "sweeps": 3},
+        "energy_based.gibbs_sweep": {"draw": lambda v, i: v.sum(1) - v[:, i], "x": a},
+        "energy_based.heat_capacity": {"energies": random(9, 2), "temperature": shades(2) + 1, "sites": 16},
+        "energy_based.hmc": {**chain, "step": 0.1, "leaps": 2},
+        "energy_based.hmc_step": {"x": a, "energy": bowl, "step": 0.1, "leaps": 2},
+        "energy_based.leapfrog": {"x": a, "v": b, "energy": bowl, "step": 0.1, "leaps": 2},
+        **{f"energy_based.{name}": {**chain, "step": 0.1} for name in ("mala", "ula")},
+        "energy_based.mala_step": {"x": a, "energy": bowl, "step": 0.1},
+        "energy_based.metropolis": {**chain, "propose": 0.5},
+        "energy_based.metropolis_step": {"x": a, "energy": bowl, "propose": energy_based.random_walk(0.5)},
+        "energy_based.run": {"step": lambda v: (v, v[:, 0] > 0), "x": a, "steps": 3},
+        **{f"energy_based.{name}": {"energies": [bowl, bowl]} for name in ("product", "mixture")},
+        "energy_based.tempered": {"energy": bowl, "temperature": 2.0},
+        "energy_based.slope": {"energy": bowl, "x": a},
+        "energy_based.ising_energy": {"spins": spins},
+        "energy_based.ising_sweep": {"spins": spins, "temperature": shades(3) + 1},
+        "energy_based.magnetisation": {"spins": spins},
+        **{f"energy_based.{name}": {"log_weights": random(9)} for name in ("log_z", "normalised", "weight_ess")},
+        "energy_based.self_normalised": {"values": a, "log_weights": random(12)},
+        "energy_based.noise_contrastive": {"log_model": lambda v: -bowl(v), "log_noise": lambda v: -bowl(v / 2), "x": a, "noise": b},
+        "energy_based.score_matching": {"score": wave, "x": a},
+        "energy_based.sliced_score_matching": {"score": wave, "x": a},
         "plotting.one_picture": {"image": images[0, 0]},
         "plotting.picture": {"image": images[0, 0], "alt": "noise"},
         "plotting.to_uint8": {"image": images},
@@ -483,6 +538,11 @@ def judge(function, arguments: dict) -> list[str]:
 HIDDEN = {"autoencoders.inpaint", "latent_spaces.NaiveBayes.log_joint", "latent_spaces.NaiveBayes.predict"}
 EXPECTED = {(name, "x NaN: passes in silence") for name in HIDDEN} | {("datasets.binarise", "x float64: another value")}
 EXPECTED |= {("datasets.hashes", f"x {kind}: passes in silence") for kind in ("NaN", "all NaN", "complex")}
+
+
+DRAWN = ("hmc", "hmc_step", "mala", "mala_step", "metropolis", "metropolis_step", "sliced_score_matching", "ula")
+EXPECTED |= {(f"energy_based.{name}", "x float64: another value") for name in DRAWN}
+EXPECTED |= {("energy_based.ising_sweep", f"{x} float64: another value") for x in ("spins", "temperature")}
 
 
 def test_everything_public_has_a_valid_call():

@@ -254,8 +254,10 @@ def test_langevin_has_the_spread_of_its_target_but_for_its_known_bias(std, share
 
 
 def uneven(x):
-    return (0.25 * x[:, 0] ** 4 + 0.5 * x[:, 1] ** 2 + x[:, 0] * x[:, 1].sin()).sum(-1) if x.ndim == 3 else (
-        0.25 * x[:, 0] ** 4 + 0.5 * x[:, 1] ** 2 + x[:, 0] * x[:, 1].sin()
+    return (
+        (0.25 * x[:, 0] ** 4 + 0.5 * x[:, 1] ** 2 + x[:, 0] * x[:, 1].sin()).sum(-1)
+        if x.ndim == 3
+        else (0.25 * x[:, 0] ** 4 + 0.5 * x[:, 1] ** 2 + x[:, 0] * x[:, 1].sin())
     )
 
 
@@ -348,7 +350,6 @@ def test_chains_that_are_no_samples_say_so_in_a_sentence(chains, message):
         (lambda e, x: weight_ess(torch.tensor([0.0, math.nan])), "log_weights must be numbers"),
         (lambda e, x: log_z(torch.zeros(1)), "2 runs or more"),
         (lambda e, x: PointEnergy(objective="mle"), "unknown objective"),
-        (lambda e, x: NeuralEnergy((1, 8, 8)).logits(torch.rand(2, 1, 8, 8)), "without classes"),
         (lambda e, x: NeuralEnergy((1, 8, 8), step=0), "step must be above 0"),
         (lambda e, x: NeuralEnergy((1, 8, 8)).loss(torch.rand(2, 1, 8, 8), torch.zeros(2).long()), "was built without classes"),
     ],
@@ -638,7 +639,9 @@ PIXELS, HIDDEN = states(6).view(-1, 2, 3), states(4)
 
 def test_an_rbm_by_enumeration(rbm):
     w, b, c = rbm.weight.detach(), rbm.visible_bias.detach(), rbm.hidden_bias.detach()
-    table = torch.tensor([[-sum(v[i] * w[i, j] * h[j] for i in range(6) for j in range(4)) - v @ b - h @ c for h in HIDDEN] for v in states(6)])
+    table = torch.tensor(
+        [[-sum(v[i] * w[i, j] * h[j] for i in range(6) for j in range(4)) - v @ b - h @ c for h in HIDDEN] for v in states(6)]
+    )
     torch.testing.assert_close(torch.stack([rbm.energy(PIXELS, h.expand(64, 4)) for h in HIDDEN], 1).detach(), table, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(rbm.free_energy(PIXELS).detach(), -(-table).logsumexp(1), atol=1e-5, rtol=1e-5)
     joint = (-table).flatten().softmax(0).view(64, 16)
@@ -694,9 +697,9 @@ def test_the_contrastive_gradient_is_the_exact_one_in_expectation(rbm, persisten
     if persistent:  # chains that are where the model is
         rbm.particles = seen[torch.multinomial(p, 200_000, replacement=True)]
     model = rbm if persistent else RBM((2, 3), 4, k=40, persistent=False)
-    model.load_state_dict({**rbm.state_dict(), **({} if persistent else {"particles": model.particles[:100]})}, strict=False) if persistent else [
-        a.data.copy_(b) for a, b in zip(model.parameters(), rbm.parameters())
-    ]
+    model.load_state_dict(
+        {**rbm.state_dict(), **({} if persistent else {"particles": model.particles[:100]})}, strict=False
+    ) if persistent else [a.data.copy_(b) for a, b in zip(model.parameters(), rbm.parameters())]
     model.loss(x).backward()
     torch.testing.assert_close(gradients(model), exact, atol=0.02, rtol=0)
     assert exact.abs().max() > 0.1 and w.shape == (6, 4)
@@ -706,6 +709,22 @@ def test_the_contrastive_gradient_is_the_exact_one_in_expectation(rbm, persisten
     first.loss(x).backward()
     assert F.cosine_similarity(gradients(first), exact, dim=0) > 0.5
     assert (gradients(first) - exact).abs().max() > 0.03
+
+
+@pytest.mark.parametrize("persistent", [True, False])
+def test_the_step_by_the_formula_is_that_of_the_loss(persistent):
+    torch.manual_seed(5)
+    ours = shaken(RBM((2, 3), 4, k=2, persistent=persistent, chains=7), 0.5)
+    theirs = RBM((2, 3), 4, k=2, persistent=persistent, chains=7)
+    theirs.load_state_dict(ours.state_dict())
+    x, sgd = PIXELS[5:25], torch.optim.SGD(theirs.parameters(), 0.3)
+    torch.manual_seed(0)
+    theirs.loss(x).backward()
+    sgd.step()
+    torch.manual_seed(0)
+    ours.contrastive_step(x, 0.3)
+    for a, b in zip(ours.state_dict().values(), theirs.state_dict().values()):
+        torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-5)
 
 
 def test_chains_move_in_training_alone_and_begin_at_the_data_without_them(rbm):
@@ -818,9 +837,10 @@ def test_an_energy_of_digits_knows_them_from_noise_and_its_classes():
     test = datasets.load("digits8", "test")
     assert (model.logits(test.images()).argmax(1) == test.y).float().mean() > 0.75
     assert model.energy(test.images()).mean() < model.energy(torch.rand(200, 1, 8, 8)).mean() - 0.5
-    asked = torch.arange(10).repeat(3)
-    drawn = model.sample(30, y=asked, steps=40)
-    assert (model.logits(drawn).argmax(1) == asked).float().mean() > 0.7
+    asked, noise = torch.arange(10).repeat(3), torch.rand(30, 1, 8, 8)
+    drawn = model.sample(30, y=asked, steps=20, start=noise)
+    assert (model.energy(drawn, asked) < model.energy(noise, asked)).float().mean() > 0.9
+    assert model.sample(4, steps=1).shape == (4, 1, 8, 8)
 
 
 def test_strangers_are_no_digits():

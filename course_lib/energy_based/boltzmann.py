@@ -57,7 +57,7 @@ class BoltzmannMachine(Model):
         check_whole(x, 2, (self.visible,), "states")
         x, hidden = as_weights(x, self, "x"), as_weights(states(self.hidden).to(x.device), self, "x")
         both = torch.cat([x.repeat_interleave(len(hidden), 0), hidden.repeat(len(x), 1)], 1)
-        return -(-self.energy(both)).view(len(x), -1).logsumexp(1)
+        return -(-self.energy(both)).view(-1, len(hidden)).logsumexp(1)
 
     def log_partition(self) -> Tensor:
         """log Z, nats, differentiable."""

@@ -18,7 +18,7 @@ OBJECTIVES = ("nce", "denoising", "sliced", "exact")
 
 @tensors
 def score_matching(score: Score, x: Tensor) -> Tensor:
-    """½ ‖s‖² + Σ_i ∂s_i/∂x_i, averaged over x (batch, dims): ½ E‖s − ∇log p‖² without a constant that nobody knows. A backward pass a dimension.
+    """½ ‖s‖² + Σ_i ∂s_i/∂x_i, averaged over x (batch, dims): ½ E‖s − ∇log p‖² but for a constant. A backward pass a dimension.
 
     Source: Hyvärinen 2005, theorem 1.
     """
@@ -52,6 +52,8 @@ def noise_contrastive(log_model: Callable, log_noise: Callable, x: Tensor, noise
 
     Source: Gutmann & Hyvärinen 2010; with ν noise samples for each of data 2012, equation 8.
     """
+    if not len(x) or not len(noise):
+        raise ValueError(f"x and noise need one example each or more, got {len(x)} and {len(noise)}")
     ratio = len(noise) / len(x)
     real, fake = (log_model(part) - log_noise(part) - math.log(ratio) for part in (x, noise))
     return -F.logsigmoid(real).mean() - ratio * F.logsigmoid(-fake).mean()

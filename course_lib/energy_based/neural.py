@@ -1,13 +1,11 @@
 """A convolutional network as the energy of images, trained by chains that go on where they were; with classes, a classifier read as one."""
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..datasets import to_float
-from ..nn import Model, checked, conv_encoder, images, keeps_config, labels, labels_or_drawn, normal
+from ..nn import Model, conv_encoder, images, keeps_config, labels, labels_or_drawn, normal
 from ..scores import langevin_step
 from .energies import slope
 from .samplers import positive
@@ -17,7 +15,7 @@ CLIP = 0.03  # the largest entry of a gradient that chains follow: a network tha
 
 
 class NeuralEnergy(Model):
-    """p(x) ∝ exp(−E(x)) for images x in [0, 1], with E(x) = −log Σ_y exp(f(x)_y): without classes −f, with classes minus that of a classifier.
+    """p(x) ∝ exp(−E(x)) for images x in [0, 1], with E(x) = −log Σ_y exp(f(x)_y): without classes it is −f.
 
     The classifier's own p(y | x) = softmax f(x) says nothing of how large all f are: that freedom is made a density of x (JEM).
 
@@ -43,17 +41,10 @@ class NeuralEnergy(Model):
         self.register_buffer("replay", torch.randint(256, (replay, *shape), dtype=torch.uint8))
 
     def f(self, x: Tensor) -> Tensor:
-        """Minus the energies, (batch, 1), or the logits of a classifier, (batch, classes)."""
         return self.head(self.features(2 * x - 1))
 
     def logits(self, x: Tensor) -> Tensor:
-        """log p(y | x) up to a constant: images (batch, *shape) in [0, 1] → (batch, classes).
-
-        Raises:
-            ValueError: there are no classes
-        """
-        if not self.classes:
-            raise ValueError("this model was built without classes: it has an energy, and no logits")
+        """f(x), log p(y | x) up to a constant: images (batch, *shape) in [0, 1] → (batch, classes); without classes −E(x), (batch, 1)."""
         return self.f(images(x, self))
 
     def energy(self, x: Tensor, y: Tensor | int | None = None) -> Tensor:
@@ -97,6 +88,8 @@ class NeuralEnergy(Model):
         Only its gradient has a meaning. y: labels (batch,), where there are classes.
         """
         x, y = images(x, self), labels(y, len(x), self.classes, x.device)
+        if not len(x):
+            raise ValueError("x must be one image or more")
         dreams = self.dream(len(x))
         noisy = (x + self.noise * normal(self, *x.shape)).clamp(0, 1)  # else the noise of the chains would give them away
         f = self.f(torch.cat([noisy, dreams]))
@@ -114,5 +107,9 @@ class NeuralEnergy(Model):
         """
         positive(steps, "steps")
         y = labels_or_drawn(y, n, self.classes, self.head.weight.device)
-        x = torch.rand(n, *self.shape, device=self.head.weight.device).to(self.head.weight) if start is None else images(start, self, "start")
+        x = (
+            torch.rand(n, *self.shape, device=self.head.weight.device).to(self.head.weight)
+            if start is None
+            else images(start, self, "start")
+        )
         return self.walk(x, steps, y)

@@ -43,7 +43,7 @@ class RBM(Model):
     def flat(self, x: Tensor) -> Tensor:
         """Images (batch, *shape) of 0 and 1 as the layers take them, (batch, pixels)."""
         check_whole(x, 2, self.shape)
-        return as_weights(x, self, "x").flatten(1)
+        return as_weights(x, self, "x", finite=False).flatten(1)
 
     def hidden_states(self, h: Tensor) -> Tensor:
         check_whole(h, 2, (self.hidden,), "hidden states", "h")
@@ -52,10 +52,12 @@ class RBM(Model):
     def energy(self, x: Tensor, h: Tensor) -> Tensor:
         """E(x, h): x (batch, *shape) and h (batch, hidden) of 0 and 1 → (batch,)."""
         v, h = self.flat(x), self.hidden_states(h)
+        if len(v) != len(h):
+            raise ValueError(f"x and h must be as many, got {len(v)} and {len(h)}")
         return -((v @ self.weight) * h).sum(1) - v @ self.visible_bias - h @ self.hidden_bias
 
     def free_energy(self, x: Tensor) -> Tensor:
-        """F(x) = −log Σ_h exp(−E(x, h)) = −bᵀ v − Σ_j log(1 + exp(vᵀ W_j + c_j)), the energy of what is seen: (batch, *shape) → (batch,)."""
+        """F(x) = −log Σ_h exp(−E(x, h)) = −bᵀ v − Σ_j log(1 + exp(vᵀ W_j + c_j)), the energy of x: (batch, *shape) → (batch,)."""
         return self.free(self.flat(x))
 
     def free(self, v: Tensor) -> Tensor:
@@ -76,8 +78,8 @@ class RBM(Model):
 
     def walk(self, v: Tensor, k: int) -> Tensor:
         for _ in range(k):
-            h = coins((v @ self.weight + self.hidden_bias).sigmoid())
-            v = coins((h @ self.weight.T + self.visible_bias).sigmoid())
+            h = coins(torch.addmm(self.hidden_bias, v, self.weight).sigmoid_())
+            v = coins(torch.addmm(self.visible_bias, h, self.weight.T).sigmoid_())
         return v
 
     # --- learning
@@ -94,6 +96,21 @@ class RBM(Model):
             self.particles.copy_(dream)
         free = self.free(torch.cat([v, dream]))  # at once: half as many calls
         return free[: len(v)].mean() - free[len(v) :].mean()
+
+    @torch.no_grad()
+    def contrastive_step(self, x: Tensor, rate: float) -> None:
+        """A step of gradient descent on `loss`, by the formula: W += rate · (⟨v hᵀ⟩ of the data − ⟨v hᵀ⟩ of the chains). Twice as fast.
+
+        x: (batch, *shape) of 0 and 1;  rate: above 0
+        """
+        v, rate = self.flat(x), positive(rate, "rate")
+        dream = self.walk(self.particles if self.persistent else v, self.k)
+        if self.persistent:
+            self.particles.copy_(dream)
+        on, dreamt = (torch.addmm(self.hidden_bias, seen, self.weight).sigmoid_() for seen in (v, dream))
+        self.weight.addmm_(v.T, on, alpha=rate / len(v)).addmm_(dream.T, dreamt, alpha=-rate / len(dream))
+        self.visible_bias.add_(v.mean(0) - dream.mean(0), alpha=rate)
+        self.hidden_bias.add_(on.mean(0) - dreamt.mean(0), alpha=rate)
 
     @torch.no_grad()
     def begin_at(self, x: Tensor) -> None:
@@ -193,7 +210,9 @@ class RBM(Model):
 
 def base_rates(x: Tensor, smoothing: float = 0.01) -> Tensor:
     """log odds of each pixel over images (n, ...) in [0, 1]: (pixels,). Smoothed, for a pixel that is never on would have −∞."""
-    mean = checked(x, "x").float().flatten(1).mean(0)
+    if not len(checked(x, "x")) or not 0 <= x.amin() <= x.amax() <= 1:
+        raise ValueError(f"x must be one image or more with values in [0, 1], got {tuple(x.shape)}")
+    mean = x.float().flatten(1).mean(0)
     return ((mean + smoothing) / (1 + 2 * smoothing)).logit()
 
 

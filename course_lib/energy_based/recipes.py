@@ -62,7 +62,9 @@ def measure_energy(model: NeuralEnergy, data: Dataset, n: int = 2_000) -> dict:
     scores = {name: torch.cat([model.energy(part) for part in images.split(500)]).cpu() for name, images in of.items()}
     numbers = {f"auroc_{name}": metrics.auroc(scores["digits"], score) for name, score in scores.items() if name != "digits"}
     if model.classes:
-        unsure = {name: torch.cat([-model.logits(part).softmax(1).amax(1) for part in images.split(500)]).cpu() for name, images in of.items()}
+        unsure = {
+            name: torch.cat([-model.logits(part).softmax(1).amax(1) for part in images.split(500)]).cpu() for name, images in of.items()
+        }
         numbers |= {f"auroc_softmax_{name}": metrics.auroc(unsure["digits"], score) for name, score in unsure.items() if name != "digits"}
         guess = torch.cat([model.logits(to_float(part)).argmax(1) for part in data.x.split(500)])
         numbers |= {"accuracy": (guess == data.y).float().mean().item()}

@@ -71,7 +71,7 @@ class Chains:
             return f"{steps} steps are too few to tell whether the chains have forgotten where they began"
         if not self.r_hat < 1.1:
             return (
-                f"the chains tell different stories (R-hat {self.r_hat:.2f}, below 1.01 is good; acceptance {self.acceptance:.0%}): let them "
+                f"the chains tell different stories (R-hat {self.r_hat:.2f}, good below 1.01; acceptance {self.acceptance:.0%}): let them "
                 f"run longer, or change the step"
             )
         return None
@@ -98,6 +98,11 @@ def positive(value: float, name: str) -> float:
     if not value > 0:
         raise ValueError(f"{name} must be above 0, got {value}")
     return value
+
+
+def floats(x: Tensor) -> Tensor:
+    """x, whole numbers as floats: what moves by small steps."""
+    return x if checked(x, "x").is_floating_point() else x.to(torch.get_default_dtype())
 
 
 # --- Metropolis–Hastings
@@ -135,14 +140,15 @@ def random_walk(scale: float) -> Proposal:
 
 def metropolis(energy: Energy, x: Tensor, propose: Proposal | float, steps: int) -> Chains:
     """Metropolis–Hastings from x (chains, ...). propose: as in `metropolis_step`, or the scale of a random walk."""
-    propose = propose if callable(propose) else random_walk(propose)
+    if not callable(propose):
+        x, propose = floats(x), random_walk(propose)
     return run(lambda x: as_is(metropolis_step)(x, energy, propose), x, steps)
 
 
 # --- Gibbs
 
 
-@tensors
+@tensors(whole="x")
 def gibbs_sweep(x: Tensor, draw: Callable[[Tensor, int], Tensor]) -> Tensor:
     """Draw each coordinate anew given all others, one after the other: each is always taken.
 
@@ -163,9 +169,12 @@ def gibbs(draw: Callable[[Tensor, int], Tensor], x: Tensor, sweeps: int) -> Chai
     return run(lambda x: (as_is(gibbs_sweep)(x, draw), _all(x)), x, sweeps)
 
 
+@tensors(finite="mean cov")
 def gaussian_conditional(mean: Tensor, cov: Tensor) -> Callable[[Tensor, int], Tensor]:
     """What `gibbs` draws for N(mean, cov): x_i given the others is N(mean_i − Σ_j≠i Λ_ij (x_j − mean_j) / Λ_ii, 1 / Λ_ii), Λ = cov⁻¹."""
-    precision = checked(cov, "cov").inverse()
+    if mean.ndim != 1 or cov.shape != (len(mean), len(mean)):
+        raise ValueError(f"mean (dims,) and cov (dims, dims) do not fit: got {tuple(mean.shape)} and {tuple(cov.shape)}")
+    precision = cov.inverse()
 
     def draw(x: Tensor, i: int) -> Tensor:
         row = precision[i] / precision[i, i]
@@ -185,7 +194,7 @@ def ula(energy: Energy, x: Tensor, step: float, steps: int) -> Chains:
     Source: Roberts & Tweedie 1996, section 1.4.1.
     """
     positive(step, "step η")
-    return run(lambda x: (langevin_step(x, lambda x: -_slope(energy, x), step), _all(x)), x, steps)
+    return run(lambda x: (langevin_step(x, lambda x: -_slope(energy, x), step), _all(x)), floats(x), steps)
 
 
 @tensors
@@ -207,7 +216,7 @@ def mala_step(x: Tensor, energy: Energy, step: float) -> tuple[Tensor, Tensor]:
 def mala(energy: Energy, x: Tensor, step: float, steps: int) -> Chains:
     """Metropolis-adjusted Langevin from x (chains, ...); about 57 % of steps are taken where it works best."""
     positive(step, "step η")
-    return run(lambda x: as_is(mala_step)(x, energy, step), x, steps)
+    return run(lambda x: as_is(mala_step)(x, energy, step), floats(x), steps)
 
 
 # --- Hamiltonian Monte Carlo
@@ -255,7 +264,7 @@ def hmc(energy: Energy, x: Tensor, step: float, leaps: int, steps: int, jitter: 
     def kick(x: Tensor) -> tuple[Tensor, Tensor]:
         return as_is(hmc_step)(x, energy, step * (1 + jitter * (2 * torch.rand(()).item() - 1)), leaps)
 
-    return run(kick, x, steps)
+    return run(kick, floats(x), steps)
 
 
 def squared(x: Tensor) -> Tensor:
@@ -275,6 +284,7 @@ def _all(x: Tensor) -> Tensor:
 # --- annealed importance sampling
 
 
+@tensors(whole="betas")
 def annealed_importance_sampling(
     energy_at: Callable[[Tensor, float], Tensor], step_at: Callable[[Tensor, float], Tensor], x: Tensor, betas: Tensor
 ) -> tuple[Tensor, Tensor]:
