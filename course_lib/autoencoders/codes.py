@@ -9,7 +9,12 @@ from .. import checkpoints, training
 from ..datasets import Dataset, binarise
 from .models import VAE
 
-shipped = functools.cache(checkpoints.load)
+
+@functools.cache
+def shipped(name: str, device: str) -> nn.Module:
+    """A checkpoint, loaded once; building it must not move the random numbers of a sampler that asks for it in between."""
+    with torch.random.fork_rng():
+        return checkpoints.load(name, device)
 
 
 class OfCodes(nn.Module):
