@@ -1004,11 +1004,11 @@ def test_codes_are_drawn_anew_from_the_posteriors():
 
 
 def test_images_of_a_latent_flow_are_decoded_codes():
-    model = latent_flow()
+    model, vae = latent_flow(), checkpoints.load("vae")
     torch.manual_seed(3)
     images = model.sample(5, temperature=0.5)
     torch.manual_seed(3)
-    assert torch.equal(images, checkpoints.load("vae").decode(model.decode(0.5 * torch.randn(5, 40))))
+    assert torch.equal(images, vae.decode(model.decode(0.5 * torch.randn(5, 40))))
 
 
 # --- recipes
