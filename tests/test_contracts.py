@@ -47,7 +47,7 @@ INNER = {
         for part in ("draw", "features", "inputs", "labels_for", "scaled", "score")
     ),
     "parts of autoencoders": "autoencoders.MixturePrior autoencoders.NormalPrior autoencoders.VampPrior autoencoders.VectorQuantiser "
-    "autoencoders.CodePrior autoencoders.VAE.logits",
+    "autoencoders.VAE.logits",
     "steps of training, whose data `fit` has looked at": "gans.gan_step gans.gan_step_with_cures gans.progressive_step "
     "gans.pix2pix_step gans.cycle_step autoencoders.vae_gan_step gans.gradient_norm gans.unbalanced",
     "records of what the course itself made": "datasets.Dataset datasets.Ratings datasets.Text plotting.Chart plotting.Line",
