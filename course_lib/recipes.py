@@ -31,9 +31,9 @@ class Budget:
     ema: float | None = 0.999
     precision: str = "no"
 
-    def options(self) -> dict:
-        """Keyword arguments for `training.fit`."""
-        return asdict(self)
+    def options(self, device: torch.device | None = None) -> dict:
+        """Keyword arguments for `training.fit`; "bf16" only where the device (by default the best one here) is fast at it."""
+        return asdict(self) | {"precision": training.fast_precision(self.precision, device)}
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def train(
     run = training.fit(
         model,
         tensors,
-        **replace(budget, steps=steps, warmup=min(budget.warmup, steps // 2)).options(),
+        **replace(budget, steps=steps, warmup=min(budget.warmup, steps // 2)).options(place),
         seed=seed,
         device=place,
         checkpoint=state,

@@ -137,7 +137,7 @@ def test_the_bound_in_parts_is_the_bound():
     weights = vae.log_weights(x, 7)
     for chunk in (1, 12, 10_000, None):
         left = iter(weights)
-        vae.log_weights = lambda x, k, y, left=left: torch.stack([next(left) for _ in range(k)])
+        vae.log_weights = lambda x, k, y, log_prior, left=left: torch.stack([next(left) for _ in range(k)])
         parts = vae.iwae_bound_in_parts(x, 7, chunk=chunk)
         vae.log_weights = lambda *_: weights
         assert torch.allclose(parts, vae.iwae_bound(x, 7), atol=1e-6) and next(left, None) is None
@@ -432,11 +432,11 @@ def test_dead_codes_are_revived():
 def test_the_code_prior_sums_to_one_over_every_grid():
     torch.manual_seed(0)
     prior = VQVAE(shape=(1, 8, 4), codes=3, dims=2, width=4, prior_width=8).prior
-    everything = torch.cartesian_prod(*[torch.arange(3)] * prior.length).view(-1, prior.length)
+    everything = torch.cartesian_prod(*[torch.arange(3)] * prior.context).view(-1, prior.context)
     p = prior.log_prob(everything).exp()
     assert p.sum().item() == pytest.approx(1, abs=1e-5)
-    drawn = prior.sample(20_000)
-    counts = torch.bincount(drawn @ 3 ** torch.arange(prior.length - 1, -1, -1), minlength=len(p)) / 20_000
+    drawn = prior.sample(20_000, prior.context)
+    counts = torch.bincount(drawn @ 3 ** torch.arange(prior.context - 1, -1, -1), minlength=len(p)) / 20_000
     assert torch.allclose(counts, p, atol=0.02)
 
 

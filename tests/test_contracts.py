@@ -48,7 +48,7 @@ INNER = {
         for part in ("draw", "features", "inputs", "labels_for", "scaled", "score")
     ),
     "parts of autoencoders": "autoencoders.MixturePrior autoencoders.NormalPrior autoencoders.VampPrior autoencoders.VectorQuantiser "
-    "autoencoders.CodePrior autoencoders.VAE.logits",
+    "autoencoders.VAE.logits",
     "steps of training, whose data `fit` has looked at": "gans.gan_step gans.gan_step_with_cures gans.progressive_step "
     "gans.pix2pix_step gans.cycle_step autoencoders.vae_gan_step gans.gradient_norm gans.unbalanced",
     "parts of energies": "energy_based.RBM.flat energy_based.RBM.free energy_based.RBM.walk energy_based.RBM.hidden_states "

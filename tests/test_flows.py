@@ -35,6 +35,7 @@ from course_lib.flows import (
     ImageFlow,
     InverseAutoregressive,
     InvertibleLinear,
+    LatentFlow,
     Logit,
     Permutation,
     Squeeze,
@@ -955,6 +956,61 @@ def test_every_flow_is_rebuilt_from_its_config(model):
     assert all(name in model.config for name in inspect.signature(type(model)).parameters)
 
 
+# --- a flow of the codes of the VAE
+
+
+def latent_flow():
+    """Its codes have a mean and spreads of their own."""
+    torch.manual_seed(0)
+    model = shaken(LatentFlow(layers=2, hidden=(16,)), 0.02)
+    model.mean.copy_(torch.linspace(-1, 1, 40))
+    model.std.copy_(torch.linspace(0.5, 2, 40))
+    return model
+
+
+def test_the_latent_flow_counts_the_scale_of_its_codes():
+    model = latent_flow()
+    codes = torch.randn(3, 40)
+    z, log_det = model.transform(codes)
+    assert torch.allclose(model.decode(z), codes, atol=1e-4)
+    slopes = torch.stack([jacobian(lambda v: model.encode(v[None])[0], one) for one in codes])
+    assert torch.allclose(log_det, torch.linalg.slogdet(slopes)[1], atol=1e-4)
+
+
+def test_a_latent_flow_that_is_the_standard_normal_gives_the_vaes_own_bound_under_that_prior():
+    model, x = LatentFlow(layers=1, hidden=(8,)), (torch.rand(4, 1, 28, 28, generator=torch.Generator().manual_seed(0)) > 0.7).float()
+    model.layers = model.layers[:1]  # an ActNorm that has seen nothing: the identity
+    vae = model.eval().autoencoder
+    torch.manual_seed(1)
+    q = vae.posterior(x)
+    z = q.sample(3)
+    by_hand = vae.log_likelihood(x, z) - 0.5 * (z.square() + LOG_2PI).sum(-1) - q.log_prob(z)
+    torch.manual_seed(1)
+    assert torch.allclose(model.iwae_bound_in_parts(x, 3), by_hand.logsumexp(0) - math.log(3), atol=1e-3)
+
+
+def test_codes_are_drawn_anew_from_the_posteriors():
+    x = pixels(1200, 28)
+    mean, std = recipe_tensors = RECIPES["latent_spline"].tensors(Dataset("fake", "train", x, torch.zeros(1200).long()))
+    prepare = RECIPES["latent_spline"].fit["prepare"]
+    first, second = prepare(recipe_tensors), prepare(recipe_tensors)
+    assert mean.shape == std.shape == (1200, 40) and not torch.equal(first, second)
+    z = (first - mean) / std
+    assert z.mean().abs() < 0.02 and z.std().item() == pytest.approx(1, abs=0.02)
+    model = LatentFlow(layers=1, hidden=(8,))
+    RECIPES["latent_spline"].before(model, recipe_tensors)
+    many = torch.cat([prepare(recipe_tensors) for _ in range(20)])
+    assert torch.allclose(model.mean, many.mean(0), atol=0.05) and torch.allclose(model.std, many.std(0), rtol=0.05)
+
+
+def test_images_of_a_latent_flow_are_decoded_codes():
+    model, vae = latent_flow(), checkpoints.load("vae")
+    torch.manual_seed(3)
+    images = model.sample(5, temperature=0.5)
+    torch.manual_seed(3)
+    assert torch.equal(images, vae.decode(model.decode(0.5 * torch.randn(5, 40))))
+
+
 # --- recipes
 
 
@@ -967,7 +1023,9 @@ def small(name):
     """A recipe's model, its images made smaller, and data for it."""
     recipe = RECIPES[name]
     torch.manual_seed(0)
-    if recipe.data.startswith("mnist"):
+    if name == "latent_spline":
+        x, model = pixels(24, 28), recipe.build(layers=2, hidden=(8,))
+    elif recipe.data.startswith("mnist"):
         x = pixels(24)
         model = recipe.build(shape=(1, 8, 8), steps=(2, 2), width=4)
     else:

@@ -4,7 +4,7 @@ Every model is built from plain keyword arguments, kept as `model.config`. Image
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -228,11 +228,15 @@ class VAE(Model):
         rate = self.kl_per_latent(q).mean(0).clamp(min=free_bits).sum()
         return -self.log_likelihood(x, q.sample(), y).mean() + rate
 
-    def log_weights(self, x: Tensor, k: int, y: Tensor | None = None) -> Tensor:
-        """log w = log p(x | z) + log p(z) − log q(z | x) for k samples z ~ q: (k, batch), nats."""
+    def log_weights(self, x: Tensor, k: int, y: Tensor | None = None, log_prior: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """log w = log p(x | z) + log p(z) − log q(z | x) for k samples z ~ q: (k, batch), nats.
+
+        log_prior: another log p(z) than the model's own, z (k, batch, latents) → (k, batch)
+        """
         q = self.posterior(x, y)
         z = q.sample(k)
-        return self.log_likelihood(x, z, y) + self.prior.log_prob(z, self) - q.log_prob(z)
+        log_p = self.prior.log_prob(z, self) if log_prior is None else log_prior(z)
+        return self.log_likelihood(x, z, y) + log_p - q.log_prob(z)
 
     @torch.no_grad()
     def iwae_bound(self, x: Tensor, k: int = 500, y: Tensor | None = None) -> Tensor:
@@ -243,11 +247,21 @@ class VAE(Model):
         return log_mean_exp(self.log_weights(x, k, y), 0)
 
     @torch.no_grad()
-    def iwae_bound_in_parts(self, x: Tensor, k: int = 500, y: Tensor | None = None, chunk: int | None = None) -> Tensor:
-        """`iwae_bound` for large k: never more than `chunk` decodings in memory, by default 25,000 on a GPU and 2,000 on a CPU."""
+    def iwae_bound_in_parts(
+        self,
+        x: Tensor,
+        k: int = 500,
+        y: Tensor | None = None,
+        chunk: int | None = None,
+        log_prior: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """`iwae_bound` for large k: never more than `chunk` decodings in memory, by default 25,000 on a GPU and 2,000 on a CPU.
+
+        log_prior: as for `log_weights`
+        """
         chunk = chunk or (25_000 if x.is_cuda else 2_000)  # the latter fit a cache
         size = max(1, chunk // max(1, len(x)))
-        weights = [self.log_weights(x, min(size, k - start), y) for start in range(0, k, size)]
+        weights = [self.log_weights(x, min(size, k - start), y, log_prior) for start in range(0, k, size)]
         return log_mean_exp(torch.cat(weights), 0)
 
 

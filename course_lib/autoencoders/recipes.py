@@ -51,13 +51,13 @@ def add_noise(x: Tensor, std: float, noise: Tensor | None = None) -> Tensor:
     return (x + std * (torch.randn_like(x) if noise is None else noise)).clamp(0, 1)
 
 
-def train_code_prior(model: VQVAE, data: Dataset, steps: int, progress: bool) -> None:
+def train_prior(model: VQVAE, data: Dataset, steps: int, progress: bool) -> None:
     """Stage two of VQ-VAE: the symbols of the training images are the data of the prior."""
     with torch.no_grad():
         symbols = torch.cat([model.eval().encode(to_float(x)) for x in data.x.split(1000)])
     for p in model.prior.parameters():
         p.requires_grad_(True)  # the averaged copy came frozen
-    training.fit(model.prior, symbols.flatten(1), steps=steps, batch_size=128, lr=2e-3, progress=progress)
+    training.fit(model.prior, symbols.flatten(1), steps=steps, batch_size=64, lr=2e-3, clip=1.0, progress=progress)
 
 
 # --- what is measured, on the test split
@@ -231,7 +231,7 @@ RECIPES = {
         {"prepare": floats_and_labels},
         tensors=images_and_labels,
     ),
-    "vqvae": Recipe(partial(VQVAE, width=16), "mnist", budgets(4_000), measure_vq, {"prepare": to_float}, after=train_code_prior),
+    "vqvae": Recipe(partial(VQVAE, width=16), "mnist", budgets(4_000), measure_vq, {"prepare": to_float}, after=train_prior),
     "vae_gan": Recipe(
         partial(VAEGAN, width=16),
         "mnist",

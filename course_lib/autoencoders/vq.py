@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from ..distributions import bernoulli_log_prob
 from ..nn import Model, checked, images, keeps_config
+from ..transformers import GPT
 
 
 class VectorQuantiser(nn.Module):
@@ -60,13 +61,14 @@ class VQVAE(Model):
         codes, dims: size of the codebook and of its vectors
         width: channels of the convolutions
         commitment: weight that keeps the encoder near its codes (β in the paper)
+        prior_width, prior_layers: of the transformer that says which grids of symbols are likely
 
     `sample` draws symbol grids from `self.prior`, which is trained afterwards. Without training it draws garbage:
     nothing in the first loss says which grids are likely.
     """
 
     @keeps_config
-    def __init__(self, shape=(1, 28, 28), codes=64, dims=16, width=32, commitment=0.25, prior_width=128):
+    def __init__(self, shape=(1, 28, 28), codes=64, dims=16, width=32, commitment=0.25, prior_width=128, prior_layers=3):
         super().__init__()
         if shape[1] % 4 or shape[2] % 4:
             raise ValueError(f"height and width must be divisible by 4, got {shape[1]} × {shape[2]}")
@@ -87,7 +89,7 @@ class VQVAE(Model):
             nn.SiLU(),
             nn.ConvTranspose2d(width, shape[0], 4, 2, 1),
         )
-        self.prior = CodePrior(codes, self.grid[0] * self.grid[1], prior_width)
+        self.prior = GPT(codes, prior_width, prior_layers, 4, self.grid[0] * self.grid[1], "learned")
 
     def encode(self, x: Tensor) -> Tensor:
         """(batch, *shape) → symbols (batch, rows, columns), int64."""
@@ -114,38 +116,4 @@ class VQVAE(Model):
     @torch.no_grad()
     def sample(self, n: int) -> Tensor:
         """n images from the learned prior over symbol grids."""
-        return self.decode(self.prior.sample(n).view(n, *self.grid))
-
-
-class CodePrior(nn.Module):
-    """p(s_1, …, s_T) = Π p(s_t | s_<t), by a recurrent network that reads the grid row by row. Lecture 05 has better ones."""
-
-    def __init__(self, codes: int, length: int, width: int):
-        super().__init__()
-        self.codes, self.length = codes, length
-        self.embed = nn.Embedding(codes + 1, width)  # the last entry stands for "nothing yet"
-        self.position = nn.Parameter(0.01 * torch.randn(length, width))  # a place in the grid means more than a place in a list
-        self.network = nn.GRU(width, width, batch_first=True)
-        self.head = nn.Linear(width, codes)
-
-    def loss(self, symbols: Tensor) -> Tensor:
-        """−log p(symbols), averaged over the batch, nats."""
-        return -self.log_prob(symbols).mean()
-
-    def log_prob(self, symbols: Tensor) -> Tensor:
-        """(batch, length) → (batch,), nats."""
-        start = symbols.new_full((len(symbols), 1), self.codes)
-        before = torch.cat([start, symbols[:, :-1]], 1)
-        logits = self.head(self.network(self.embed(before) + self.position)[0])
-        return -F.cross_entropy(logits.transpose(1, 2), symbols, reduction="none").sum(1)
-
-    @torch.no_grad()
-    def sample(self, n: int) -> Tensor:
-        """(n, length) int64, one symbol after the other."""
-        symbol = torch.full((n, 1), self.codes, device=self.position.device)
-        drawn, state = [], None
-        for t in range(self.length):
-            out, state = self.network(self.embed(symbol) + self.position[t], state)
-            symbol = torch.multinomial(self.head(out[:, 0]).softmax(-1), 1)
-            drawn.append(symbol)
-        return torch.cat(drawn, 1)
+        return self.decode(self.prior.sample(n, self.prior.context).view(n, *self.grid))

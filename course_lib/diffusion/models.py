@@ -1,6 +1,5 @@
 """Diffusion: a network that cleans noisy data a little, its loss, and what can be asked of it."""
 
-import functools
 import math
 from collections.abc import Sequence
 
@@ -8,7 +7,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
-from .. import checkpoints
+from ..autoencoders import OfCodes, latents_of
 from ..nn import Model, check_images, keeps_config, labels_or_drawn
 from . import likelihood, samplers
 from .guides import Guidance
@@ -229,38 +228,25 @@ def paired_by_transport(x: Tensor, noise: Tensor) -> Tensor:
     return noise[torch.as_tensor(order, device=noise.device)]
 
 
-class LatentDiffusion(PointDiffusion):
+class LatentDiffusion(PointDiffusion, OfCodes):
     """Diffusion of the codes of a shipped VAE: `loss` takes codes, `sample` gives images.
 
     Args:
-        autoencoder: the checkpoint whose codes these are
-
-    Attributes:
-        mean, std: of the codes (latents,): the chain sees them with mean 0 and standard deviation 1, as its noise is
+        autoencoder: the checkpoint whose codes these are. The chain sees them with mean 0 and standard deviation 1, as its noise is
 
     Source: Rombach et al. 2021 (arXiv:2112.10752).
     """
 
     @keeps_config
     def __init__(self, autoencoder="vae", width=256, layers=3, schedule="cosine", predict="v", classes=10, drop=0.1):
-        latents = checkpoints.record(autoencoder)["config"]["latents"]
-        super().__init__(latents, width, layers, schedule, predict, classes, drop)
-        self.register_buffer("mean", torch.zeros(latents))
-        self.register_buffer("std", torch.ones(latents))
-
-    @property
-    def autoencoder(self) -> nn.Module:
-        """The VAE, frozen. It is no part of this model's weights."""
-        return shipped(self.config["autoencoder"], str(next(self.parameters()).device))
+        super().__init__(latents_of(autoencoder), width, layers, schedule, predict, classes, drop)
+        self.keep_moments(autoencoder)
 
     def scaled(self, x: Tensor) -> Tensor:
         return (x - self.mean) / self.std
 
     def unscaled(self, x: Tensor) -> Tensor:
         return self.autoencoder.decode(x * self.std + self.mean)
-
-
-shipped = functools.cache(checkpoints.load)
 
 
 class WaveDiffusion(Diffusion):

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from .. import checkpoints, datasets, metrics, training
-from ..datasets import Dataset, binarise, to_float
+from ..autoencoders import codes_and_labels, standardise
+from ..datasets import Dataset, to_float
 from ..datasets.sounds import NOTES
 from ..distributions import bits_per_dim
 from ..metrics.gaussians import gaussian_distance, moments
@@ -113,23 +114,6 @@ def measure_sound(model: WaveDiffusion, data: Dataset, n: int = 400) -> dict:
     share, of_data = ((heard_note(x) == note).float().mean().item() for x, note in ((made, y), (real, told)))
     numbers = {"note_accuracy": share, "note_accuracy_error": share_error(share, n)}
     return as_far_as_known(numbers) | {"note_accuracy_of_data": of_data, "guidance": GUIDANCE, "samples": n}
-
-
-# --- the codes of the VAE
-
-
-def codes_and_labels(data: Dataset, name: str = "vae") -> tuple[Tensor, Tensor]:
-    """A sample of q(z | x) for each image, (n, latents), and its label."""
-    vae, x = checkpoints.load(name), binarise(data.x, generator=torch.Generator().manual_seed(0))
-    training.seed_everything(0)
-    return torch.cat([vae.posterior(part).sample() for part in x.split(1000)]), data.y
-
-
-def standardise(model: LatentDiffusion, tensors: tuple[Tensor, Tensor]) -> None:
-    """Tell the model the mean and spread of the codes."""
-    codes, _ = tensors
-    model.mean.copy_(codes.mean(0))
-    model.std.copy_(codes.std(0))
 
 
 # --- samplers compared

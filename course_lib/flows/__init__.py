@@ -20,6 +20,6 @@ from .layers import (  # noqa: F401
     Squeeze,
     scale_and_shift,
 )
-from .models import KINDS, Flow  # noqa: F401
+from .models import KINDS, Flow, LatentFlow  # noqa: F401
 from .recipes import LIVE, RECIPES, RIVALS, SHOWN, TOYS, point_flow  # noqa: F401
 from .spline import knots, rational_quadratic  # noqa: F401

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ..autoencoders import OfCodes, latents_of
 from ..distributions import standard_normal_log_prob
 from ..nn import Model, keeps_config, labels_or_drawn, mlp, one_hot
 from .layers import COUPLINGS, ActNorm, Autoregressive, InverseAutoregressive, InvertibleLinear, Permutation, draw_latents, points
@@ -107,3 +108,36 @@ class Flow(Model):
         """n points (n, dims); z is drawn from N(0, temperature² I), and labels of a model with classes where none are given."""
         z = draw_latents(self, n, temperature)
         return self.decode(z, labels_or_drawn(y, n, self.classes, z.device))
+
+
+class LatentFlow(Flow, OfCodes):
+    """A flow of the codes of a shipped VAE, and so a learned prior for it: `log_prob` and `loss` take codes, `sample` gives images.
+
+    Args:
+        autoencoder: the checkpoint whose codes these are;  the others: as for `Flow`
+
+    Source: Chen et al. 2016 (arXiv:1611.02731), a flow as the prior of a VAE.
+    """
+
+    @keeps_config
+    def __init__(self, autoencoder="vae", kind="spline", layers=8, hidden=(128, 128)):
+        super().__init__(kind, latents_of(autoencoder), layers, hidden)
+        self.keep_moments(autoencoder)
+
+    def transform(self, x: Tensor, y: None = None) -> tuple[Tensor, Tensor]:
+        """Codes (batch, dims) → z (batch, dims), log |det ∂z/∂x| (batch,) in nats."""
+        z, log_det = super().transform((points(x, self) - self.mean) / self.std)
+        return z, log_det - self.std.log().sum()
+
+    def decode(self, z: Tensor, y: None = None) -> Tensor:
+        """z → codes, both (batch, dims)."""
+        return super().decode(z) * self.std + self.mean
+
+    @torch.no_grad()
+    def sample(self, n: int, *, temperature: float = 1.0) -> Tensor:
+        """n images in [0, 1]: codes from the flow, decoded by the VAE."""
+        return self.autoencoder.decode(super().sample(n, temperature=temperature))
+
+    def iwae_bound_in_parts(self, x: Tensor, k: int = 500) -> Tensor:
+        """The VAE's importance-weighted bound of log p(x) with this flow as its prior: (batch,), nats."""
+        return self.autoencoder.iwae_bound_in_parts(x, k, log_prior=lambda z: self.log_prob(z.flatten(0, -2)).view(z.shape[:-1]))

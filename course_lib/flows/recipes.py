@@ -7,14 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from .. import metrics, training
-from ..autoencoders import VAE
-from ..datasets import Dataset, toy2d, toy2d_log_prob
+from ..autoencoders import VAE, draw_codes, posteriors, standardise
+from ..datasets import Dataset, binarise, toy2d, toy2d_log_prob
 from ..datasets.toy2d import plane
 from ..gans import PointGAN, gan_step_with_cures
 from ..recipes import Budget, Recipe
 from .continuous import ContinuousFlow
 from .images import ImageFlow
-from .models import KINDS, Flow
+from .models import KINDS, Flow, LatentFlow
 
 TOYS = ("moons", "pinwheel", "checkerboard", "gaussians8", "swissroll")
 SHOWN = ("nice", "realnvp", "spline")  # kinds whose 2-D model is shipped, to be looked at layer by layer
@@ -48,6 +48,15 @@ def measure_images(model: ImageFlow, data: Dataset, n: int = 10_000) -> dict:
         "samples": n,
         "test_images": len(data),
     }
+
+
+@torch.no_grad()
+def measure_codes(model: LatentFlow, data: Dataset, n: int = 10_000) -> dict:
+    """ELBO of the test images, binarised once, with the flow and with the VAE's own prior, nats; and the digit-network FID of n samples."""
+    x, vae = binarise(data.x, generator=torch.Generator(data.x.device).manual_seed(0)), model.autoencoder
+    both = {"elbo": model.iwae_bound_in_parts, "elbo_own_prior": vae.iwae_bound_in_parts}
+    numbers = {name: torch.cat([bound(part, 1) for part in x.split(500)]).mean().item() for name, bound in both.items()}
+    return numbers | {"fid": metrics.digit_fid(metrics.draw(model, n)), "samples": n, "test_images": len(data)}
 
 
 # --- recordings of small models on points
@@ -197,6 +206,15 @@ RECIPES = {
     ),
     "glow": Recipe(partial(ImageFlow, kind="glow", **IMAGES), "mnist", image_budgets(14_000), measure_images),
     "spline": Recipe(partial(ImageFlow, kind="spline", **IMAGES), "mnist", image_budgets(8_000), measure_images),
+    "latent_spline": Recipe(
+        LatentFlow,
+        "mnist",
+        {"cpu": Budget(12_000, 256, 1e-3, clip=1.0), "gpu": Budget(40_000, 256, 1e-3, clip=1.0)},
+        measure_codes,
+        fit={"prepare": draw_codes},
+        tensors=posteriors,
+        before=partial(standardise, spread=True),
+    ),
     "flow_toys": Recipe(None, "moons", point_budgets(1_500), None, film=film_of_toys),
     "flow_rivals": Recipe(None, "moons", point_budgets(2_000), None, film=film_of_rivals),
     "flow_moons_ffjord": Recipe(partial(point_flow, "ffjord"), "moons", point_budgets(1_000), measure_points),

@@ -44,7 +44,7 @@ def causal_mask(queries: int, keys: int | None = None) -> Tensor:
 def sinusoidal_positions(length: int, width: int) -> Tensor:
     """A clock with many hands for each position: (length, width), sines in the even columns and cosines in the odd ones.
 
-    The wavelengths grow from 2π to 20,000π.
+    The wavelengths grow from 2π towards 20,000π.
 
     Raises:
         ValueError: an odd width
