@@ -166,7 +166,8 @@ def edm_weights(sigma: Tensor | float, data_std: float = 0.5) -> tuple:
 
 def precise(x: Tensor | Sequence[float] | float, name: str) -> Tensor:
     """Numbers in float64 on the CPU; ValueError where they are complex, NaN or nowhere."""
-    x = checked(torch.as_tensor(x), name, finite=False).to("cpu", torch.float64)
+    x = torch.as_tensor(x, dtype=None if hasattr(x, "dtype") else torch.float64)  # a number of Python has all its digits
+    x = checked(x, name, finite=False).to("cpu", torch.float64)
     if x.isnan().any():
         raise ValueError(f"{name} must be numbers, but {int(x.isnan().sum())} of {x.numel()} are NaN")
     return x

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..datasets.pairs import END, LENGTH, LETTERS, letters
-from ..nn import Model, keeps_config
+from ..nn import Model, keeps_config, whole
 from .blocks import Transformer, small_weights, within_context
 
 
@@ -112,7 +112,10 @@ class Translator(Model):
 
 def exact_matches(model: Translator, source: Tensor, target: Tensor, batch: int = 500) -> Tensor:
     """bool (n,): whether the greedy translation is the target, character by character."""
-    right, (source, target) = [], model.pairs(source, target)
+    target = whole(target, model.symbols, "texts", "target")  # what fills it up may reach beyond the context
+    if len(source) != len(target) or not len(source):
+        raise ValueError(f"source and target must be equally many texts, 1 or more, got {len(source)} and {len(target)}")
+    right = []
     for x, y in zip(source.split(batch), target.split(batch)):
         made = model.greedy(x)
         length = max(made.shape[1], y.shape[1])
