@@ -124,7 +124,16 @@ def checked(x: Tensor, name: str, finite: bool = True) -> Tensor:
     return x
 
 
-def tensors(function: Callable | None = None, *, finite: str = "", ordered: str = "", whole: str = "") -> Callable:
+def tensors(
+    function: Callable | None = None,
+    *,
+    finite: str = "",
+    ordered: str = "",
+    whole: str = "",
+    masks: str = "",
+    anywhere: str = "",
+    model: str = "",
+) -> Callable:
     """A function whose arguments of type Tensor are looked at before it begins, so that its body is its mathematics alone.
 
     They hold real numbers, are on one device, and are brought to one precision: bytes beside floats, or float64 beside float32, would else
@@ -133,16 +142,20 @@ def tensors(function: Callable | None = None, *, finite: str = "", ordered: str 
     Args:
         finite: names, with spaces between them, of arguments without NaN or infinity. Else NaN goes in, and comes out where it belongs
         ordered: the same, but infinity is allowed: logits of −∞, say
-        whole: names of labels, masks and the like, which stay as they are
+        whole: names of labels and the like, which stay as they are
+        masks: the same, and they must be bool
+        anywhere: names of times and the like, which stay as they are and where they are
+        model: the name of a model, "self" for a method's own. The others are brought to the precision of its weights and must lie where
+            they do; the last axes of what is neither whole nor anywhere are its `shape`, if it has one
 
     Raises:
         ValueError: from the function; the message names the argument
     """
     if function is None:
-        return functools.partial(tensors, finite=finite, ordered=ordered, whole=whole)
+        return functools.partial(tensors, finite=finite, ordered=ordered, whole=whole, masks=masks, anywhere=anywhere, model=model)
     kinds = {p.name: p.annotation for p in inspect.signature(function).parameters.values()}
     names, looked_at = list(kinds), [name for name, kind in kinds.items() if "Tensor" in str(kind) and "Callable" not in str(kind)]
-    finite, ordered, whole = finite.split(), ordered.split(), whole.split()
+    finite, ordered, masks, anywhere, whole = finite.split(), ordered.split(), masks.split(), anywhere.split(), f"{whole} {masks}".split()
 
     @functools.wraps(function)
     def after_a_look(*args, **kwargs):
@@ -155,15 +168,24 @@ def tensors(function: Callable | None = None, *, finite: str = "", ordered: str 
         found = {name: x for name, x in found.items() if isinstance(x, Tensor) or not isinstance(x, int | float)}
         for name, x in found.items():
             checked(x, name, name in finite)
+            if name in masks and x.dtype != torch.bool:
+                raise ValueError(f"{name} must be a mask of bool, got {x.dtype}")
             if name in ordered and x.device.type == "cpu" and x.isnan().any():
                 raise ValueError(f"{name} must be numbers, but {int(x.isnan().sum())} of its {x.numel()} are NaN")
-        place, first = next(((x.device, name) for name, x in found.items() if x.ndim), (None, ""))
-        floats = {name: x for name, x in found.items() if name not in whole}
+        here = {name: x for name, x in found.items() if name not in anywhere}
+        floats = {name: x for name, x in here.items() if name not in whole}
+        weight = next(given[model].parameters(), None) if isinstance(given.get(model), nn.Module) else None
+        place, first = next(((x.device, name) for name, x in here.items() if x.ndim), (None, ""))
         kind = [x.dtype for x in floats.values() if x.ndim and x.is_floating_point()] or [torch.get_default_dtype()]
         kind = functools.reduce(torch.promote_types, kind)
+        if weight is not None:
+            place, first, kind = weight.device, "the model", weight.dtype
+        shape = tuple(getattr(given.get(model), "shape", ()))
         for name, x in found.items():
-            if x.ndim and x.device != place:
+            if name in here and x.ndim and x.device != place:
                 raise ValueError(f"{name} is on {x.device}, but {first} on {place}: give both on one device")
+            if name in floats and tuple(x.shape[x.ndim - len(shape) :]) != shape:
+                raise ValueError(f"{name} must be (..., {', '.join(map(str, shape))}), got {tuple(x.shape)}")
             given[name] = x.to(kind) if name in floats else x
         try:
             return function(**given)
@@ -192,8 +214,8 @@ def as_weights(x: Tensor, model: nn.Module, name: str, shape: Sequence[int] | No
     Raises:
         ValueError: as in `checked`, another shape, or another device than the weights'
     """
-    weight = next(model.parameters())
     x = checked(x, name, finite)
+    weight = next(model.parameters(), x)  # a model without weights takes x as it is
     if x.device != weight.device:
         raise ValueError(f"{name} is on {x.device}, but the model on {weight.device}: give {name}.to({str(weight.device)!r})")
     if shape is not None and tuple(x.shape[x.ndim - len(shape) :]) != tuple(shape):
@@ -274,6 +296,15 @@ def check_whole(x: Tensor, levels: int, shape: Sequence[int] = (), what: str = "
         raise ValueError(f"{name}: expected {wanted}, got values from {low:.4g} to {high:.4g}")
     if x.is_floating_point() and ((x != 0) & (x != 1)).any():
         raise ValueError(f"{name}: expected {wanted}, got values in between; datasets.binarise turns shades into them")
+
+
+def check_range(x: Tensor, name: str, low: float, high: float, what: str) -> None:
+    """Raise ValueError unless all of x lies from low to high; what: in a word, with its units.
+
+    On a GPU the look at the values would wait for the device at each step.
+    """
+    if x.device.type == "cpu" and x.numel() and not torch.compiler.is_compiling() and not (torch.amin(x) >= low and torch.amax(x) <= high):
+        raise ValueError(f"{name}: expected {what} from {low:g} to {high:g}, got {x.min().item():.4g} to {x.max().item():.4g}")
 
 
 def check_shape(x: Tensor, shape: Sequence[int], what: str = "images", name: str = "x") -> None:

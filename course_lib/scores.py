@@ -5,7 +5,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .nn import as_is, tensors
 
+
+@tensors
 def langevin_step(x: Tensor, score: Callable[[Tensor], Tensor], step: float) -> Tensor:
     """x + η ∇log p(x) + √(2η) noise. x (batch, ...), score: x → the same shape, step η above 0.
 
@@ -14,6 +17,7 @@ def langevin_step(x: Tensor, score: Callable[[Tensor], Tensor], step: float) -> 
     return x + step * score(x) + (2 * step) ** 0.5 * torch.randn_like(x)
 
 
+@tensors
 def langevin(score: Callable[[Tensor], Tensor], x: Tensor, step: float, steps: int, watch=None) -> Tensor:
     """x ← x + η ∇log p(x) + √(2η) noise, again and again: in the long run, samples of p. x (batch, ...), score: x → the same shape.
 
@@ -22,13 +26,15 @@ def langevin(score: Callable[[Tensor], Tensor], x: Tensor, step: float, steps: i
     """
     if not step > 0:
         raise ValueError(f"the step η must be above 0, got {step}")
+    move = as_is(langevin_step)
     for _ in range(steps):
-        x = langevin_step(x, score, step).detach()  # else the graph grows with every step
+        x = move(x, score, step).detach()  # else the graph grows with every step
         if watch:
             watch(x)
     return x
 
 
+@tensors
 def denoising_score_matching(score: Callable[[Tensor], Tensor], x: Tensor, sigma: Tensor | float) -> Tensor:
     """σ² ‖s(x + σε) + ε/σ‖², summed over dimensions and averaged over the batch: least where s is the score of the noisy data.
 

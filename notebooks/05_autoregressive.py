@@ -833,7 +833,7 @@ print(
     f"told the label, {len(some)} digits gain {gain.mean():.2f} nats on average and {gain.max():.3f} at most; log 10 = {math.log(10):.3f}"
 )
 print(f"the label that makes the digit likeliest is the true one for {(each.argmax(1) == labels).float().mean():.0%}")
-drawn = ar.sample_cached(of_class, 100, torch.arange(10).repeat(10), uniforms=coins(100, 0))
+drawn = ar.sample_cached(of_class, 100, y=torch.arange(10).repeat(10), uniforms=coins(100, 0))
 share = [(x[:, 0, 25:].sum((1, 2)) > 0).float().mean() for x in (drawn, new_digits)]
 print(
     f"the model looks back {2 + sum(of_class.config['dilations'])} rows; ink in the three lowest: {share[0]:.0%} of its drawings, {share[1]:.0%} of digits"
@@ -845,7 +845,7 @@ print(
 # > A receptive field is a memory. What lies further up than a model looks back, it has forgotten. One that no longer sees how its digit began may begin a second one at the lower edge: compare the ink there.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
-sets = torch.stack([ar.sample_cached(of_class, 20, torch.full((20,), k), uniforms=coins(20, 0)) for k in range(10)])
+sets = torch.stack([ar.sample_cached(of_class, 20, y=torch.full((20,), k), uniforms=coins(20, 0)) for k in range(10)])
 read = metrics.digit_probabilities(sets.flatten(0, 1).float()).argmax(1).view(10, 20)
 assert (read == torch.arange(10)[:, None]).float().mean() > 0.55 and np.mean([len(read[:, i].unique()) for i in range(20)]) > 5
 changes, rim = (sets != sets[:1]).float().mean((0, 1, 2)), torch.ones(28, 28, dtype=torch.bool)

@@ -487,13 +487,13 @@ CACHED = [case for case in SAMPLED if case[0] == "gated"]
 def test_all_samplers_draw_the_same_pixels_under_the_same_uniforms(kind, shape, output, classes, options, dtype):
     model = pixel_model(kind, shape, output, classes, **options).to(dtype)
     u, y = torch.rand(5, math.prod(shape), dtype=dtype), labels(model, 5)
-    slow = ar.sample_naive(model, 5, y, 2.0, u)
+    slow = ar.sample_naive(model, 5, y=y, temperature=2.0, uniforms=u)
     assert slow.shape == (5, *shape) and slow.dtype == torch.int64 and slow.min() >= 0 and slow.max() < model.levels
     assert torch.equal(model.sample(5, y=y, temperature=2.0, uniforms=u), slow)
-    parallel, passes = ar.sample_parallel(model, 5, y, 2.0, u)
+    parallel, passes = ar.sample_parallel(model, 5, y=y, temperature=2.0, uniforms=u)
     assert torch.equal(parallel, slow) and 1 < passes <= math.prod(shape) + 1
     if kind == "gated":
-        assert torch.equal(ar.sample_cached(model, 5, y, 2.0, u), slow)
+        assert torch.equal(ar.sample_cached(model, 5, y=y, temperature=2.0, uniforms=u), slow)
     assert len({tuple(row) for row in slow.flatten(1).tolist()}) > 1 and slow.unique().numel() > 1
 
 
@@ -503,7 +503,7 @@ def test_cached_logits_equal_those_of_the_full_pass_at_every_step(kind, shape, o
     model, met = pixel_model(kind, shape, output, classes, **options), []
     y, draw = labels(model, 4), model.draw
     monkeypatch.setattr(model, "draw", lambda logits, *rest: met.append(logits) or draw(logits, *rest))
-    x = ar.sample_cached(model, 4, y)
+    x = ar.sample_cached(model, 4, y=y)
     full = model.logits(x, y).permute(0, 3, 4, 1, 2).flatten(1, 3)
     assert torch.allclose(torch.stack(met, 1), full, atol=1e-12) and full.std() > 0.1
 
@@ -529,7 +529,7 @@ def test_completion_keeps_what_is_known_and_draws_the_rest_alike(kind, shape, ou
     known = known[:1] if part == "one mask for all" else known
     given = whole_numbers(model, 4).to(torch.uint8)
     u, y = torch.rand(4, math.prod(shape), dtype=torch.float64), labels(model, 4)
-    slow = ar.sample_naive(model, 4, y, 1.0, u, given, known)
+    slow = ar.sample_naive(model, 4, y=y, uniforms=u, given=given, known=known)
     fast = model.sample(4, y=y, uniforms=u, given=given, known=known)
     assert torch.equal(slow, fast) and (slow == given)[known.expand_as(slow)].all()
     # what lies under the hidden part plays no role, whatever it is
@@ -1307,4 +1307,4 @@ def test_cached_sampling_equals_naive_sampling_on_a_gpu(kind, shape, output, cla
     model = pixel_model(kind, shape, output, classes, **options).cuda()
     u, y = torch.rand(4, math.prod(shape), dtype=torch.float64).cuda(), labels(model, 4)
     y = None if y is None else y.cuda()
-    assert torch.equal(ar.sample_cached(model, 4, y, 1.0, u), ar.sample_naive(model, 4, y, 1.0, u))
+    assert torch.equal(ar.sample_cached(model, 4, y=y, uniforms=u), ar.sample_naive(model, 4, y=y, uniforms=u))

@@ -394,7 +394,7 @@ def test_completions_are_those_of_the_naive_way(where):
     hidden, x = hidden_part((8, 8), where, 0.4), digits()[1:2]
     given = x.expand(10, -1, -1, -1).long()
     known = torch.from_numpy(~hidden).expand(10, 1, 8, 8)
-    expected = sample_naive(pixel_model(), 10, None, 1.5, random_numbers(10, 7), given, known)[:, 0].numpy()
+    expected = sample_naive(pixel_model(), 10, temperature=1.5, uniforms=random_numbers(10, 7), given=given, known=known)[:, 0].numpy()
     assert np.array_equal(explorer.completions(), expected)
     assert (expected[:, ~hidden] == x[0, 0].numpy()[~hidden]).all()
     text = words(explorer)
@@ -677,10 +677,10 @@ def test_the_tree_has_the_nodes_that_are_used():
 def test_drawings_under_a_label_are_those_of_the_naive_way():
     explorer = set_to(classes(), digit=7, temperature=0.8, seed=2)
     model, u = pixel_model(classes=10), random_numbers(10, 2)
-    expected = sample_naive(model, 10, torch.full((10,), 7), 0.8, u)[:, 0].numpy()
+    expected = sample_naive(model, 10, y=torch.full((10,), 7), temperature=0.8, uniforms=u)[:, 0].numpy()
     _, sheet = picture(explorer, "10 samples under the label 7 at temperature 0.8, draw 2")
     assert np.array_equal(cells(sheet, 5), 255 * expected)
-    every = sample_naive(model, 10, torch.arange(10), 0.8, u[:1].expand(10, -1))[:, 0].numpy()
+    every = sample_naive(model, 10, y=torch.arange(10), temperature=0.8, uniforms=u[:1].expand(10, -1))[:, 0].numpy()
     _, row = picture(explorer, "one drawing under each label 0 to 9")
     assert np.array_equal(cells(row, 10), 255 * every)
     assert np.array_equal(every[7], expected[0]), "the same random numbers"

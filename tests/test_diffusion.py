@@ -374,7 +374,7 @@ def test_the_losses_agree_up_to_their_weights(name):
             guess = 0.3 * x_t + 0.1
             return words(predict, guess, (x_t - alpha * guess) / sigma, alpha, sigma)
 
-        model = Diffusion(Says(opinion), (4,), name, predict)
+        model = Diffusion(Says(opinion), (4,), name, predict).double()
         loss = model.loss(x)
         (asked,) = model.net.asked
         return loss.item(), asked[1]

@@ -106,7 +106,7 @@ def encode_images(model: nn.Module, x: Tensor, y: Tensor | None = None) -> list[
             interval.narrow(shares, symbol)
         return symbols
 
-    sample_cached(model, len(x), y, uniforms=torch.zeros(values.shape), draw=known)
+    sample_cached(model, len(x), y=y, uniforms=torch.zeros(values.shape), draw=known)
     return [interval.code() for interval in intervals]
 
 
@@ -127,4 +127,4 @@ def decode_images(model: nn.Module, codes: list[bytes], y: Tensor | None = None)
         return torch.tensor(symbols)
 
     blank = torch.zeros(len(codes), in_order(torch.empty(1, *model.shape)).shape[1])
-    return sample_cached(model, len(codes), y, uniforms=blank, draw=read)
+    return sample_cached(model, len(codes), y=y, uniforms=blank, draw=read)

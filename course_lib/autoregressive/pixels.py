@@ -94,7 +94,7 @@ class PixelModel(Model):
 
         A model with classes draws labels where none are given.
         """
-        return sample_parallel(self, n, self.labels_for(y, n), temperature, uniforms, **completion)[0]
+        return sample_parallel(self, n, y=self.labels_for(y, n), temperature=temperature, uniforms=uniforms, **completion)[0]
 
     def labels_for(self, y: Tensor | int | None, n: int) -> Tensor | None:
         """The labels of n samples, drawn where a model with classes is given none."""
@@ -212,7 +212,7 @@ class GatedPixelCNN(PixelModel):
         self, n: int, *, y: Tensor | int | None = None, temperature: float = 1.0, uniforms: Tensor | None = None, **completion
     ) -> Tensor:
         """The same as in `PixelModel`, with what was computed for earlier pixels kept: `sample_cached`."""
-        return sample_cached(self, n, self.labels_for(y, n), temperature, uniforms, **completion)
+        return sample_cached(self, n, y=self.labels_for(y, n), temperature=temperature, uniforms=uniforms, **completion)
 
 
 class PixelRNN(PixelModel):

@@ -38,6 +38,7 @@ def canvas(model: nn.Module, n: int, given: Tensor | None, known: Tensor | None)
 def sample_naive(
     model: nn.Module,
     n: int,
+    *,
     y: Tensor | None = None,
     temperature: float = 1.0,
     uniforms: Tensor | None = None,
@@ -107,6 +108,7 @@ def as_matrix(layer: nn.Conv2d) -> tuple[Tensor, Tensor]:
 def sample_cached(
     model: nn.Module,
     n: int,
+    *,
     y: Tensor | None = None,
     temperature: float = 1.0,
     uniforms: Tensor | None = None,
@@ -160,6 +162,7 @@ def sample_cached(
 def sample_parallel(
     model: nn.Module,
     n: int,
+    *,
     y: Tensor | None = None,
     temperature: float = 1.0,
     uniforms: Tensor | None = None,

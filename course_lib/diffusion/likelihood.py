@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..distributions import standard_normal_log_prob
+from ..nn import check_range, tensors
 from .guides import Guidance
 from .schedules import Schedule
 
@@ -31,6 +32,7 @@ def pixel_log_prob(x: Tensor, mean: Tensor, sigma: float) -> Tensor:
 
 
 @torch.no_grad()
+@tensors(model="model", whole="y")
 def variational_bound(model: nn.Module, x: Tensor, y: Tensor | None = None, steps: int = 1000, draws: int = 20) -> dict[str, Tensor]:
     """A lower bound of log P(x) of pixels x in [−1, 1] on 256 levels, and its three parts: (batch,) nats each.
 
@@ -44,12 +46,15 @@ def variational_bound(model: nn.Module, x: Tensor, y: Tensor | None = None, step
             rather too large, since neighbours differ a little in truth as well
 
     Raises:
-        ValueError: no draws
+        ValueError: no draws, or pixels that are not in the units of the chain
 
     Source: Kingma et al. 2021 (arXiv:2107.00630), equations 11 to 14; its appendix has the integral over log SNR.
     """
     if draws < 1:
         raise ValueError(f"draws must be at least 1, got {draws}")
+    if not len(x):
+        raise ValueError("x: expected 1 example or more, got none")
+    check_range(x, "x", -1, 1, "pixels in the units of the chain, as model.scaled gives them,")
     schedule, n = model.schedule, len(x)
     times = schedule.times(steps).flip(0)  # 0, 1/T, …, 1
     alpha, sigma = schedule.at(1.0)
@@ -104,6 +109,7 @@ def velocity(model: nn.Module, x_t: Tensor, t: float, y: Tensor | None = None, g
     return (alpha_b - alpha_a) / width * x + (sigma_b - sigma_a) / width * noise
 
 
+@tensors(model="model", whole="y")
 def ode_log_prob(model: nn.Module, x: Tensor, y: Tensor | None = None, steps: int = 50, first: float = 1e-3, exact: bool = False) -> Tensor:
     """log density at x of the data that the ODE makes at the time `first`, nats: (batch,). Steps by Heun's method, even in log SNR.
 
@@ -134,18 +140,20 @@ def ode_log_prob(model: nn.Module, x: Tensor, y: Tensor | None = None, steps: in
     return standard_normal_log_prob(x.flatten(1)).cpu().double() + total
 
 
+@tensors(model="model", whole="y")
 def velocity_and_trace(model: nn.Module, x_t: Tensor, t: float, y: Tensor | None, probes: Tensor) -> tuple[Tensor, Tensor]:
     """`velocity`, and the trace of its derivative by x, (batch,): the sum of e · ∂(v · e)/∂x over probes e, (k, *x.shape)."""
     with torch.inference_mode(False), torch.enable_grad():  # also where gradients are switched off
         x_t = x_t.clone().detach().requires_grad_()
         v = velocity(model, x_t, t, y)
-        trace = 0
+        trace = x_t.new_zeros(len(x_t))
         for e in probes:
             (g,) = torch.autograd.grad((v * e).sum(), x_t, retain_graph=True)
             trace = trace + (g * e).flatten(1).sum(1)
     return v.detach(), trace.cpu().double()
 
 
+@tensors(model="model", whole="y")
 def ode_bound(model: nn.Module, x: Tensor, y: Tensor | None = None, steps: int = 50, first: float = 2e-3) -> Tensor:
     """A lower bound of log P(x) of pixels on 256 levels by the ODE, nats (batch,): log p(x_t) + log P(x₀ | x_t) − log q(x_t | x₀).
 
@@ -156,7 +164,7 @@ def ode_bound(model: nn.Module, x: Tensor, y: Tensor | None = None, steps: int =
     alpha, sigma = model.schedule.at(first)
     noise = torch.randn_like(x)
     x_t = alpha * x + sigma * noise
-    log_q = standard_normal_log_prob(noise.flatten(1)).cpu().double() - x[0].numel() * math.log(sigma)
+    log_q = standard_normal_log_prob(noise.flatten(1)).cpu().double() - math.prod(x.shape[1:]) * math.log(sigma)
     with torch.no_grad():
         back = _given_noisy(model, x, x_t, first, y)
     return ode_log_prob(model, x_t, y, steps, first) + back - log_q

@@ -8,7 +8,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from ..autoencoders import OfCodes, latents_of
-from ..nn import Model, check_images, keeps_config, labels_or_drawn
+from ..nn import Model, as_weights, images, keeps_config, labels, labels_or_drawn, normal, tensors
 from . import likelihood, samplers
 from .guides import Guidance
 from .networks import UNet, VectorNetwork, WaveNetwork
@@ -77,7 +77,7 @@ class Diffusion(Model):
                 of the time, such as `within` gives
 
         Raises:
-            ValueError: labels for a model that knows none
+            ValueError: labels for a model that knows none, or that are not whole numbers up to `classes`, "not told"; other shapes
 
         Source: Ho & Salimans 2022 (arXiv:2207.12598), whose scale is our w − 1.
         """
@@ -85,17 +85,17 @@ class Diffusion(Model):
         p, q, r, s = self.shares(*self.schedule.weights(t, x_t))
         return p * x_t + q * said, r * x_t + s * said
 
+    @tensors(model="self", whole="y", anywhere="t")
     def answer(self, x_t: Tensor, t: Tensor | float, y: Tensor | None = None, guidance: Guidance = 1.0) -> Tensor:
         """What the network says, shaped like x_t; guided when there are labels. Arguments as for `denoise`."""
-        self.check_labels(y)
-        log_snr = self.log_snr(t, x_t)
+        y, log_snr = self.labels_for(y, len(x_t)), self.log_snr(t, x_t)
         guidance = guidance(t) if callable(guidance) else guidance
         if y is None or guidance in (0.0, 1.0):  # one answer is enough
             return self.net(x_t, log_snr, y if guidance else None).to(x_t.dtype)  # autocast gives 16 bits: too few for a chain
         # both answers from one call: told the labels, and not told
-        labels = torch.cat([y, torch.full_like(y, self.classes)])
+        both = torch.cat([y, torch.full_like(y, self.classes)])
         log_snr = torch.cat([log_snr, log_snr]) if len(log_snr) > 1 else log_snr
-        told, untold = self.net(torch.cat([x_t, x_t]), log_snr, labels).to(x_t.dtype).chunk(2)
+        told, untold = self.net(torch.cat([x_t, x_t]), log_snr, both).to(x_t.dtype).chunk(2)
         return untold + guidance * (told - untold)
 
     def log_snr(self, t: Tensor | float, x: Tensor) -> Tensor:
@@ -105,10 +105,11 @@ class Diffusion(Model):
             return x.new_tensor([2 * math.log(alpha / sigma)])
         return self.schedule.log_snr(t).to(x).view(-1)
 
-    def check_labels(self, y: Tensor | None) -> None:
-        """ValueError for labels that this model was not trained with."""
+    def labels_for(self, y: Tensor | int | None, n: int) -> Tensor | None:
+        """The labels of n examples, `classes` for "not told", as int64; ValueError for any that this model was not trained with."""
         if y is not None and not self.classes:
             raise ValueError("this model was trained without labels; leave y out")
+        return None if y is None else labels(y, n, self.classes + 1, next(self.parameters(), torch.empty(0)).device)
 
     def noise_for(self, x: Tensor) -> Tensor:
         """The noise that each example of a batch is mixed with in training."""
@@ -121,8 +122,7 @@ class Diffusion(Model):
 
     def loss(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """The simple loss: squared error of what the network says, at random times, summed over dimensions and averaged over the batch."""
-        self.check_labels(y)
-        x = self.scaled(x)
+        x, y = self.scaled(x), self.labels_for(y, len(x))
         t, noise = self.times_for(len(x)), self.noise_for(x)
         x_t = self.schedule.noised(x, t, noise)
         if y is not None:  # each example loses its label on its own
@@ -130,10 +130,12 @@ class Diffusion(Model):
         said = self.net(x_t, self.log_snr(t, x), y)
         return (said.to(x.dtype) - self.target(x, noise, t)).square().flatten(1).sum(1).mean()
 
+    @tensors(model="self")
     def scaled(self, x: Tensor) -> Tensor:
-        """Data as the outside has them → as the chain sees them."""
+        """Data as the outside has them → as the chain sees them, in the precision of the weights."""
         return x
 
+    @tensors(model="self")
     def unscaled(self, x: Tensor) -> Tensor:
         """The way back."""
         return x
@@ -163,7 +165,7 @@ class Diffusion(Model):
             raise ValueError(f"unknown method {method!r}; choose one of {', '.join(samplers.METHODS)}")
         weight = next(self.parameters())
         y = labels_or_drawn(y, n, self.classes, weight.device)
-        start = torch.randn(n, *self.shape, device=weight.device, dtype=weight.dtype) if start is None else start.to(weight)
+        start = normal(self, n, *self.shape) if start is None else as_weights(start, self, "start")
         if tuple(start.shape) != (n, *self.shape):
             raise ValueError(f"start must be {(n, *self.shape)}, got {tuple(start.shape)}")
         chain = samplers.sample_fast if method == "ddim" and not self.clip else samplers.METHODS[method]
@@ -183,9 +185,11 @@ class ImageDiffusion(Diffusion):
         super().__init__(UNet(shape, width, multiples, blocks, attention, patch, classes), shape, schedule, predict, drop)
 
     def scaled(self, x: Tensor) -> Tensor:
-        check_images(x, self.shape)
+        if not len(x := images(x, self)):
+            raise ValueError("x: expected 1 image or more, got none")
         return 2 * x - 1
 
+    @tensors(model="self")
     def unscaled(self, x: Tensor) -> Tensor:
         return ((x + 1) / 2).clamp(0, 1)
 
@@ -207,9 +211,11 @@ class PointDiffusion(Diffusion):
         super().__init__(VectorNetwork(dims, width, layers, classes), (dims,), schedule, predict, drop)
         self.transport, self.scale = transport, scale
 
+    @tensors(model="self")
     def scaled(self, x: Tensor) -> Tensor:
         return x / self.scale
 
+    @tensors(model="self")
     def unscaled(self, x: Tensor) -> Tensor:
         return x * self.scale
 
@@ -218,11 +224,17 @@ class PointDiffusion(Diffusion):
         return paired_by_transport(x, noise) if self.transport else noise
 
 
+@tensors(finite="x noise")
 def paired_by_transport(x: Tensor, noise: Tensor) -> Tensor:
     """The same noise in another order: each example gets the one for which the sum of all squared distances is least.
 
+    Raises:
+        ValueError: x and noise of two shapes
+
     Source: Tong et al. 2023 (arXiv:2302.00482); Pooladian et al. 2023 (arXiv:2304.14772).
     """
+    if x.shape != noise.shape:
+        raise ValueError(f"x {tuple(x.shape)} and noise {tuple(noise.shape)} must have one shape")
     cost = torch.cdist(x.flatten(1), noise.flatten(1)).square()
     _, order = linear_sum_assignment(cost.cpu().numpy())
     return noise[torch.as_tensor(order, device=noise.device)]
@@ -242,11 +254,13 @@ class LatentDiffusion(PointDiffusion, OfCodes):
         super().__init__(latents_of(autoencoder), width, layers, schedule, predict, classes, drop)
         self.keep_moments(autoencoder)
 
+    @tensors(model="self")
     def scaled(self, x: Tensor) -> Tensor:
         return (x - self.mean) / self.std
 
+    @tensors(model="self", finite="x")
     def unscaled(self, x: Tensor) -> Tensor:
-        return self.autoencoder.decode(x * self.std + self.mean)
+        return self.autoencoder.decode(x * self.std + self.mean).to(x.dtype)
 
 
 class WaveDiffusion(Diffusion):

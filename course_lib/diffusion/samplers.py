@@ -10,6 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from ..nn import as_is, tensors
 from .guides import Guidance
 
 
@@ -23,13 +24,14 @@ def estimates(model: nn.Module, x_t: Tensor, t: float, y: Tensor | None = None, 
     return x, noise
 
 
+@tensors
 def ddim_step(
     model: nn.Module, x_t: Tensor, x: Tensor, noise: Tensor, t: float, s: float, eta: float = 0.0, fresh: Tensor | None = None
 ) -> Tensor:
     """x_s for an earlier time s from x_t and its two estimates: η = 0 is deterministic, η = 1 is DDPM's ancestral step.
 
     Args:
-        x, noise: x̂₀ and ε̂, shaped like x_t
+        x, noise: x̂₀ and ε̂, shaped like x_t, of which nothing but the shape counts
         fresh: standard normal noise for η > 0; drawn when left out
 
     Source: Song et al. 2020 (arXiv:2010.02502), equation 12.
@@ -42,7 +44,11 @@ def ddim_step(
     return alpha_s * x + max(0.0, sigma_s**2 - variance) ** 0.5 * noise + variance**0.5 * fresh
 
 
+step = as_is(ddim_step)  # inside a chain, whose arguments were looked at before it began
+
+
 @torch.no_grad()
+@tensors(model="model", whole="y", anywhere="times")
 def sample(
     model: nn.Module,
     start: Tensor,
@@ -63,11 +69,12 @@ def sample(
         x, noise = estimates(model, x_t, t, y, guidance)
         if watch:
             watch(t, x_t, x)
-        x_t = ddim_step(model, x_t, x, noise, t, s, eta)
+        x_t = step(model, x_t, x, noise, t, s, eta)
     return x_t
 
 
 @torch.no_grad()
+@tensors(model="model", whole="y", anywhere="times")
 def sample_fast(model: nn.Module, start: Tensor, times: Tensor, y: Tensor | None = None, guidance: Guidance = 1.0) -> Tensor:
     """`sample` with η = 0, for a model that does not clip: x̂₀ and ε̂ are sums of x_t and what the network says, and so is x_s."""
     x_t = start
@@ -83,6 +90,7 @@ def jump(model: nn.Module, x_t: Tensor, said: Tensor, t: float, s: float) -> Ten
 
 
 @torch.no_grad()
+@tensors(model="model", whole="y", anywhere="times")
 def sample_heun(model: nn.Module, start: Tensor, times: Tensor, y: Tensor | None = None, guidance: Guidance = 1.0) -> Tensor:
     """The probability-flow ODE by Heun's method: two evaluations a step, one in the last, and an error that falls with the square.
 
@@ -93,16 +101,17 @@ def sample_heun(model: nn.Module, start: Tensor, times: Tensor, y: Tensor | None
     x_t = start
     for t, s in model.schedule.steps(times):
         x, noise = estimates(model, x_t, t, y, guidance)
-        x_s = ddim_step(model, x_t, x, noise, t, s)
+        x_s = step(model, x_t, x, noise, t, s)
         if s > 0:
             mean = (x + estimates(model, x_s, s, y, guidance)[0]) / 2
             alpha_t, sigma_t = model.schedule.at(t)
-            x_s = ddim_step(model, x_t, mean, (x_t - alpha_t * mean) / sigma_t, t, s)
+            x_s = step(model, x_t, mean, (x_t - alpha_t * mean) / sigma_t, t, s)
         x_t = x_s
     return x_t
 
 
 @torch.no_grad()
+@tensors(model="model", whole="y", anywhere="times")
 def euler_maruyama(
     model: nn.Module,
     start: Tensor,
@@ -137,6 +146,7 @@ METHODS = {"ddpm": partial(sample, eta=1.0), "ddim": sample, "heun": sample_heun
 
 
 @torch.no_grad()
+@tensors(model="model", whole="y", anywhere="times")
 def encode(model: nn.Module, x: Tensor, times: Tensor, y: Tensor | None = None) -> Tensor:
     """Data → the noise that `sample` turns into them, along the same ODE: `times` as for sampling, read from their end.
 
@@ -145,11 +155,12 @@ def encode(model: nn.Module, x: Tensor, times: Tensor, y: Tensor | None = None) 
     for s, t in reversed(model.schedule.steps(times)):
         # at t = 0 there is no noise to be estimated: the estimate comes from a little later
         guess, noise = model.denoise(x, max(t, min(s, 1e-3)), y)
-        x = ddim_step(model, x, guess, noise, t, s)
+        x = step(model, x, guess, noise, t, s)
     return x
 
 
 @torch.no_grad()
+@tensors(model="model", whole="y")
 def edit(
     model: nn.Module,
     x: Tensor,
@@ -176,6 +187,7 @@ def edit(
 
 
 @torch.no_grad()
+@tensors(model="model", whole="y known", anywhere="times")
 def inpaint(
     model: nn.Module,
     x: Tensor,
@@ -207,7 +219,7 @@ def inpaint(
         alpha_ts, variance_ts = model.schedule.between(s, t)
         for repeat in range(repeats):
             guess, noise = estimates(model, x_t, t, y, guidance)
-            x_s = ddim_step(model, x_t, guess, noise, t, s, eta=1.0)
+            x_s = step(model, x_t, guess, noise, t, s, eta=1.0)
             x_s = torch.where(known, alpha_s * x + sigma_s * torch.randn_like(x), x_s)
             if s == 0 or repeat == repeats - 1:
                 break

@@ -2,10 +2,13 @@
 
 import functools
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor
+
+from ..nn import check_range, checked, tensors
 
 SCHEDULES = ("linear", "cosine", "sigmoid", "straight")
 LEAST = 1e-6  # of ᾱ: the last step of a chain must not divide by 0
@@ -32,7 +35,7 @@ class Schedule:
 
     def alpha_bar(self, t: Tensor) -> Tensor:
         """ᾱ(t) = α(t)², in float64: 1 at t = 0, nearly 0 at t = 1."""
-        t = torch.as_tensor(t, dtype=torch.float64, device="cpu")
+        t = in_time(t)
         if self.name == "linear":
             value = torch.exp(-0.1 * t - 0.5 * 19.9 * t.square())
         elif self.name == "cosine":
@@ -67,7 +70,7 @@ class Schedule:
 
     def time_at(self, log_snr: Tensor) -> Tensor:
         """The time at which log SNR has this value, by halving, float64: 0 and 1 for values beyond the ends."""
-        wanted = torch.as_tensor(log_snr, dtype=torch.float64, device="cpu")
+        wanted = precise(log_snr, "log_snr")
         low, high = torch.zeros_like(wanted), torch.ones_like(wanted)
         for _ in range(50):
             middle = (low + high) / 2
@@ -91,6 +94,7 @@ class Schedule:
             raise ValueError(f"a chain needs at least one step, got {steps}")
         return torch.linspace(1, 0, steps + 1, dtype=torch.float64)
 
+    @tensors(anywhere="t")
     def noised(self, x: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """x_t = α(t) x₀ + σ(t) ε: x and noise (batch, ...), t (batch,) → (batch, ...)."""
         alpha, sigma = self.weights(t, x)
@@ -102,7 +106,7 @@ class Schedule:
         Raises:
             ValueError: times that do not fall within [0, 1]
         """
-        values = torch.as_tensor(times).tolist()
+        values = precise(times, "times").flatten().tolist()
         if len(values) < 2 or values[0] > 1 or values[-1] < 0 or any(s >= t for t, s in pairwise(values)):
             raise ValueError(f"times must fall from at most 1 to at least 0, as Schedule.times(steps) does; got {describe(values)}")
         return list(pairwise(values))
@@ -113,6 +117,7 @@ class Schedule:
         alpha_ts = alpha_t / alpha_s
         return alpha_ts, max(0.0, sigma_t**2 - alpha_ts**2 * sigma_s**2)
 
+    @tensors(anywhere="s t")
     def posterior(self, x: Tensor, x_t: Tensor, s: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance of q(x_s | x_t, x₀) for s < t, whatever lies between them.
 
@@ -124,7 +129,7 @@ class Schedule:
 
         Source: Ho et al. 2020 (arXiv:2006.11239), equations 6 and 7, for any two times: Kingma et al. 2021 (arXiv:2107.00630), appendix A.
         """
-        (alpha_s, sigma_s), (alpha_t, sigma_t) = (self.alpha_sigma(v) for v in (s, t))
+        (alpha_s, sigma_s), (alpha_t, sigma_t) = (self.alpha_sigma(in_time(v, name)) for v, name in ((s, "s"), (t, "t")))
         # of the step from s to t alone
         alpha_ts = alpha_t / alpha_s
         variance_ts = sigma_t.square() - alpha_ts.square() * sigma_s.square()
@@ -146,6 +151,7 @@ def log_normal_times(schedule: Schedule, n: int, mean: float = -1.2, std: float 
     return schedule.time_at(-2 * (mean + std * torch.randn(n, dtype=torch.float64)))
 
 
+@tensors
 def edm_weights(sigma: Tensor | float, data_std: float = 0.5) -> tuple:
     """c_skip, c_out and c_in of x̂₀ = c_skip x + c_out F(c_in x), for x = x₀ + σ ε: what goes in and what is asked for have variance 1.
 
@@ -156,6 +162,22 @@ def edm_weights(sigma: Tensor | float, data_std: float = 0.5) -> tuple:
     """
     total = sigma**2 + data_std**2
     return data_std**2 / total, sigma * data_std / total**0.5, 1 / total**0.5
+
+
+def precise(x: Tensor | Sequence[float] | float, name: str) -> Tensor:
+    """Numbers in float64 on the CPU; ValueError where they are complex, NaN or nowhere."""
+    x = torch.as_tensor(x, dtype=None if hasattr(x, "dtype") else torch.float64)  # a number of Python has all its digits
+    x = checked(x, name, finite=False).to("cpu", torch.float64)
+    if x.isnan().any():
+        raise ValueError(f"{name} must be numbers, but {int(x.isnan().sum())} of {x.numel()} are NaN")
+    return x
+
+
+def in_time(t: Tensor | float, name: str = "t") -> Tensor:
+    """Times in float64 on the CPU; ValueError outside [0, 1]."""
+    t = precise(t, name)
+    check_range(t, name, 0, 1, "times")
+    return t
 
 
 def like(c: Tensor, x: Tensor) -> Tensor:

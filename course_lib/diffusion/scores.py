@@ -5,15 +5,17 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..nn import keeps_config, mlp
+from ..nn import keeps_config, mlp, tensors
 from ..scores import denoising_score_matching, langevin
 
 
+@tensors
 def mixture_log_prob(x: Tensor, means: Tensor, sigma: float, weights: Tensor | None = None) -> Tensor:
     """log p of points (..., dims) under Gaussians of one width σ around means (k, dims): (...), nats. Weights (k,), equal when left out."""
     return (_pulls(x, means, sigma, weights) - means.shape[1] / 2 * math.log(2 * math.pi * sigma**2)).logsumexp(-1)
 
 
+@tensors
 def mixture_score(x: Tensor, means: Tensor, sigma: float, weights: Tensor | None = None) -> Tensor:
     """∇ log p of the same: each mean pulls with its share, (..., dims)."""
     share = _pulls(x, means, sigma, weights).softmax(-1)
@@ -22,6 +24,10 @@ def mixture_score(x: Tensor, means: Tensor, sigma: float, weights: Tensor | None
 
 def _pulls(x: Tensor, means: Tensor, sigma: float, weights: Tensor | None) -> Tensor:
     """log of weight · exp(−‖x − mean‖² / 2σ²) for each mean, (..., k)."""
+    if means.ndim != 2 or not len(means) or x.shape[-1:] != means.shape[1:]:
+        raise ValueError(f"means must be (k, dims), 1 or more of the size of x (..., dims), got {tuple(means.shape)} for {tuple(x.shape)}")
+    if weights is not None and weights.shape != means.shape[:1]:
+        raise ValueError(f"weights must be one for each of the {len(means)} means, got {tuple(weights.shape)}")
     log_weights = -math.log(len(means)) if weights is None else weights.log()
     return log_weights - (x[..., None, :] - means).square().sum(-1) / (2 * sigma**2)
 
@@ -38,6 +44,7 @@ class ScoreNetwork(nn.Module):
     @keeps_config
     def __init__(self, dims=2, sigmas=(4.0, 2.0, 1.0, 0.5, 0.25, 0.12, 0.06), hidden=(128, 128, 128)):
         super().__init__()
+        self.shape = (dims,)
         self.register_buffer("sigmas", torch.tensor(sigmas), persistent=False)
         self.net = mlp([dims + 1, *hidden, dims])
 
@@ -46,12 +53,14 @@ class ScoreNetwork(nn.Module):
         # the network sees inputs of one size, and says the noise in units of σ
         return -self.net(torch.cat([x / (1 + sigma.square()).sqrt(), sigma.log()], 1)) / sigma
 
+    @tensors(model="self")
     def loss(self, x: Tensor) -> Tensor:
         """σ² ‖s(x + σε, σ) + ε/σ‖², averaged: at its minimum s is the score of the noisy data."""
         sigma = self.sigmas[torch.randint(len(self.sigmas), (len(x),), device=x.device)]
         return denoising_score_matching(lambda noisy: self(noisy, sigma), x, sigma)
 
 
+@tensors(model="model")
 def annealed_langevin(model: ScoreNetwork, x: Tensor, steps: int = 50, rate: float = 0.1, watch=None) -> Tensor:
     """Langevin's walk with less and less noise: at each width `steps` of size rate · σ²."""
     for sigma in model.sigmas.tolist():

@@ -4,11 +4,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .. import scores
 from ..datasets import to_float
-from ..nn import Model, conv_encoder, images, keeps_config, labels, labels_or_drawn, normal
-from ..scores import langevin_step
+from ..nn import Model, as_is, conv_encoder, images, keeps_config, labels, labels_or_drawn, normal
 from .energies import slope
 from .samplers import positive
+
+langevin_step = as_is(scores.langevin_step)
 
 FRESH = 0.05  # the share of chains that begin anew at noise in a step of training
 CLIP = 0.03  # the largest entry of a gradient that chains follow: a network that is still rough would throw them out of the images

@@ -11,13 +11,13 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from .. import scores
 from ..nn import as_is, checked, tensors
-from ..scores import langevin_step
 from .diagnostics import effective_sample_size, split_r_hat
 from .energies import Energy, slope
 
 Proposal = Callable[[Tensor], tuple[Tensor, Tensor | float]]
-_slope = as_is(slope)
+_slope, langevin_step = as_is(slope), as_is(scores.langevin_step)
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,7 +46,7 @@ class ActNorm(nn.Module):
             self.seen = True
         shape = (1, -1) + (1,) * (x.ndim - 2)
         z = (x + self.shift.view(shape)) * self.log_scale.exp().view(shape)
-        places = x[0, 0].numel()
+        places = math.prod(x.shape[2:])
         return z, (places * self.log_scale.sum()).expand(len(x))
 
     def inverse(self, z: Tensor, given: Tensor | None = None) -> Tensor:
@@ -96,7 +96,7 @@ class InvertibleLinear(nn.Module):
     def forward(self, x: Tensor, given: Tensor | None = None) -> tuple[Tensor, Tensor]:
         with torch.autocast(x.device.type, enabled=False):  # in 16 bits the inverse would be another map
             z = torch.einsum("oi,bi...->bo...", self.weight(), x)  # on a CPU twice as fast as a convolution with a 1×1 kernel
-        return z, (x[0, 0].numel() * self.log_s.sum()).expand(len(x))
+        return z, (math.prod(x.shape[2:]) * self.log_s.sum()).expand(len(x))
 
     def inverse(self, z: Tensor, given: Tensor | None = None) -> Tensor:
         with torch.autocast(z.device.type, enabled=False):

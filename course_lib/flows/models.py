@@ -136,7 +136,8 @@ class LatentFlow(Flow, OfCodes):
     @torch.no_grad()
     def sample(self, n: int, *, temperature: float = 1.0) -> Tensor:
         """n images in [0, 1]: codes from the flow, decoded by the VAE."""
-        return self.autoencoder.decode(super().sample(n, temperature=temperature))
+        codes = super().sample(n, temperature=temperature)
+        return self.autoencoder.decode(codes).to(codes.dtype)
 
     def iwae_bound_in_parts(self, x: Tensor, k: int = 500) -> Tensor:
         """The VAE's importance-weighted bound of log p(x) with this flow as its prior: (batch,), nats."""

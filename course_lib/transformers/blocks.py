@@ -7,11 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..nn import whole
+from ..nn import tensors, whole
 
 POSITIONS = ("learned", "sinusoidal", "rotary", "none")
 
 
+@tensors(masks="mask")
 def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """softmax(QKᵀ / √d) V, and the softmax itself: for each query the weighted mean of the values.
 
@@ -63,12 +64,12 @@ def rotary(x: Tensor, start: int = 0) -> Tensor:
     Then the product of a query and a key depends on how far apart they are, and not on where. start: position of the first.
 
     Raises:
-        ValueError: an odd d
+        ValueError: an odd d, or x that are no floats
 
     Source: Su et al. 2021 (arXiv:2104.09864), equation 34.
     """
-    if x.shape[-1] % 2:
-        raise ValueError(f"rotary turns pairs: the last size must be even, got {x.shape[-1]}")
+    if x.ndim < 2 or x.shape[-1] % 2 or not x.is_floating_point():
+        raise ValueError(f"rotary turns pairs of floats: x must be (…, time, d) with an even d, got {x.dtype} of shape {tuple(x.shape)}")
     half = x.shape[-1] // 2
     position = torch.arange(start, start + x.shape[-2], device=x.device, dtype=torch.float32)[:, None]
     angle = position * 10_000.0 ** (-torch.arange(half, device=x.device) / half)
@@ -223,11 +224,11 @@ class Transformer(nn.Module):
         return [KVCache(weight.new_zeros(size), weight.new_zeros(size)) for _ in self.blocks]
 
 
-def within_context(x: Tensor, symbols: int, context: int) -> Tensor:
+def within_context(x: Tensor, symbols: int, context: int, name: str = "x") -> Tensor:
     """Texts (batch, time) as int64; ValueError where they are empty, longer than the context, or not of 0 to symbols − 1."""
-    x = whole(x, symbols, "texts")
+    x = whole(x, symbols, "texts", name)
     if not 0 < x.shape[1] <= context:
-        raise ValueError(f"texts have 1 to {context} symbols, the context, and this {x.shape[1]}: cut longer ones to pieces")
+        raise ValueError(f"{name}: texts have 1 to {context} symbols, the context, and this {x.shape[1]}: cut longer ones to pieces")
     return x
 
 

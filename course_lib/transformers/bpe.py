@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..datasets import ALPHABET
+from ..nn import check_whole
 
 WORDS = re.compile(r" ?\w+| ?[^\w\s]+|\s+")  # a word takes the space before it along, and no piece crosses a word
 
@@ -28,6 +29,9 @@ class BPE:
     Args:
         merges: the pairs of symbols that became one, in the order in which they were learned: (merges, 2) whole numbers
 
+    Raises:
+        ValueError: merges that are no pairs of symbols learned before; where symbols are given, others than those of the pieces
+
     Attributes:
         pieces: what each symbol stands for; the single characters come first
 
@@ -36,8 +40,12 @@ class BPE:
 
     def __init__(self, merges: Sequence[Sequence[int]] | Tensor, alphabet: str = ALPHABET):
         self.alphabet, self.pieces = alphabet, list(alphabet)
-        self.merges = [(int(a), int(b)) for a, b in merges]
+        if isinstance(merges, Tensor) and len(merges):
+            check_whole(merges, len(alphabet) + len(merges), (2,), "pairs", "merges")
+        self.merges = [(int(a), int(b)) for a, b in (merges.tolist() if isinstance(merges, Tensor) else merges)]
         for a, b in self.merges:
+            if not (0 <= a < len(self.pieces) and 0 <= b < len(self.pieces)):
+                raise ValueError(f"merges: {(a, b)} would join pieces of which one comes later: there are {len(self.pieces)} so far")
             self.pieces.append(self.pieces[a] + self.pieces[b])
         self.places = {character: i for i, character in enumerate(alphabet)}
         self.known: dict[str, list[int]] = {}  # words that were encoded before
@@ -103,4 +111,5 @@ class BPE:
 
     def decode(self, symbols: Tensor) -> str:
         """int64 (symbols,) → text."""
+        check_whole(symbols, len(self.pieces), (), "symbols", "symbols")
         return "".join(self.pieces[i] for i in symbols.tolist())

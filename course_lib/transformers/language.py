@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from .. import distributions
 from ..datasets import ALPHABET
 from ..distributions import uniforms_for
-from ..nn import Model, as_is, check_shape, check_start, check_whole, keeps_config
+from ..nn import Model, as_is, check_shape, check_start, check_whole, checked, keeps_config, tensors
 from .blocks import Transformer, small_weights, within_context
 from .bpe import BPE
 
@@ -134,6 +134,7 @@ class PieceGPT(GPT):
         return BPE(self.merges.tolist())
 
 
+@tensors(whole="x")
 def patches(x: Tensor, size: Sequence[int], levels: int) -> Tensor:
     """Pictures as words: each patch of whole numbers is one symbol. No information is lost, so log p stays that of the pixels.
 
@@ -143,15 +144,18 @@ def patches(x: Tensor, size: Sequence[int], levels: int) -> Tensor:
     Returns:
         int64 (batch, patches), from 0 to levels^(rows · columns) − 1, row by row
     """
+    check_whole(x, levels, (1, *x.shape[2:]))
     cut = x.long().unflatten(3, (-1, size[1])).unflatten(2, (-1, size[0]))[:, 0]  # (batch, down, rows, across, columns)
     digits = cut.transpose(2, 3).flatten(3)
     weights = levels ** torch.arange(digits.shape[-1], device=x.device)
     return (digits * weights).sum(-1).flatten(1)
 
 
+@tensors(whole="symbols")
 def from_patches(symbols: Tensor, shape: Sequence[int], size: Sequence[int], levels: int) -> Tensor:
     """The inverse of `patches`: (batch, patches) → (batch, *shape), int64."""
-    digits = symbols[..., None] // levels ** torch.arange(size[0] * size[1], device=symbols.device) % levels
+    check_whole(symbols, levels ** (size[0] * size[1]), symbols.shape[1:], "symbols", "symbols")
+    digits = symbols.long()[..., None] // levels ** torch.arange(size[0] * size[1], device=symbols.device) % levels
     down, across = shape[1] // size[0], shape[2] // size[1]
     return digits.view(-1, down, across, *size).transpose(2, 3).reshape(-1, *shape)
 
@@ -192,13 +196,20 @@ class ImageGPT(Model):
 
     @torch.no_grad()
     def sample(self, n: int, *, temperature: float = 1.0, given: Tensor | None = None, uniforms: Tensor | None = None) -> Tensor:
-        """n pictures (n, *shape), int64. given: the first rows of a picture, (1 or n, 1, rows, width), to go on from."""
+        """n pictures (n, *shape), int64. given: the first rows of a picture, (1 or n, 1, rows, width), to go on from.
+
+        Raises:
+            ValueError: rows that end within a patch, or that are no rows of pictures of this model
+        """
         start = None
         if given is not None:
-            check_shape(given, (1, given.shape[2], self.shape[2]))
+            rows = checked(given, "given", finite=False).shape[2] if given.ndim == 4 else 0
+            check_shape(given, (1, rows, self.shape[2]), "rows of pictures", "given")
+            if len(given) not in (1, n) or rows > self.shape[1]:
+                raise ValueError(f"given: expected up to {self.shape[1]} rows of {n} pictures or of one, got {tuple(given.shape)}")
             if given.shape[2] % self.patch[0]:
                 raise ValueError(f"rows are given in bands of {self.patch[0]}, got {given.shape[2]}")
-            check_whole(given, self.levels, given.shape[1:])
+            check_whole(given, self.levels, given.shape[1:], name="given")
             start = patches(given, self.patch, self.levels)
         symbols = self.gpt.sample(n, self.gpt.context, temperature=temperature, start=start, uniforms=uniforms)
         return from_patches(symbols, self.shape, self.patch, self.levels)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..distributions import categorical_sample, uniforms_for
-from ..nn import Model, keeps_config, whole
+from ..nn import Model, check_range, keeps_config, tensors, whole
 from .blocks import Transformer, small_weights, within_context
 
 
@@ -45,6 +45,7 @@ class MaskedLM(Model):
         self.logits(x, seen)
         return torch.stack(seen)
 
+    @tensors(whole="x", masks="hide")
     def hidden_nats(self, x: Tensor, hide: Tensor) -> Tensor:
         """Σ −log p(x_i | what is not hidden) over the hidden places: texts and bool (batch, time) → (batch,), nats."""
         x = whole(x, self.symbols, "texts")
@@ -62,6 +63,7 @@ class MaskedLM(Model):
         hide = torch.rand(x.shape, device=x.device) < share
         return self.hidden_nats(x, hide).sum() / hide.sum().clamp(min=1)
 
+    @tensors(whole="x")
     def nats(self, x: Tensor, t: Tensor) -> Tensor:
         """One draw of an upper bound of −log p(x): hide each symbol with probability t, and divide the nats by t.
 
@@ -73,6 +75,7 @@ class MaskedLM(Model):
         Returns:
             (batch,), nats a text
         """
+        check_range(t, "t", 1e-9, 1, "probabilities above 0,")
         hide = torch.rand(x.shape, device=x.device) < t[:, None]
         return self.hidden_nats(x, hide) / t
 
@@ -80,7 +83,7 @@ class MaskedLM(Model):
         """A lower bound of log p(x) by `draws` times spread evenly over 0 to 1: (batch, time) → (batch,), nats."""
         total = 0.0
         for i in range(draws):
-            total = total - self.nats(x, (i + torch.rand(len(x), device=x.device)) / draws)
+            total = total - self.nats(x, ((i + torch.rand(len(x), device=x.device)) / draws).clamp(min=1e-6))
         return total / draws
 
     def loss(self, x: Tensor) -> Tensor:
@@ -118,7 +121,7 @@ class MaskedLM(Model):
         if steps is not None and steps < 1:
             raise ValueError(f"steps must be at least 1, got {steps}")
         uniforms = uniforms_for(self, n, length, temperature, None)
-        x = torch.full((1, length), self.mask) if start is None else whole(start, self.symbols + 1, "texts")
+        x = torch.full((1, length), self.mask) if start is None else whole(start, self.symbols + 1, "texts", "start")
         if tuple(x.shape) not in ((1, length), (n, length)):
             raise ValueError(f"expected a start of shape {(n, length)} or {(1, length)}, got {tuple(x.shape)}")
         x = x.to(uniforms.device).expand(n, length).clone()
@@ -147,6 +150,7 @@ def exact_bound(model: MaskedLM, x: Tensor) -> Tensor:
     for code in range(1, 2**n):
         hide = torch.tensor([code >> i & 1 for i in range(n)], dtype=torch.bool)
         m = int(hide.sum())
+        hide = hide.to(x.device)
         weight = torch.lgamma(torch.tensor([m, n - m + 1.0, n + 1.0]))
         total = total + (weight[0] + weight[1] - weight[2]).exp() * model.hidden_nats(x, hide.expand_as(x))
     return total

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..datasets.pairs import END, LENGTH, LETTERS, letters
 from ..nn import Model, keeps_config, whole
-from .blocks import Transformer, small_weights
+from .blocks import Transformer, small_weights, within_context
 
 
 class Translator(Model):
@@ -18,7 +18,8 @@ class Translator(Model):
         width, layers, heads, dropout: of the encoder, and of the decoder;  context: longest text
 
     Raises:
-        ValueError: wherever texts are given, floats, numbers outside 0 to END, or more symbols than the context
+        ValueError: wherever texts are given, floats, numbers outside 0 to END, or more symbols than the context; more or fewer targets
+            than sources
 
     Source: Vaswani et al. 2017 (arXiv:1706.03762), with the norm first.
     """
@@ -34,7 +35,7 @@ class Translator(Model):
 
     def read(self, source: Tensor) -> tuple[Tensor, Tensor]:
         """The memory (batch, m, width) that the decoder looks at, and bool (batch, m): False behind the end of the text."""
-        source = whole(source, self.symbols, "texts")
+        source = within_context(source, self.symbols, self.context, "source")
         told = source != self.end
         told[:, 0] = True  # an empty text is one end
         return self.encoder(self.embed(source), mask=told), told
@@ -45,9 +46,17 @@ class Translator(Model):
 
     def logits(self, source: Tensor, target: Tensor, seen: list | None = None) -> Tensor:
         """Texts (batch, m) and (batch, n) → logits (batch, n, symbols): each symbol of the target given those before it and the source."""
+        source, target = self.pairs(source, target)
         memory, told = self.read(source)
-        before = F.pad(whole(target, self.symbols, "texts")[:, :-1], (1, 0), value=self.symbols)
+        before = F.pad(target[:, :-1], (1, 0), value=self.symbols)
         return self.head(self.decoder(self.embed(before), causal=True, memory=memory, memory_mask=told, seen_memory=seen))
+
+    def pairs(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Both as int64; ValueError where they are no texts, or not equally many."""
+        source, target = (within_context(x, self.symbols, self.context, name) for x, name in ((source, "source"), (target, "target")))
+        if len(source) != len(target) or not len(source):
+            raise ValueError(f"source and target must be equally many texts, 1 or more, got {len(source)} and {len(target)}")
+        return source, target
 
     def log_prob(self, source: Tensor, target: Tensor) -> Tensor:
         """log p(target | source) up to its first END: (batch,), nats."""
@@ -56,6 +65,7 @@ class Translator(Model):
 
     def loss(self, source: Tensor, target: Tensor) -> Tensor:
         """Mean of −log p(y_t | y_{<t}, source), nats a symbol of the target; what fills it up does not count."""
+        source, target = self.pairs(source, target)
         used = int(self.written(target).sum(1).max())  # nobody need compute what lies behind every end
         source = source[:, : int((source != self.end).sum(1).max()) + 1]
         return -self.log_prob(source, target[:, :used]).sum() / self.written(target).sum()
@@ -102,8 +112,13 @@ class Translator(Model):
 
 def exact_matches(model: Translator, source: Tensor, target: Tensor, batch: int = 500) -> Tensor:
     """bool (n,): whether the greedy translation is the target, character by character."""
+    target = whole(target, model.symbols, "texts", "target")  # what fills it up may reach beyond the context
+    if len(source) != len(target) or not len(source):
+        raise ValueError(f"source and target must be equally many texts, 1 or more, got {len(source)} and {len(target)}")
     right = []
-    for x, y in zip(source.split(batch), target.long().split(batch)):
+    for x, y in zip(source.split(batch), target.split(batch)):
         made = model.greedy(x)
-        right.append((F.pad(made, (0, y.shape[1] - made.shape[1]), value=model.end) == y).all(1))
+        length = max(made.shape[1], y.shape[1])
+        made, y = (F.pad(text, (0, length - text.shape[1]), value=model.end) for text in (made, y))
+        right.append((made == y).all(1))
     return torch.cat(right)

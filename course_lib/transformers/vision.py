@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..nn import Model, check_images, keeps_config
+from ..nn import Model, images, keeps_config, labels
 from .blocks import Transformer
 
 
@@ -35,14 +35,14 @@ class ViT(Model):
 
     def logits(self, x: Tensor, seen: list | None = None) -> Tensor:
         """(batch, *shape) in [0, 1] → (batch, classes)."""
-        check_images(x, self.shape)
+        x = images(x, self)
         words = self.embed(F.unfold(2 * x - 1, self.patch, stride=self.patch).transpose(1, 2))  # (batch, patches, width)
         words = torch.cat([self.summary.expand(len(x), 1, -1), words], 1)
         return self.head(self.stack(words, seen=seen)[:, 0])
 
     def loss(self, x: Tensor, y: Tensor) -> Tensor:
         """Mean of −log p(y | x), nats. y: (batch,), whole numbers from 0 to classes − 1."""
-        return F.cross_entropy(self.logits(x), y)
+        return F.cross_entropy(self.logits(x), labels(y, len(x), self.classes, x.device))
 
     @torch.no_grad()
     def attention_maps(self, x: Tensor) -> Tensor:
