@@ -1140,7 +1140,7 @@ assert debias.alpha.value == 0.01 and 1 / weights.square().sum() < len(weights) 
 # $e$ is the nearest code of each vector, $\mathrm{sg}$ (stop-gradient) passes the value and no gradient, $\lambda=0.25$ (the paper's β). The choice of the nearest has no gradient, so the first term uses a **straight-through** one:
 # what reaches $e$ is handed to $z_e$ as if nothing had happened between. The second term moves the codes to their vectors. Like the paper's appendix, we do that by running averages instead of gradients. The third keeps the encoder near its codes.
 #
-# The clouds are gone, and the rent is a constant: with all 64 symbols equally likely, each image costs $49\log64$ nats. That is no prior to sample from. A second model must learn which grids of symbols are likely. Here it is a small recurrent network.
+# The clouds are gone, and the rent is a constant: with all 64 symbols equally likely, each image costs $49\log64$ nats. That is no prior to sample from. A second model must learn which grids of symbols are likely. Here it is a small transformer, the GPT of lecture 09: it says how likely each symbol is after those before it.
 
 # %%
 from course_lib.autoencoders import VectorQuantiser
@@ -1172,8 +1172,8 @@ table(
 )
 
 # %% [markdown]
-# > **What to notice.** Reconstructions are a little closer than the best VAE's. They should be: the 49 symbols cost three times as many nats as the VAE's code. Rate and distortion together come to 134 nats, against the VAE's 93: a better picture, and a worse model of pixels.
-# > Random symbols are texture, not digits. The prior does the generating: it is a language model over 64 words. Lectures 05 and 09 build better ones.
+# > **What to notice.** Reconstructions are a little closer than the best VAE's. They should be: the 49 symbols cost 2.8 times as many nats as the VAE's code. Rate and distortion together come to 126 nats, against the VAE's 93: a better picture, and a worse model of pixels.
+# > Random symbols are texture, not digits. The prior does the generating: it is a language model over 64 words. Lecture 09 builds it.
 #
 # **Where this is used.** An encoder that makes images small, plus a strong model of what is small, is how most image generators of the 2020s are built. The encoder is called a **tokeniser**.
 # With symbols, as here, the second model is a transformer (VQ-GAN, arXiv:2012.09841, Esser et al. 2021). With numbers and a very small β, it is a diffusion model: **latent diffusion** (arXiv:2112.10752, Rombach et al. 2022),
@@ -1181,12 +1181,11 @@ table(
 # Newer ones drop the codebook: **finite scalar quantisation** rounds each of a few numbers to a few levels (arXiv:2309.15505, Mentzer et al. 2023).
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
-assert vq_error < vae_error and paid > 3 * best.record["numbers"]["rate"] and symbols.shape[1:] == (7, 7)
+assert vq_error < vae_error and symbols.shape[1:] == (7, 7)
 with torch.no_grad():  # both on the same grey images
     blur = torch.nn.functional.binary_cross_entropy(vq.reconstruct(x_test), x_test, reduction="sum").item() / len(x_test)
-    assert (
-        abs(paid + blur - 134) < 2 and abs(-best.elbo(x_test).mean().item() - 93) < 1 and round(paid / best.record["numbers"]["rate"]) == 3
-    )
+    assert abs(paid + blur - 126) < 2 and abs(-best.elbo(x_test).mean().item() - 93) < 1
+    assert round(paid / best.record["numbers"]["rate"], 1) == 2.8
 assert paid < 49 * math.log(vq.codes) and vq.codes == 64 and len(all_symbols.unique()) <= 64 and vq.commitment == 0.25
 by_chance = distance(lambda n: vq.decode(torch.randint(0, vq.codes, (n, 7, 7))), seeds=2)[0]
 assert by_chance > 3 * distance(vq.sample, seeds=2)[0]
