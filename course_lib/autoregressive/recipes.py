@@ -93,9 +93,9 @@ LIVE = {
 IMAGES_ON_GPU = Budget(46_000, 128, 1e-3, warmup=500, clip=1.0)
 
 
-def image_budgets(steps: int, batch_size: int = 16, lr: float = 1e-3) -> dict[str, Budget]:
+def image_budgets(steps: int, batch_size: int = 16) -> dict[str, Budget]:
     """The two budgets of a pixel model."""
-    return {"cpu": Budget(steps, batch_size, lr, warmup=200, clip=1.0, precision="bf16"), "gpu": IMAGES_ON_GPU}
+    return {"cpu": Budget(steps, batch_size, 1e-3, warmup=200, clip=1.0, precision="bf16"), "gpu": IMAGES_ON_GPU}
 
 
 def sequence_budgets(steps: int, batch_size: int, lr: float = 2e-3) -> dict[str, Budget]:
@@ -107,30 +107,24 @@ def sequence_budgets(steps: int, batch_size: int, lr: float = 2e-3) -> dict[str,
 
 
 BITS = {"output": "bernoulli", "levels": 2}
-# sees the whole past, and knows where it is
-WIDE = {"dilations": (1, 2, 4, 8, 8, 2, 1), "coordinates": True}
 DIGITS = {"tensors": lambda data: data.x, "fit": {"prepare": binarise}}
 
 RECIPES = {
     "pixelcnn_8bit": Recipe(partial(GatedPixelCNN, width=48), "mnist", image_budgets(9_000), measure_bits),
     # too large for half an hour of a CPU, so it is not shipped
     "pixelcnn_8bit_large": Recipe(uva_pixelcnn, "mnist", {"gpu": IMAGES_ON_GPU}, measure_bits),
-    "pixelcnn_gated": Recipe(
-        partial(GatedPixelCNN, width=32, **WIDE, **BITS), "mnist", image_budgets(9_000, lr=2e-3), measure_nats, **DIGITS
-    ),
+    "pixelcnn_gated": Recipe(partial(GatedPixelCNN, width=32, **BITS), "mnist", image_budgets(12_000), measure_nats, **DIGITS),
     "pixelcnn_classes": Recipe(
-        partial(GatedPixelCNN, width=24, classes=10, **WIDE, **BITS),
+        partial(GatedPixelCNN, width=24, dilations=(1, 2, 1, 4, 1), classes=10, **BITS),
         "mnist",
-        image_budgets(9_000, lr=2e-3),
+        image_budgets(8_000),
         measure_nats,
         fit={"prepare": black_and_white},
         tensors=images_and_labels,
     ),
-    "pixelcnn_blind": Recipe(
-        partial(PixelCNN, layers=14, residual=True, **BITS), "mnist", image_budgets(50_000, lr=2e-3), measure_nats, **DIGITS
-    ),
+    "pixelcnn_blind": Recipe(partial(PixelCNN, **BITS), "mnist", image_budgets(10_000), measure_nats, **DIGITS),
     "pixelrnn": Recipe(partial(PixelRNN, **BITS), "mnist", image_budgets(5_000, 32), measure_nats, **DIGITS),
-    "made": Recipe(partial(MADE, hidden=(400,)), "mnist", image_budgets(20_000, 100, lr=4e-3), measure_nats, **DIGITS),
+    "made": Recipe(MADE, "mnist", image_budgets(20_000, 100), measure_nats, **DIGITS),
     "wavenet": Recipe(WaveNet, "sounds", sequence_budgets(1_500, 8), measure_sound, tensors=quantised),
     "char_lstm": Recipe(partial(CharLSTM, symbols=96, width=256), "manual", sequence_budgets(2_500, 32), measure_text, tensors=pieces),
 }

@@ -139,6 +139,6 @@ class LatentFlow(Flow, OfCodes):
         codes = super().sample(n, temperature=temperature)
         return self.autoencoder.decode(codes).to(codes.dtype)
 
-    def iwae_bound_in_parts(self, x: Tensor, k: int = 500) -> Tensor:
+    def iwae_bound_in_parts(self, x: Tensor, k: int = 500, y: None = None) -> Tensor:
         """The VAE's importance-weighted bound of log p(x) with this flow as its prior: (batch,), nats."""
         return self.autoencoder.iwae_bound_in_parts(x, k, log_prior=lambda z: self.log_prob(z.flatten(0, -2)).view(z.shape[:-1]))

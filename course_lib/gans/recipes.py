@@ -66,24 +66,27 @@ def unbalanced(data: Dataset, keep: int = 20) -> tuple[Tensor, Tensor]:
 LIVE = {"cpu": Budget(500, 32, ema=0.99), "gpu": Budget(4_000, 64, ema=0.999)}
 
 GAME = {"prepare": to_float, "step": gan_step_with_cures, "schedule": "linear"}
-# no momentum: the other player has moved on
-GAME_AT_1E_3 = GAME | {"optimisers": partial(GAN.optimisers, lr=1e-3, betas=(0.0, 0.99))}
-# the three that are compared: the same generator, the same number of its steps
-SIZE = {"latents": 32, "width": 48}
-RIVALS = budgets(12_000)
+CONDITIONAL = GAME | {"prepare": floats_and_labels, "optimisers": GAN.optimisers}
+WGAN = {"optimisers": partial(GAN.optimisers, lr=2e-3, betas=(0.0, 0.9))}
 
 RECIPES = {
-    "dcgan": Recipe(partial(GAN, norm="none", r1=0.5, **SIZE), "mnist", RIVALS, measure_samples, GAME_AT_1E_3),
+    "dcgan": Recipe(GAN, "mnist", budgets(8_000), measure_samples, GAME | {"optimisers": partial(GAN.optimisers, lr=5e-3)}),
     "wgan_gp": Recipe(
-        partial(GAN, loss="wasserstein", norm="none", penalty=10.0, critic_steps=2, **SIZE), "mnist", RIVALS, measure_samples, GAME_AT_1E_3
+        partial(GAN, loss="wasserstein", norm="none", penalty=10.0, critic_steps=3), "mnist", budgets(8_000), measure_samples, GAME | WGAN
     ),
-    "sngan": Recipe(partial(GAN, loss="hinge", norm="spectral", **SIZE), "mnist", RIVALS, measure_samples, GAME_AT_1E_3),
+    "sngan": Recipe(
+        partial(GAN, loss="hinge", norm="spectral"),
+        "mnist",
+        budgets(7_000),
+        measure_samples,
+        GAME | {"optimisers": partial(GAN.optimisers, lr=2e-3)},
+    ),
     "cgan": Recipe(
-        partial(GAN, classes=10, projection=True, norm="none", r1=0.5, **SIZE),
+        partial(GAN, latents=32, width=48, classes=10, projection=True, norm="none", r1=0.5),
         "mnist",
         budgets(11_000),
         measure_conditional,
-        GAME_AT_1E_3 | {"prepare": floats_and_labels},
+        CONDITIONAL | {"optimisers": partial(GAN.optimisers, lr=1e-3, betas=(0.0, 0.99))},
         tensors=images_and_labels,
     ),
     "stylegan": Recipe(StyleGAN, "mnist", budgets(10_000, 32), measure_samples, GAME | {"optimisers": StyleGAN.optimisers}),
