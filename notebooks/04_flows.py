@@ -115,7 +115,6 @@ play
 # > Now try the other models. All have eight couplings. NICE shears, which changes no area, and scales both axes once; RealNVP also stretches; splines bend.
 # > Their means of $-\log p(x)$ on new points are 0.17, 0.05 and 0.02 nats above the lowest possible, that of the true density. (Where NICE and RealNVP squeeze the grid into threads, their lines seem to touch: 200 points a line are too few there.)
 
-
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def crossing_pairs(lines):
     """How many pairs of the polylines (n, points, 2) cross."""
@@ -158,7 +157,6 @@ assert all(sum(isinstance(layer, flows.Coupling) for layer in model.layers) == 8
 # $$\max_\theta\;\mathbb E_x\big[\log\mathcal N(f_\theta(x);0,I)\big]$$
 #
 # **Predict first.** The true density of these moons gives $\mathbb E[-\log p(x)]=2.05$ nats. Nothing can be better than the truth. What will the network reach?
-
 
 # %%
 class Naive(nn.Module):
@@ -249,7 +247,6 @@ print(f"area with the slope {torch.trapezoid(density, x).item():.6f}, without it
 # This is the **change of variables** formula. $p_z$ is called the **base density**, or the prior of $z$; here it is always $\mathcal N(0,I)$. To sample, draw $z\sim p_z$ and go back: $x=f^{-1}(z)$.
 #
 # Two things stand in the way of using it. $f$ has to be invertible. And a determinant of a $D\times D$ matrix takes of the order of $D^3$ multiplications, for every example.
-
 
 # %%
 def milliseconds(call, times=5):
@@ -717,7 +714,6 @@ show_source(flows.VariationalDequantiser, open=False)
 # %% [markdown]
 # **Bits per dimension** are $-\log P(x)/(D\log 2)$. **Test it** on the one image model whose answer everybody knows: every value equally likely.
 
-
 # %%
 class Uniform(flows.ImageFlow):
     def log_density(self, v, y=None):
@@ -888,7 +884,6 @@ table(rows)
 # %% [markdown]
 # A black image is far *more* likely than any of these digits. One explanation is that it is flat: each pixel is easy to predict from its neighbours. That can be tested. An image of grey level 1 is just as flat, and no eye can tell it from black.
 
-
 # %%
 def grey(level):
     return torch.full((8, 1, 28, 28), level, dtype=torch.uint8)
@@ -1037,7 +1032,6 @@ assert max((torch.cat([photo.flatten() for photo in photos]) == level).float().m
 #
 # Bits per dimension on MNIST's 10,000 test images, 8 bits, uniform or variational dequantisation, one draw of the noise; “10 draws” averages the probability over ten, a tighter bound. Lower is better. Our three rows had about equal time, not equal steps (of 32 images) or weights, and are one training each.
 # The published test numbers of the UvA tutorial average over 8 draws.
-
 
 # %%
 def row(name, what):
