@@ -265,7 +265,7 @@ class GaussianMixture:
 
     @tensors(finite="x")
     def em_step(self, x: Tensor, floor: float = 1e-6) -> "GaussianMixture":
-        """One E step and one M step, which never lower the likelihood.
+        """One E step and one M step. With floor 0 they never lower the likelihood; a small floor hardly matters.
 
         Args:
             floor: added to every variance: a cloud that shrinks onto one point would have infinite density
