@@ -1,12 +1,14 @@
-"""How the digit network is trained: `python -m course_lib train digit_network --preset cpu`."""
+"""How the networks that judge are trained: `python -m course_lib train digit_network --preset cpu`, and `face_network`."""
 
 import torch
 from torch import Tensor
 
 from ..datasets import Dataset, to_float
+from ..datasets.faces import visible
 from ..recipes import Budget, Recipe, floats_and_labels, images_and_labels
-from . import digits, gaussians
+from . import digits, faces, gaussians
 from .digits import DigitNetwork
+from .faces import NOT_ASKED, FaceNetwork
 
 
 @torch.no_grad()
@@ -27,6 +29,26 @@ def reference(budget: Budget, steps: int, data: Dataset, test: Dataset, seed: in
     return {"mean": mean, "cov": cov}, {"fid_of_training_images": floor, "images": len(test)}
 
 
+def faces_and_what_is_seen(data: Dataset) -> tuple[Tensor, Tensor]:
+    """The images and their factors, −1 where a factor cannot be seen."""
+    return data.x, data.y.masked_fill(~visible(data.y), NOT_ASKED)
+
+
+@torch.no_grad()
+def measure_faces(model: FaceNetwork, data: Dataset) -> dict:
+    """Accuracy on the test faces, where a factor can be seen: of each drawing and colour, and of each word."""
+    x = to_float(data.x)
+    accuracy, words = (faces.factor_accuracy(x, data.y, words, model) for words in (False, True))
+    return {"accuracy": accuracy, "word_accuracy": words, "test_images": len(data)}
+
+
+def face_reference(budget: Budget, steps: int, data: Dataset, test: Dataset, seed: int) -> tuple[dict[str, Tensor], dict]:
+    """As `reference`, of the test faces in the face network's features."""
+    mean, cov = gaussians.moments(faces.face_features(to_float(test.x)))
+    floor = gaussians.gaussian_distance(*gaussians.moments(faces.face_features(to_float(data.x[: len(test)]))), mean, cov)
+    return {"mean": mean, "cov": cov}, {"fid_of_training_images": floor, "images": len(test)}
+
+
 RECIPES = {
     "digit_network": Recipe(
         DigitNetwork,
@@ -37,4 +59,13 @@ RECIPES = {
         tensors=images_and_labels,
     ),
     "digit_moments": Recipe(None, "mnist", {"cpu": Budget(1), "gpu": Budget(1)}, None, film=reference),
+    "face_network": Recipe(
+        FaceNetwork,
+        "faces",
+        {"cpu": Budget(7_500, 128, 2e-3, weight_decay=0.01), "gpu": Budget(15_000, 128, 2e-3, weight_decay=0.01)},
+        measure_faces,
+        {"prepare": floats_and_labels},
+        tensors=faces_and_what_is_seen,
+    ),
+    "face_moments": Recipe(None, "faces", {"cpu": Budget(1), "gpu": Budget(1)}, None, film=face_reference),
 }
