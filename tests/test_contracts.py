@@ -372,7 +372,7 @@ def functions() -> dict[str, list]:
         "metrics.DigitNetwork.features": (metrics.digit_network().features, {"x": digits}),
         "metrics.DigitNetwork.loss": (metrics.digit_network().loss, {"x": digits, "y": whole(10, 12)}),
         "metrics.FaceNetwork.features": (metrics.face_network().features, {"x": colour}),
-        "metrics.FaceNetwork.split": (metrics.FaceNetwork.split, {"logits": random(4, 202)}),
+        "metrics.FaceNetwork.split": (metrics.FaceNetwork.split, {"logits": random(4, 200)}),
         "metrics.FaceNetwork.loss": (metrics.face_network().loss, {"x": colour, "y": datasets.faces.random_factors(12)}),
         "metrics.Moments.update": (lambda features: metrics.Moments().update(features), {"features": a}),
         "metrics.GreyLevels.__init__": (metrics.GreyLevels, {"x": whole(256, 9, 1, 2, 2).to(torch.uint8)}),

@@ -76,21 +76,17 @@ def test_accuracy_counts_what_was_asked_for_and_can_be_seen(data):
     x, y = to_float(data.x[:200]), data.y[:200].clone()
     oracle, seen = Oracle(x, y), faces.visible(y)
     assert set(factor_accuracy(x, y, network=oracle).values()) == {1.0}
-    for name in ("glasses", "hair"):
-        column, wrong = list(FACTORS).index(name), y.clone()
-        # another drawing of the same word: wrong as a drawing, right as a word
-        wrong[:100, column] = torch.where(y[:100, column] > 40, y[:100, column] - 1, y[:100, column])
-        right = (wrong == y)[:, column][faces.visible(wrong)[:, column]].double().mean().item()
-        assert factor_accuracy(x, wrong, network=oracle)[name] == pytest.approx(right)
-        assert factor_accuracy(x, wrong, words=True, network=oracle)[name] == pytest.approx(1, abs=0.02)
+    column, wrong = list(FACTORS).index("hair"), y.clone()
+    wrong[:, column] = torch.where(y[:, column] > 34, y[:, column] - 1, y[:, column])  # another drawing of the same word
+    right = (wrong == y)[:, column][faces.visible(wrong)[:, column]].double().mean().item()
+    assert factor_accuracy(x, wrong, network=oracle)["hair"] == pytest.approx(right) and 0.6 < right < 0.9
+    assert factor_accuracy(x, wrong, words=True, network=oracle)["hair"] == 1
     # a hidden factor does not count
     hidden = ~seen[:, list(FACTORS).index("hat_colour")]
     other = y.clone()
     other[hidden, list(FACTORS).index("hat_colour")] += 1
     other[:, list(FACTORS).index("hat_colour")] %= 7
     assert factor_accuracy(x, other, network=oracle)["hat_colour"] == 1
-    without = y[(faces.named(y)[0]["hat"] == "none") : 1]
-    assert len(without) <= 1
     bare = faces.change(y[:5], hat="none", glasses="none", earrings="none")
     drawn = to_float(faces.draw(bare))
     found = factor_accuracy(drawn, bare, network=Oracle(drawn, bare))
@@ -176,10 +172,9 @@ def test_a_face_network_learns_only_from_what_can_be_seen(data):
     network.loss(x, y)
     assert 0 < (images[0] - (2 * x - 1)).abs().max() < 0.4  # a little noise, in training alone
     network.eval()
-    logits = network(x).log_softmax(1).new_zeros(()) + network(x)
     truth = sum(
         -torch.log_softmax(part, 1)[torch.arange(64), column.clamp(0)][column >= 0].sum()
-        for part, column in zip(logits.split(COUNTS, 1), y.T)
+        for part, column in zip(network(x).split(COUNTS, 1), y.T)
     )
     assert torch.equal(images[-1], 2 * x - 1) and network.loss(x, y).item() == pytest.approx(truth.item() / 64, rel=1e-5)
     assert FaceNetwork(**network.config).config == network.config

@@ -27,7 +27,7 @@ class FaceNetwork(nn.Module):
     """
 
     @keeps_config
-    def __init__(self, width=32, features=128, noise=0.03):
+    def __init__(self, width=32, features=128, noise=0.02):
         super().__init__()
         self.noise = noise
 
@@ -46,7 +46,7 @@ class FaceNetwork(nn.Module):
         return self.body(2 * as_weights(x, self, "x") - 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits of every value of every factor, side by side, (batch, 202): `split` takes them apart."""
+        """Logits of every value of every factor, side by side, (batch, 200): `split` takes them apart."""
         return self.head(self.features(x))
 
     @staticmethod

@@ -171,7 +171,7 @@ def between(a: Tensor, b: Tensor, t: float | Tensor | Mapping[str, float]) -> Te
 def visible(y: Tensor, words: bool = False) -> Tensor:
     """Which factors of a face can be read from its pixels, bool (n, 17): a hat may hide the hair, hair the earrings.
 
-    A drawing can be seen when any other in its place would change half a pixel or more; a colour, where half a pixel or more has it.
+    A drawing can be seen when any other in its place would change a pixel or more; a colour, where a pixel or more has it.
 
     Args:
         words: ask for words instead, (n, 10) as in `attributes`: another drawing of the same word need not be told apart
@@ -181,7 +181,7 @@ def visible(y: Tensor, words: bool = False) -> Tensor:
     seen = torch.zeros(len(y), len(names), dtype=torch.bool)
     for part, into in zip(y.split(2_000), seen.split(2_000)):
         amounts = amounts_seen(part, words)
-        into.copy_(torch.stack([amounts[name] >= 0.5 for name in names], 1))
+        into.copy_(torch.stack([amounts[name] > 0.99 for name in names], 1))
     return seen
 
 

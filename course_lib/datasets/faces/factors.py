@@ -10,11 +10,10 @@ from torch import Tensor
 from ..core import describe
 
 SIZE = 16
+# of the browns, and of the paler eyes, lips and earrings, those that can be told apart; `draw` takes any other as #rrggbb
 PALETTE = {
     "skin": "light1 ffdbac light2 f5cfa0 tan1 eac393 tan2 e0b687 brown1 cb9e6e brown2 b68655 dark1 a26d3d dark2 8d5524",
-    "hair_colour": "blond1 cab188 blond2 a78961 brown1 83623b brown2 603a14 brown3 603015 brown4 612616 brown5 611c17 black 28150a "
-    "red bd1700 blue 009bbd green 91cb15",
-    # of the paler eyes, lips and earrings those that can be told apart
+    "hair_colour": "blond1 cab188 blond2 a78961 brown1 83623b brown2 603a14 brown3 611c17 black 28150a red bd1700 blue 009bbd green 91cb15",
     "eye_colour": "grey 76778b blue 5b7c8b brown 876658",
     "glasses_colour": "black1 191919 black2 323232 black3 4b4b4b blue 43677d green 5f705c red a04b5d",
     "mouth_colour": "rose c98276 pink e35d6a red de0f0d",

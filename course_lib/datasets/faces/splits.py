@@ -15,7 +15,7 @@ SPLITS = ("train", "test", "held_out")
 
 @functools.cache
 def chances(name: str) -> np.ndarray:
-    """The cumulative probabilities of a factor's values."""
+    """The cumulative probabilities of a factor's values, but for the last, which is 1."""
     words = [word_of(value) for value in FACTORS[name]]
     share = SHARES.get(name, {word: 1 / len(WORDS[name]) for word in words})
     return np.cumsum([share[word] / words.count(word) for word in words])[:-1]
@@ -52,14 +52,13 @@ def held_out(y: Tensor) -> Tensor:
 
 def fingerprints(x: Tensor) -> np.ndarray:
     """One number an image, uint64 (n,): equal for equal images. That two of 70,000 others share one has a chance of 1 in 7 billion."""
-    odd = np.random.RandomState(1).randint(0, 2**63 - 1, SIZE * SIZE * 3 // 8, dtype=np.int64).astype(np.uint64) * np.uint64(2) + np.uint64(
-        1
-    )
-    return x.flatten(1).numpy().view(np.uint64) @ odd
+    odd = 2 * np.random.RandomState(1).randint(0, 2**62, SIZE * SIZE * 3 // 8, dtype=np.int64) + 1
+    return x.flatten(1).numpy().view(np.uint64) @ odd.astype(np.uint64)
 
 
 @functools.cache
 def unseen() -> tuple[Tensor, Tensor]:
+    """The test faces; kept, since the training faces are drawn around them."""
     return drawn_once(random_factors(14_000, seed=1), 10_000, np.empty(0, np.uint64))
 
 
@@ -94,7 +93,7 @@ def load(split: str = "train") -> Dataset:
         y = torch.cat([with_pair(k, 1_000) for k in range(len(HELD_OUT))])
         x = draw(y)
     else:
-        x, y = unseen()
+        x, y = (part.clone() for part in unseen())  # whoever changes them in place changes their own
         if split == "train":
             x, y = drawn_once(random_factors(84_000), 60_000, fingerprints(x))
     return Dataset("faces", split, x, y, factors={name: len(values) for name, values in FACTORS.items()})
