@@ -163,9 +163,13 @@ def test_wrong_factors_are_named(factors, message):
 
 def test_a_face_network_learns_only_from_what_can_be_seen(data):
     x, y = faces_and_what_is_seen(data)
+    assert torch.equal(x[:10_000], data.x) and 0.2 < len(x) / 10_000 - 1 < 0.4  # and faces with held-out pairs
     x, y = to_float(x[:64]), y[:64]
-    seen = faces.visible(data.y[:64])
-    assert torch.equal(y == NOT_ASKED, ~seen) and torch.equal(y[seen], data.y[:64][seen])
+    seen, told = faces.visible(data.y[:64]), y != NOT_ASKED
+    assert torch.equal(y[told], data.y[:64][told]) and told[seen].all()
+    words = dict(zip(ATTRIBUTES, faces.visible(data.y[:64], words=True).T))
+    for name, s, t in zip(FACTORS, seen.T, told.T):
+        assert torch.equal(t, s | words[name] if name in words else s)
     network = FaceNetwork(width=4, features=8)
     images = []
     network.body.register_forward_hook(lambda module, args, out: images.append(args[0]))

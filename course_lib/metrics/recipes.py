@@ -40,7 +40,10 @@ def faces_and_what_is_seen(data: Dataset) -> tuple[Tensor, Tensor]:
     x = every_face.draw(y)
     new = ~np.isin(every_face.fingerprints(x), every_face.fingerprints(every_face.load("held_out").x))
     x, y = torch.cat([data.x, x[new]]), torch.cat([data.y, y[new]])
-    return x, y.masked_fill(~every_face.visible(y), NOT_ASKED)
+    seen, words = every_face.visible(y), every_face.visible(y, words=True)
+    for name, column in zip(every_face.ATTRIBUTES, words.T):  # two hats that look alike are a hat: their word is to be learnt
+        seen[:, list(every_face.FACTORS).index(name)] |= column
+    return x, y.masked_fill(~seen, NOT_ASKED)
 
 
 @torch.no_grad()
