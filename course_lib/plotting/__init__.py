@@ -18,7 +18,8 @@ import matplotlib.pyplot as plt
 from IPython import get_ipython
 from IPython.display import display
 
-from .panels import CYCLE, GRID, INK, PAPER, Chart, Line, enlarge, one_picture, picture, png, tile, to_uint8  # noqa: F401
+from . import panels
+from .panels import CYCLE, GRID, INK, PAPER, Chart, Line, enlarge, one_picture, picture, tile, to_uint8  # noqa: F401
 
 
 def use_style() -> None:
@@ -102,7 +103,7 @@ def show_pixels(images: Any, alt: str, columns: int = 12, times: int = 5) -> Non
         alt: what a reader who cannot see them is told
     """
     columns = min(columns, len(images))
-    sheet = png(enlarge(tile(images, columns), times))
+    sheet = panels.png(enlarge(tile(images, columns), times))
     display({"image/png": sheet, "text/plain": alt}, metadata={"image/png": {"alt": alt}}, raw=True)
 
 
