@@ -1,16 +1,18 @@
-"""The shared library against what a user would otherwise pick: batching, weight averaging, and how long an import takes."""
+"""The shared library against what a user would otherwise pick: batching, drawing, weight averaging, and how long an import takes."""
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 import torch
 from ema_pytorch import EMA as PeerEMA
-from timing import Report
+from timing import Report, seconds
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, TensorDataset
 
 from course_lib import recipes
-from course_lib.datasets import batches
+from course_lib.datasets import batches, faces
+from course_lib.datasets.faces import splits
 from course_lib.training import EMA
 
 
@@ -53,9 +55,32 @@ def importing(report: Report) -> None:
     report.limit("import course_lib, after import torch", [after_torch("import course_lib") for _ in range(5)], at_most=0.3)
 
 
+def drawing(report: Report) -> None:
+    """Faces are drawn when they are asked for, on one thread; a slider of the editor draws one or a mix of two."""
+
+    def seconds_of(work: Callable, calls: int = 1) -> list[float]:
+        work()
+        return [seconds(work, calls) for _ in range(3)]
+
+    def both_splits():
+        splits.unseen.cache_clear()
+        assert len(faces.load("train")) + len(faces.load("test")) == 70_000
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    report.limit("60,000 faces to train and 10,000 to test, one thread", seconds_of(both_splits), at_most=3)
+    y = faces.random_factors(10_000)
+    report.limit("what can be seen in 10,000 faces", seconds_of(lambda: faces.visible(y)), at_most=1)
+    report.limit("10,000 captions", seconds_of(lambda: faces.captions(y)), at_most=1)
+    report.limit("one face by name", seconds_of(lambda: faces.draw({"hair": "long", "glasses": "dark"}), 20), at_most=0.015)
+    report.limit("one face between two", seconds_of(lambda: faces.between(y[0], y[1], 0.5), 20), at_most=0.015)
+    torch.set_num_threads(threads)
+
+
 if __name__ == "__main__":
     report = Report()
     batching(report)
+    drawing(report)
     averaging(report)
     importing(report)
     report.finish()

@@ -286,6 +286,7 @@ def functions() -> dict[str, list]:
     """Valid calls of everything that is no method of a model."""
     a, b, images = random(12, 3), random(12, 3, seed=1) + 0.5, shades(6, 1, 8, 8)
     digits, more = shades(12, 1, 28, 28), shades(12, 1, 28, 28, seed=1)
+    colour = shades(12, 3, 16, 16)
     mean, log_var, x = random(4, 3), random(4, 3, seed=1), random(4, 3, seed=2)
     binary = (shades(20, 6) > 0.5).float()
     covariance = torch.eye(3).expand(2, 3, 3).clone()
@@ -404,6 +405,12 @@ def functions() -> dict[str, list]:
         "metrics.class_accuracy": {"x": digits, "y": whole(10, 12)},
         **{f"metrics.{name}": {"x": digits} for name in ("class_shares", "digit_features", "digit_probabilities", "predicted_digits")},
         **{f"metrics.{name}": {"x": digits, "y": more} for name in ("digit_fid", "digit_kid")},
+        **{
+            f"metrics.{name}": {"x": colour}
+            for name in ("face_features", "face_probabilities", "predicted_attributes", "predicted_factors")
+        },
+        **{f"metrics.{name}": {"x": colour, "y": colour.flip(0)} for name in ("face_fid", "face_kid")},
+        "metrics.factor_accuracy": {"x": colour, "factors": datasets.faces.random_factors(12)},
         **{f"metrics.{name}": {"codes": codes, "factors": factors} for name in ("dci", "disentanglement", "mig", "sap")},
         "metrics.mutual_information_matrix": {"codes": codes, "factors": factors},
         "metrics.factor_vae_score": {"codes": codes, "factors": factors, "active": torch.tensor([True, True, False]), "votes": 20},
@@ -468,6 +475,8 @@ def functions() -> dict[str, list]:
         "plotting.picture": {"image": images[0, 0], "alt": "noise"},
         "plotting.to_uint8": {"image": images},
         "plotting.tile": {"images": images},
+        "plotting.enlarge": {"images": images, "times": 3},
+        "plotting.show_pixels": {"images": images, "alt": "noise"},
         "plotting.show_images": {"images": images},
     }
     calls = {
@@ -521,6 +530,9 @@ def functions() -> dict[str, list]:
         "transformers.BPE.decode": (bpe.decode, {"symbols": whole(98, 7)}),
         "metrics.DigitNetwork.features": (metrics.digit_network().features, {"x": digits}),
         "metrics.DigitNetwork.loss": (metrics.digit_network().loss, {"x": digits, "y": whole(10, 12)}),
+        "metrics.FaceNetwork.features": (metrics.face_network().features, {"x": colour}),
+        "metrics.FaceNetwork.split": (metrics.FaceNetwork.split, {"logits": random(4, 200)}),
+        "metrics.FaceNetwork.loss": (metrics.face_network().loss, {"x": colour, "y": datasets.faces.random_factors(12)}),
         "metrics.Moments.update": (lambda features: metrics.Moments().update(features), {"features": a}),
         "metrics.GreyLevels.__init__": (metrics.GreyLevels, {"x": whole(256, 9, 1, 2, 2).to(torch.uint8)}),
         "metrics.GreyLevels.bound": (
@@ -826,7 +838,18 @@ def pairs_of_sets() -> dict[str, list[str]]:
 
 
 # what they take is no set beside another: moments, probabilities, costs; the digit network refuses bytes by itself
-ALONE = ("gaussian_distance", "sinkhorn", "transport_plan_1d", "GreyLevels", "cubic_kernel", "gaussian_kernel", "digit_fid", "digit_kid")
+ALONE = (
+    "gaussian_distance",
+    "sinkhorn",
+    "transport_plan_1d",
+    "GreyLevels",
+    "cubic_kernel",
+    "gaussian_kernel",
+    "digit_fid",
+    "digit_kid",
+    "face_fid",
+    "face_kid",
+)
 
 
 @pytest.mark.parametrize("name", pairs_of_sets())

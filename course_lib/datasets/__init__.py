@@ -11,13 +11,15 @@ sounds `float32 (n, time)` in [−1, 1], and a text is one row of whole numbers.
 `COURSE_DATA_DIR` names a folder that is searched before anything is downloaded.
 """
 
+import functools
 from dataclasses import replace
 
 import torch
 
-from . import downloads, shipped
+from . import downloads, faces, shipped
 from .core import Dataset, batches, binarise, hashes, to_float
 from .pairs import translations
+from .photos import photos
 from .sounds import RATE, sounds
 from .sprites import sprites
 from .tables import Ratings, documents, ratings
@@ -34,9 +36,11 @@ __all__ = [
     "binarise",
     "documents",
     "encode",
+    "faces",
     "hashes",
     "load",
     "names",
+    "photos",
     "ratings",
     "sounds",
     "sprites",
@@ -53,6 +57,9 @@ SPLITS = {
     "cifar10": ("train", "test"),
     "digits8": ("train", "test", "all"),
     "sprites": ("train", "test", "all"),
+    "faces": faces.SPLITS,
+    "photos": ("train", "test"),
+    "photos32": ("train", "test"),
     "manual": ("train", "test"),
     "shakespeare": ("train", "test"),
     "sounds": ("train", "test"),
@@ -77,12 +84,16 @@ def load(name: str, split: str = "train", device: str | torch.device = "cpu") ->
     | cifar10 | 50,000 | 10,000 | |
     | digits8 | 1,437 | 360: the last 36 of each digit | 1,797 |
     | sprites | 54,675 | 6,075, drawn at random | 60,750, in factor order |
+    | faces | 60,000, none with a held-out pair of factors | 10,000 of the same kind | |
+    | photos | 25,750 patches of 16×16 from the left of two photographs | 5,974 from their right | |
+    | photos32 | 23,958 of 32×32 | 4,950 | |
     | manual | the first 90 % of each topic of Python's manual, no paragraph twice | the last 10 % | |
     | shakespeare | the first 90 % of the plays | the last 10 % | |
     | sounds | 2,000 of half a second (seed 0) | 200 (seed 1) | |
     | translations | 39,939 pairs of numbers in words and of dates | 4,411: a tenth of the numbers and days | |
     | moons, rings, … | 20,000 (seed 0) | 5,000 (seed 1) | |
 
+    `faces` has a third split, "held_out": 5,000 with such pairs; `datasets.faces` draws them, and reads and writes captions.
     `manual` and `shakespeare` are a `Text`, all others a `Dataset`.
 
     Raises:
@@ -109,6 +120,9 @@ def load(name: str, split: str = "train", device: str | torch.device = "cpu") ->
             "cifar10": downloads.cifar10,
             "digits8": shipped.digits8,
             "sprites": sprites,
+            "faces": faces.load,
+            "photos": photos,
+            "photos32": functools.partial(photos, size=32),
             "translations": translations,
         }
         data = makers[name](split)

@@ -18,9 +18,9 @@ class Dataset:
     """One split of a data set.
 
     x: uint8 (n, channels, height, width) for images, float32 (n, 2) for points of the plane, float32 (n, time) for sounds
-    y: int64 (n,) labels; int64 (n, 5) factor indices for sprites; None where there is no label
+    y: int64 (n,) labels; int64 (n, factors) indices for sprites and faces; None where there is no label
     classes: what label 0, 1, … stands for; empty where the number says it all
-    factors: sprites only, name → number of values, in the order of the columns of y
+    factors: sprites and faces, name → number of values, in the order of the columns of y
     """
 
     name: str

@@ -1,8 +1,8 @@
 """Scores of trained models, of their samples and of their latent spaces.
 
 `likelihood` on one scale; of features: `gaussians` (FID), `kernels` (KID, MMD), `coverage` (precision, recall, memorisation), `transport`
-(Wasserstein, Sinkhorn), `two_samples` (a classifier's answer, error bars), `scores` (IS); `digits` and `inception` the networks that give
-the features; `factors` of a latent space, `detection` of anomalies; `leaderboard` every family on the same digits.
+(Wasserstein, Sinkhorn), `two_samples` (a classifier's answer, error bars), `scores` (IS); `digits`, `faces` and `inception` the networks
+that give the features; `factors` of a latent space, `detection` of anomalies; `leaderboard` every family on the same digits.
 """
 
 from .arrays import Score  # noqa: F401
@@ -30,6 +30,17 @@ from .digits import (  # noqa: F401
     digit_probabilities,
     draw,
     predicted_digits,
+)
+from .faces import (  # noqa: F401
+    FaceNetwork,
+    face_features,
+    face_fid,
+    face_kid,
+    face_network,
+    face_probabilities,
+    factor_accuracy,
+    predicted_attributes,
+    predicted_factors,
 )
 from .factors import DCI, dci, disentanglement, factor_vae_score, mig, mutual_information_matrix, sap  # noqa: F401
 from .gaussians import Moments, frechet_distance, gaussian_distance, moments  # noqa: F401

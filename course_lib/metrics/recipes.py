@@ -1,12 +1,15 @@
-"""How the digit network is trained: `python -m course_lib train digit_network --preset cpu`."""
+"""How the networks that judge are trained: `python -m course_lib train digit_network --preset cpu`, and `face_network`."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..datasets import Dataset, to_float
+from ..datasets import faces as every_face
 from ..recipes import Budget, Recipe, floats_and_labels, images_and_labels
-from . import digits, gaussians
+from . import digits, faces, gaussians
 from .digits import DigitNetwork
+from .faces import NOT_ASKED, FaceNetwork
 
 
 @torch.no_grad()
@@ -27,6 +30,39 @@ def reference(budget: Budget, steps: int, data: Dataset, test: Dataset, seed: in
     return {"mean": mean, "cov": cov}, {"fid_of_training_images": floor, "images": len(test)}
 
 
+def faces_and_what_is_seen(data: Dataset) -> tuple[Tensor, Tensor]:
+    """The images and their factors, −1 where a factor cannot be seen; and, as often as chance brings them, faces with held-out pairs.
+
+    A judge must know every pair. One that had met no green beard took most for none, since a beard had never come with green hair.
+    """
+    y = every_face.random_factors(4 * len(data) // 3, seed=20)
+    y = y[every_face.held_out(y).any(1)]
+    x = every_face.draw(y)
+    new = ~np.isin(every_face.fingerprints(x), every_face.fingerprints(every_face.load("held_out").x))
+    x, y = torch.cat([data.x, x[new]]), torch.cat([data.y, y[new]])
+    seen, words = every_face.visible(y), every_face.visible(y, words=True)
+    for name, column in zip(every_face.ATTRIBUTES, words.T):  # two hats that look alike are a hat: their word is to be learnt
+        seen[:, list(every_face.FACTORS).index(name)] |= column
+    return x, y.masked_fill(~seen, NOT_ASKED)
+
+
+@torch.no_grad()
+def measure_faces(model: FaceNetwork, data: Dataset) -> dict:
+    """Accuracy where a factor can be seen: on the test faces of each drawing and colour and of each word, on held-out pairs of words."""
+    x = to_float(data.x)
+    accuracy, words = (faces.factor_accuracy(x, data.y, words, model) for words in (False, True))
+    unseen = every_face.load("held_out")
+    held_out = faces.factor_accuracy(to_float(unseen.x).to(x.device), unseen.y, True, model)
+    return {"accuracy": accuracy, "word_accuracy": words, "held_out_word_accuracy": held_out, "test_images": len(data)}
+
+
+def face_reference(budget: Budget, steps: int, data: Dataset, test: Dataset, seed: int) -> tuple[dict[str, Tensor], dict]:
+    """As `reference`, of the test faces in the face network's features."""
+    mean, cov = gaussians.moments(faces.face_features(to_float(test.x)))
+    floor = gaussians.gaussian_distance(*gaussians.moments(faces.face_features(to_float(data.x[: len(test)]))), mean, cov)
+    return {"mean": mean, "cov": cov}, {"fid_of_training_images": floor, "images": len(test)}
+
+
 RECIPES = {
     "digit_network": Recipe(
         DigitNetwork,
@@ -37,4 +73,13 @@ RECIPES = {
         tensors=images_and_labels,
     ),
     "digit_moments": Recipe(None, "mnist", {"cpu": Budget(1), "gpu": Budget(1)}, None, film=reference),
+    "face_network": Recipe(
+        FaceNetwork,
+        "faces",
+        {"cpu": Budget(8_000, 128, 2e-3, weight_decay=0.01), "gpu": Budget(15_000, 128, 2e-3, weight_decay=0.01)},
+        measure_faces,
+        {"prepare": floats_and_labels},
+        tensors=faces_and_what_is_seen,
+    ),
+    "face_moments": Recipe(None, "faces", {"cpu": Budget(1), "gpu": Budget(1)}, None, film=face_reference),
 }

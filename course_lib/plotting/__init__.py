@@ -18,7 +18,8 @@ import matplotlib.pyplot as plt
 from IPython import get_ipython
 from IPython.display import display
 
-from .panels import CYCLE, GRID, INK, PAPER, Chart, Line, one_picture, picture, tile, to_uint8  # noqa: F401
+from . import panels
+from .panels import CYCLE, GRID, INK, PAPER, Chart, Line, enlarge, one_picture, picture, tile, to_uint8  # noqa: F401
 
 
 def use_style() -> None:
@@ -93,6 +94,17 @@ def show_images(
         axes.text(0.02, 0.05, heading, ha="left", va="top", fontsize=font + 2)
     axes.set(xlim=(0, width), ylim=(height, 0))  # imshow has narrowed them
     plt.show()
+
+
+def show_pixels(images: Any, alt: str, columns: int = 12, times: int = 5) -> None:
+    """Show (n, c, h, w) images in a grid, every pixel exactly `times` × `times` on the screen: for small ones, such as faces.
+
+    Args:
+        alt: what a reader who cannot see them is told
+    """
+    columns = min(columns, len(images))
+    sheet = panels.png(enlarge(tile(images, columns), times))
+    display({"image/png": sheet, "text/plain": alt}, metadata={"image/png": {"alt": alt}}, raw=True)
 
 
 def curves(

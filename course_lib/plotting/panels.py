@@ -129,6 +129,15 @@ def tile(images: Any, columns: int | None = None, pad: int = 1) -> np.ndarray:
     return sheet[:, :, 0] if c == 1 else sheet
 
 
+def enlarge(images: Any, times: int = 6) -> np.ndarray:
+    """Every pixel as a block of `times` × `times`, sharp and all alike: uint8 of the same layout, (..., h, w) or (h, w, 3)."""
+    array = to_uint8(images, "images")
+    if array.ndim < 2:
+        raise ValueError(f"images must be (..., h, w) or (h, w, 3), got shape {array.shape}")
+    down, across = (0, 1) if array.ndim == 3 and array.shape[2] == 3 else (-2, -1)
+    return array.repeat(times, down).repeat(times, across)
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Two canvases that take the same calls, so that the static figure is the live one
 

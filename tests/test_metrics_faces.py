@@ -1,0 +1,186 @@
+"""The face network: what it reads in faces, and what its distances say of sets of them."""
+
+import pytest
+import torch
+
+from course_lib import checkpoints, datasets
+from course_lib.datasets import faces, to_float
+from course_lib.datasets.faces import ATTRIBUTES, FACTORS
+from course_lib.metrics import (
+    FaceNetwork,
+    face_features,
+    face_fid,
+    face_kid,
+    face_network,
+    face_probabilities,
+    factor_accuracy,
+    predicted_attributes,
+    predicted_factors,
+)
+from course_lib.metrics.faces import COUNTS, NOT_ASKED
+from course_lib.metrics.recipes import faces_and_what_is_seen
+
+
+@pytest.fixture(scope="module")
+def data():
+    return datasets.load("faces", "test")
+
+
+@pytest.fixture(scope="module")
+def x(data):
+    return to_float(data.x[:2_000])
+
+
+class Oracle(FaceNetwork):
+    """Reads faces that it knows, so that what is counted can be told from how well a network reads."""
+
+    def __init__(self, x, y):
+        super().__init__(width=4, features=8)
+        self.known = {image.numpy().tobytes(): line for image, line in zip(x, y)}
+
+    def forward(self, x):
+        y = torch.stack([self.known[image.numpy().tobytes()] for image in x])
+        return torch.cat([torch.nn.functional.one_hot(column, n) for column, n in zip(y.T, COUNTS)], 1) * 20.0
+
+
+def test_the_face_network_reads_every_factor_where_it_can_be_seen(data):
+    everything = to_float(data.x)
+    for words in (False, True):
+        accuracy = factor_accuracy(everything, data.y, words=words)
+        assert list(accuracy) == list(ATTRIBUTES if words else FACTORS)
+        recorded = checkpoints.record("face_network")["numbers"]["word_accuracy" if words else "accuracy"]
+        assert accuracy == pytest.approx(recorded, abs=5e-4)
+        assert min(accuracy.values()) >= 0.99, accuracy
+
+
+def test_held_out_faces_are_read_as_well():
+    unseen = datasets.load("faces", "held_out")
+    accuracy = factor_accuracy(to_float(unseen.x), unseen.y, words=True)
+    assert min(accuracy.values()) >= 0.97, accuracy
+
+
+def test_readings_of_values_and_words_agree(data, x):
+    factors, attributes = predicted_factors(x), predicted_attributes(x)
+    assert factors.shape == (2_000, 17) and attributes.shape == (2_000, 10)
+    assert (faces.attributes(factors) == attributes).double().mean() > 0.99
+    found = face_probabilities(x[:50], batch_size=7)
+    assert list(found) == list(FACTORS) and all(torch.allclose(p.sum(1), torch.ones(50)) for p in found.values())
+    assert torch.equal(torch.stack([p.argmax(1) for p in found.values()], 1), factors[:50])
+    features = face_features(x[:50])
+    assert features.shape == (50, 128) and features.dtype == torch.float64
+    assert torch.allclose(face_features(x[:50], batch_size=7), features, atol=1e-4)
+    assert face_network() is face_network() and not face_network().training
+
+
+def test_accuracy_counts_what_was_asked_for_and_can_be_seen(data):
+    x, y = to_float(data.x[:200]), data.y[:200].clone()
+    oracle, seen = Oracle(x, y), faces.visible(y)
+    assert set(factor_accuracy(x, y, network=oracle).values()) == {1.0}
+    column, wrong = list(FACTORS).index("hair"), y.clone()
+    wrong[:, column] = torch.where(y[:, column] > 34, y[:, column] - 1, y[:, column])  # another drawing of the same word
+    right = (wrong == y)[:, column][faces.visible(wrong)[:, column]].double().mean().item()
+    assert factor_accuracy(x, wrong, network=oracle)["hair"] == pytest.approx(right) and 0.6 < right < 0.9
+    assert factor_accuracy(x, wrong, words=True, network=oracle)["hair"] == 1
+    # a hidden factor does not count
+    hidden = ~seen[:, list(FACTORS).index("hat_colour")]
+    other = y.clone()
+    other[hidden, list(FACTORS).index("hat_colour")] += 1
+    other[:, list(FACTORS).index("hat_colour")] %= 7
+    assert factor_accuracy(x, other, network=oracle)["hat_colour"] == 1
+    bare = faces.change(y[:5], hat="none", glasses="none", earrings="none")
+    drawn = to_float(faces.draw(bare))
+    found = factor_accuracy(drawn, bare, network=Oracle(drawn, bare))
+    assert "hat_colour" not in found and "glasses_colour" not in found and found["hat"] == 1
+
+
+def test_words_that_nobody_asked_for_do_not_count(data):
+    x, y = to_float(data.x[:300]), data.y[:300]
+    oracle, words = Oracle(x, y), faces.attributes(y)
+    assert factor_accuracy(x, words, network=oracle) == dict.fromkeys(ATTRIBUTES, 1.0)
+    hat, colour, hair = (list(ATTRIBUTES).index(name) for name in ("hat", "hat_colour", "hair"))
+    asked = torch.full_like(words, NOT_ASKED)
+    asked[:, hair] = (words[:, hair] + 1) % 2
+    assert factor_accuracy(x, asked, network=oracle) == {"hair": 0.0}
+    asked[:, hat] = words[:, hat]  # with a hat, hair may hide and its colour shows
+    asked[:, hair] = torch.where(words[:, hat] == 1, asked[:, hair], words[:, hair])
+    asked[:, colour] = torch.where(words[:, hat] == 1, words[:, colour], (words[:, colour] + 1) % 7)
+    assert factor_accuracy(x, asked, network=oracle) == {"hair": 1.0, "hat": 1.0, "hat_colour": 1.0}
+
+
+def test_distances_order_what_the_eye_orders(x):
+    halves = face_fid(x[0::2], x[1::2])
+    grey = x[1::2].mean(1, keepdim=True).expand(-1, 3, -1, -1)
+    blurred = torch.nn.functional.avg_pool2d(x[1::2], 3, 1, 1, count_include_pad=False)
+    noise = torch.rand(1_000, 3, 16, 16)
+    hatless = x[1::2][predicted_attributes(x[1::2])[:, list(ATTRIBUTES).index("hat")] == 0]
+    worse = [face_fid(x[0::2], other) for other in (hatless, grey, blurred, noise)]
+    assert 0 < halves < min(worse) and worse[-1] > worse[0]
+    assert face_fid(x, x) == pytest.approx(0, abs=1e-3)
+    assert abs(face_kid(x[0::2], x[1::2])) < face_kid(x[0::2], hatless)
+    assert (halves.samples, halves.reference) == (1_000, 1_000)
+
+
+def test_the_shipped_moments_are_those_of_the_test_faces(data):
+    x = to_float(data.x)
+    assert face_fid(x) == pytest.approx(0, abs=0.05) and face_fid(x).reference == 10_000
+    numbers = checkpoints.record("face_moments")["numbers"]
+    train = to_float(datasets.load("faces").x[:10_000])
+    assert face_fid(train) == pytest.approx(numbers["fid_of_training_images"], rel=0.02)
+    assert abs(face_kid(train[:2_000])) < 0.05
+
+
+@pytest.mark.parametrize(
+    "bad, message",
+    [
+        (torch.zeros(3, 1, 28, 28), r"x: expected images of shape \(batch, 3, 16, 16\), got \(3, 1, 28, 28\)"),
+        (torch.zeros(3, 3, 16, 16, dtype=torch.uint8), r"x: expected floats in \[0, 1\], got torch.uint8; datasets.to_float"),
+        (torch.full((3, 3, 16, 16), -1.0), r"x: expected values in \[0, 1\], got -1 to -1"),
+        (torch.full((3, 3, 16, 16), 255.0), r"x: expected values in \[0, 1\], got 255 to 255"),
+    ],
+)
+def test_images_of_another_size_or_range_say_what_was_expected(bad, message):
+    network = FaceNetwork(width=4, features=8).eval()
+    calls = (face_features, predicted_factors, predicted_attributes, face_fid, face_kid, network, network.features)
+    for call in (*calls, lambda x: factor_accuracy(x, faces.random_factors(3))):
+        with pytest.raises(ValueError, match=message):
+            call(bad)
+
+
+@pytest.mark.parametrize(
+    "factors, message",
+    [
+        (torch.zeros(4, 17).long(), "factors must have a row for each image of x, got 4 for 3"),
+        (torch.zeros(3, 9).long(), r"factors must hold whole numbers, \(n, 17\)"),
+        (torch.zeros(3, 10), r"factors must hold whole numbers \(3, 10\), −1 or below 4, 2, 6"),
+        (torch.full((3, 10), 5), r"factors must hold whole numbers \(3, 10\)"),
+        (torch.full((3, 17), -1), "factors: skin goes from 0"),
+    ],
+)
+def test_wrong_factors_are_named(factors, message):
+    with pytest.raises(ValueError, match=message):
+        factor_accuracy(torch.zeros(3, 3, 16, 16), factors)
+
+
+def test_a_face_network_learns_only_from_what_can_be_seen(data):
+    x, y = faces_and_what_is_seen(data)
+    assert torch.equal(x[:10_000], data.x) and 0.2 < len(x) / 10_000 - 1 < 0.4  # and faces with held-out pairs
+    x, y = to_float(x[:64]), y[:64]
+    seen, told = faces.visible(data.y[:64]), y != NOT_ASKED
+    assert torch.equal(y[told], data.y[:64][told]) and told[seen].all()
+    words = dict(zip(ATTRIBUTES, faces.visible(data.y[:64], words=True).T))
+    for name, s, t in zip(FACTORS, seen.T, told.T):
+        assert torch.equal(t, s | words[name] if name in words else s)
+    network = FaceNetwork(width=4, features=8)
+    images = []
+    network.body.register_forward_hook(lambda module, args, out: images.append(args[0]))
+    network.loss(x, y)
+    assert 0 < (images[0] - (2 * x - 1)).abs().max() < 0.4  # a little noise, in training alone
+    network.eval()
+    truth = sum(
+        -torch.log_softmax(part, 1)[torch.arange(64), column.clamp(0)][column >= 0].sum()
+        for part, column in zip(network(x).split(COUNTS, 1), y.T)
+    )
+    assert torch.equal(images[-1], 2 * x - 1) and network.loss(x, y).item() == pytest.approx(truth.item() / 64, rel=1e-5)
+    assert FaceNetwork(**network.config).config == network.config
+    with pytest.raises(ValueError, match=r"y must hold whole numbers \(64, 17\), −1 or below 8, 45"):
+        network.loss(x, y[:, :5])
