@@ -563,7 +563,9 @@ assert abs(x["√2η"].var() - 1) < 0.05 and abs(x["√η"].var() - 0.5) < 0.03 
 
 # %%
 show_source(diffusion.langevin)
+show_source(diffusion.langevin_step)
 show_source(diffusion.ScoreNetwork.loss)
+show_source(diffusion.denoising_score_matching)
 training.seed_everything(0)
 points = toy2d("moons", 20_000).x
 moons = diffusion.PointDiffusion(scale=1.5, predict="v")

@@ -4,7 +4,7 @@
 to data, `likelihood` says how likely data are, `scores` has Langevin's walk, and `recipes` how the checkpoints are made.
 """
 
-from ..scores import denoising_score_matching, langevin  # noqa: F401
+from ..scores import denoising_score_matching, langevin, langevin_step  # noqa: F401
 from .guides import Autoguided, within  # noqa: F401
 from .likelihood import ode_log_prob, variational_bound, velocity, velocity_and_trace  # noqa: F401
 from .models import (  # noqa: F401
