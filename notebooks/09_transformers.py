@@ -706,7 +706,6 @@ assert (gone_on[:, :, :, :14] == halves[:, None, :, :14]).all()  # what was give
 assert read[1][1] == 40 and read[3][4] > 40 / 4 and read[3][0] > 40 / 4 and read[3][0] + read[3][4] > 35
 
 
-
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 14 · Break it: a model that looks ahead
 #
