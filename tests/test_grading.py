@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 
 import answers
 import pytest
@@ -616,6 +617,22 @@ def test_a_goal_names_divergence():
 def test_a_number_just_short_of_a_goal_is_close():
     with pytest.raises(CheckFailed, match=r"metres 1.9 \(goal: at least 2\).* Close: keep tuning. \[height/value\]"):
         HEIGHT.check({"metres": 1.9, "grams": 1.0}, {"water": 1.0})
+
+
+def test_a_number_far_from_a_goal_is_not_called_close():
+    with pytest.raises(CheckFailed, match=r"Not close, and no setting says why\."):
+        replace(HEIGHT, close={"metres": 0.3}).check({"metres": 1.5, "grams": 1.0}, {"water": 1.0})
+    with pytest.raises(CheckFailed, match="Close: keep tuning"):
+        replace(HEIGHT, close={"metres": 0.6}).check({"metres": 1.5, "grams": 1.0}, {"water": 1.0})
+
+
+def test_weights_that_sum_to_1_have_a_gradient():
+    def weights(x):
+        return x.softmax(1)
+
+    task = Task(weights, cases=[(grid(2, 3),)], gradient=True, mistakes="sigmoid: no.\n    softmax(1) -> sigmoid()")
+    error = failure(task, lambda x: x.softmax(1).detach())
+    assert error.kind == "gradient" and "no gradient reaches x" in str(error)
 
 
 def test_a_check_is_quiet_where_ours_may_stand_in():

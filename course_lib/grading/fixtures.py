@@ -212,18 +212,18 @@ class Field(nn.Module):
 
 
 def turned(x: Tensor, start: int) -> Tensor:
-    """(batch, heads, time, d) → the same, each number moved and scaled by what depends on its position, and on nothing else."""
-    places = torch.arange(start, start + x.shape[2], dtype=x.dtype)[:, None]
-    return x * (0.8 * places + 0.3).cos() + x.roll(1, 3) * (0.5 * places + 0.2).sin()
+    """(..., time, d) → the same, each number moved and scaled by what depends on its position, and on nothing else."""
+    places = torch.arange(start, start + x.shape[-2], dtype=x.dtype)[:, None]
+    return x * (0.8 * places + 0.3).cos() + x.roll(1, -1) * (0.5 * places + 0.2).sin()
 
 
 def looked(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """What the queries, the last places, find among keys (batch, heads, places, d) and as many values; the future is hidden."""
-    if k.shape[2] != v.shape[2]:
-        raise TypeError(f"there should be as many keys as values, not {k.shape[2]} and {v.shape[2]}")
-    m, n = q.shape[2], k.shape[2]
-    fit = torch.exp(-(q[:, :, :, None] - k[:, :, None]).square().sum(4)) * torch.ones(m, n, dtype=q.dtype).tril(n - m)
-    return fit @ v / (0.1 + fit.sum(3, keepdim=True))
+    """What the queries, the last places, find among keys (..., places, d) and as many values; the future is hidden."""
+    m, n = q.shape[-2], k.shape[-2]
+    if n != v.shape[-2]:
+        raise TypeError(f"there should be as many keys as values, not {n} and {v.shape[-2]}")
+    fit = torch.exp(-(q[..., None, :] - k[..., None, :, :]).square().sum(-1)) * torch.ones(m, n, dtype=q.dtype).tril(n - m)
+    return fit @ v / (0.1 + fit.sum(-1, keepdim=True))
 
 
 class Weights(nn.Module):

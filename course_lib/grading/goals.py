@@ -25,6 +25,7 @@ class Goal:
 
     at_least: for each measured number, its name as shown → the threshold
     slack: how much less is enough in the hidden test, which measures on other data: a goal that is met stays met
+    close: how much less is still called close, for the numbers that can be far off
     known: regions, the likeliest cause first
     settings: what may be tuned → the value it has when it is left out; the first of them must be given
     rules: for a setting, which values are allowed, and that in words
@@ -36,6 +37,7 @@ class Goal:
     slack: dict[str, float]
     settings: dict[str, Any] = field(default_factory=dict)
     rules: dict[str, tuple[Callable[[Any], bool], str]] = field(default_factory=dict)
+    close: dict[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Goal({self.name!r})"  # no more: the hints would show
@@ -91,6 +93,9 @@ class Goal:
         for i, region in enumerate(self.known, 1):
             if region.holds(everything):
                 raise CheckFailed(self.name, f"m{i}", f"{numbers}. {region.hint}")
+        if any(measured[key] < goals[key] - far for key, far in self.close.items()):
+            said = "Not close, and no setting says why. Do the functions that it is made of pass their checks?"
+            raise CheckFailed(self.name, "value", f"{numbers}. {said}")
         raise CheckFailed(self.name, "value", f"{numbers}. Close: keep tuning.")
 
 

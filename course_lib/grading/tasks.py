@@ -68,7 +68,10 @@ def plain(dtype: torch.dtype = torch.float32) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a function returned, as a tuple, and the gradients of its sum that the task compares, 0 where none arrives."""
+    """What a function returned, as a tuple, and the gradients that the task compares, 0 where none arrives.
+
+    They are those of a sum in which each number counts differently: weights that sum to 1 would have none, were all counted alike.
+    """
 
     values: tuple[Any, ...]
     gradients: tuple[Tensor, ...] = ()
@@ -259,7 +262,7 @@ class Task:
     def _outcome(self, result: Any, inputs: list) -> Outcome:
         values = tuple(result) if isinstance(result, tuple | list) else (result,)
         leaves = [leaf for value in inputs for leaf in _leaves(value)]
-        total = sum(v.sum() for v in values if isinstance(v, Tensor) and v.requires_grad)
+        total = sum((v * _counts(v)).sum() for v in values if isinstance(v, Tensor) and v.requires_grad)
         if not (leaves and isinstance(total, Tensor)):
             return Outcome(values, tuple(map(torch.zeros_like, leaves)))
         return Outcome(values, torch.autograd.grad(total, leaves, allow_unused=True, materialize_grads=True))
@@ -384,6 +387,11 @@ def _copy(value: Any, double: bool, gradient: bool) -> Any:
         return fresh
     fresh = fresh.double() if double else fresh
     return fresh.requires_grad_().clone() if gradient else fresh
+
+
+def _counts(value: Tensor) -> Tensor:
+    """How much each number counts, from 0.2 to 1, the first one 1."""  # no more than 1: rounding stays as small as it was
+    return 0.6 + 0.4 * torch.arange(value.numel(), dtype=torch.float64, device=value.device).cos().reshape(value.shape).to(value)
 
 
 def _leaves(value: Any) -> list[Tensor]:

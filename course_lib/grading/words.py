@@ -22,7 +22,11 @@ ADVICE = {
     "dim must be a 2-tuple": "a norm runs over one axis or two: `.flatten(1)` first, then one axis is left besides the batch",
     "it must be of length 1 or 2": "`.flatten(1)` first, then one axis is left besides the batch",
     "Dimension out of range": "the inputs of this case have fewer axes: `.flatten(1)`, or axes counted from the end, suit every number",
-    "Sizes of tensors must match except in dimension": "is this the axis to join along? Then `expand` the smaller one first",
+    "Sizes of tensors must match except in dimension": "is this the axis to join along? Along all others both are as long: "
+    "`expand` the shorter one",
+    "expected scalar type": "float32 meets float64: new tensors take the type of the inputs, `dtype=x.dtype` or `.to(x)`",
+    "values to unpack": "how many results does the call return? One tensor falls apart along its first axis",
+    "must match the size of tensor": "was an axis summed away? `keepdim=True` leaves it there with length 1",
     "Tensors must have same number of dimensions": "`torch.cat` adds no axes: give the smaller one axes of length 1, then `expand` it",
     'can only concatenate list (not "tuple")': "a list and a tuple do not join: `[first, *others]` takes both",
     'can only concatenate tuple (not "list")': "a list and a tuple do not join: `[first, *others]` takes both",

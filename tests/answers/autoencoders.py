@@ -175,11 +175,13 @@ FAULTS = {
         ("random", "draw nothing yourself", "(reconstruct(x + level * torch.randn_like(x)) - x).square().sum((1, 2, 3)).mean()"),
     ],
     "reparameterise": [
+        ("dtype", "should be torch.float64", "(mean + (log_var / 2).exp() * noise).float()"),
         ("value", "in case 1", "mean + (log_var.clamp(-10, 10) / 2).exp() * noise"),
         ("dtype", "should be torch.float32, yours is torch.float64", "mean + torch.from_numpy(np.exp(log_var.tolist())).sqrt() * noise"),
         ("random", "draw nothing yourself", "torch.distributions.Normal(mean, (log_var / 2).exp()).rsample()"),
     ],
     "gaussian_kl": [
+        ("dtype", "should be torch.float64, yours is torch.float32", "0.5 * (mean**2 + log_var.exp() - 1 - log_var).float().sum(1)"),
         ("gradient", LOST.format("mean or log_var"), "0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(1).detach()"),
         ("gradient", LOST.format("log_var"), "0.5 * (mean**2 + log_var.detach().exp() - 1 - log_var.detach()).sum(1)"),
         ("value", "in case 3", "0.5 * (mean**2 + log_var.clamp(-10, 10).exp() - 1 - log_var).sum(1)"),
@@ -221,6 +223,11 @@ FAULTS = {
         ("value", "in case 2", "(x * (a := logits.clamp(-100, 100)) - F.softplus(a)).sum((1, 2, 3)) - kl"),
     ],
     "iwae_bound": [
+        (
+            "shape",
+            "should have shape (1,)",
+            "torch.logsumexp((log_likelihood + log_prior - log_posterior).squeeze(), 0) - math.log(len(log_prior))",
+        ),
         ("nan", "infinite", "(m := (w := log_likelihood + log_prior - log_posterior).mean(0)) + (w - m).exp().mean(0).log()"),
         ("nan", "infinite", "(m := (w := log_likelihood + log_prior - log_posterior)[0]) + (w - m).exp().mean(0).log()"),
         (

@@ -190,6 +190,12 @@ FAULTS = {
         ),
     ],
     "top_k": [
+        (
+            "dtype",
+            "should be torch.float64, yours is torch.float32",
+            "stays = logits >= logits.topk(min(k, len(logits[0])))[0][:, -1:]\n"
+            "z = torch.full(logits.shape, -math.inf)\nz[stays] = logits[stays].float()\nreturn z",
+        ),
         ("error", "what if k is larger than that?", "logits.where(logits >= logits.topk(k).values[:, -1:], -math.inf)"),
         (
             "value",

@@ -195,7 +195,14 @@ WRONG = {
 IN_PART = ONE_STEP.format(STEP_V, STEP_SUM).replace("return", "{}\nreturn")
 
 FAULTS = {
-    "noised": [("dtype", "should be torch.float32", MIXED_BY.format(AXES, "a.double().sqrt()", "(1 - a).sqrt()"))],
+    "noised": [
+        (
+            "shape",
+            "should have shape (1, 5)",
+            "a = alpha_bar.view(-1, *[1] * (x.ndim - 1))\nreturn ((a.sqrt() * x) + (1 - a).sqrt() * noise).squeeze()",
+        ),
+        ("dtype", "should be torch.float32", MIXED_BY.format(AXES, "a.double().sqrt()", "(1 - a).sqrt()")),
+    ],
     "cosine_schedule": [
         (
             "error",
@@ -230,7 +237,10 @@ FAULTS = {
         ("error", "labels should be whole numbers", TOLD.format("0.0 * y + classes", STRETCHED)),
     ],
     "hide_labels": [("dtype", "should be whole numbers", "torch.where(rand(len(y)) < share, float(classes), y)")],
-    "path_and_velocity": [("dtype", "x_t should be torch.float32", ON_LINE.format(AXES, "(x + t * (noise - x)).double()", "noise - x"))],
+    "path_and_velocity": [
+        ("shape", "should have shape (1, 5)", "t = t.view(-1, *[1] * (x.ndim - 1))\nreturn ((1 - t) * x + t * noise).squeeze(), noise - x"),
+        ("dtype", "x_t should be torch.float32", ON_LINE.format(AXES, "(x + t * (noise - x)).double()", "noise - x")),
+    ],
     "integrate": [
         ("error", "t should be a tensor of shape (5,)", EULERS.format("x = x + (s - t) * velocity(x, t)", "x")),
         ("in place", "changes the list times", EULERS.format(EULERS_STEP, "x").replace("for", "times.append(times[-1])\nfor")),

@@ -175,6 +175,11 @@ FAULTS = {
         ("value", "off by up to", "log_p(inverse(y)).clamp(min=-700) - slope(inverse(y)).abs().log()"),
     ],
     "couple": [
+        (
+            "dtype",
+            "should be torch.float64",
+            "a, b = x.chunk(2, 1)\ns = log_scale(a)\nreturn torch.cat([a, b * s.exp() + shift(a)], 1), s.float().sum(1)",
+        ),
         ("shape", "should have shape (1,)", couple(log_det="s.sum(1).squeeze()")),
         ("error", "has no attribute 'forward'", couple(log_det="log_scale.forward(a).sum(1)")),
         ("gradient", "no gradient reaches shift", couple("b * torch.exp(s) + t.detach()")),

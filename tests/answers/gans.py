@@ -274,16 +274,22 @@ FAULTS = {
         ),
     ],
     "with_label": [
+        ("dtype", "should be torch.float64, yours is torch.float32", "torch.cat([z.float(), F.one_hot(y, classes)], 1)"),
         ("dtype", "should be torch.float32, yours is torch.float64", "torch.cat([z, torch.eye(classes, dtype=torch.double)[y]], 1)"),
         ("dtype", "should be torch.float32, yours is torch.float64", "torch.cat([z, torch.from_numpy(np.eye(classes)[y.numpy()])], 1)"),
     ],
     "with_label_planes": [
         (
+            "shape",
+            "should have shape (1, 4, 3, 2)",
+            "planes = F.one_hot(y, classes)[:, :, None, None].expand(-1, -1, *x.shape[2:])\nreturn torch.cat([x, planes], 1).squeeze()",
+        ),
+        (
             "dtype",
             "should be torch.float32, yours is torch.float64",
             "torch.cat([x, F.one_hot(y, classes).double()[:, :, None, None].expand(-1, -1, *x.shape[2:])], 1)",
         ),
-        ("error", "Then `expand` the smaller one first", "torch.cat([x, F.one_hot(y, classes)[:, :, None, None]], 1)"),
+        ("error", "`expand` the shorter one", "torch.cat([x, F.one_hot(y, classes)[:, :, None, None]], 1)"),
         ("error", "`torch.cat` adds no axes", "torch.cat([x, F.one_hot(y, classes)], 1)"),
     ],
     "receptive_field": [

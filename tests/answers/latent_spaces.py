@@ -207,7 +207,10 @@ FAULTS = {
         ("value", "case 2", MEANS + "    means = r.T @ x / total.clamp(min=1)[:, None]\n    return r.mean(0), means, " + COV),
         ("value", "variances is off", f"(r.mean(0), r.T @ x / r.sum(0)[:, None], {COV}.clamp(min=1e-3))"),
     ],
-    "rebuild": [("value", "case 1", "mean + (x - mean) @ components[:2].T @ components[:2]")],
+    "rebuild": [
+        ("shape", "should have shape (1, 3)", "(mean + (x - mean) @ components.T @ components).squeeze()"),
+        ("value", "case 1", "mean + (x - mean) @ components[:2].T @ components[:2]"),
+    ],
     "log_posterior": [("nan", "infinite in case 2", EVIDENCE + "    return joint.softmax(1).log()")],
     "slerp": [
         (

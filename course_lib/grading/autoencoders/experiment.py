@@ -35,6 +35,7 @@ EXPERIMENT = Goal(
     "experiment",
     {"ELBO": -19.6, "latents in use": 4, "final weight / β": 0.99},
     slack={"ELBO": 0.3, "latents in use": 1, "final weight / β": 0.0},
+    close={"ELBO": 1.0},
     settings={"beta": None, "warm_up": 0, "cycle": None},
     rules={
         "beta": (lambda value: is_number(value, 0), "a number, 0 or more"),

@@ -18,7 +18,7 @@ def truth(mean, log_var):
 GAUSSIAN_KL = Task(
     gaussian_kl,
     truth,
-    cases=[(grid(4, 3), grid(4, 3).flip(0)), (grid(1, 5), grid(1, 5) ** 2), (grid(2, 2).cos(), 8 * grid(2, 2))],
+    cases=[(grid(4, 3), grid(4, 3).flip(0)), (grid(1, 5).double(), grid(1, 5).double() ** 2), (grid(2, 2).cos(), 8 * grid(2, 2))],
     gradient=True,
     mistakes="""
 lost half: exactly twice too large. Which factor stands in front of the closed form?

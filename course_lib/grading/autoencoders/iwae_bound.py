@@ -28,6 +28,7 @@ IWAE_BOUND = Task(
         (grid(5, 3), grid(5, 3).flip(0) - 1, grid(5, 3).sin()),
         (grid(4, 2) * 3 - 1000, grid(4, 2).cos() - 9, grid(4, 2).flip(1)),
         (FAR, grid(3, 2), grid(3, 2).flip(0)),
+        (grid(4, 1).double(), grid(4, 1).double().cos(), grid(4, 1).double().sin()),
     ],
     mistakes="""
 mean of the logs: the mean of the logs is the ELBO again. Here the mean comes before the log.

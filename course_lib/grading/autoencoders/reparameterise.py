@@ -10,7 +10,10 @@ def reparameterise(mean, log_var, noise):
 
 REPARAMETERISE = Task(
     reparameterise,
-    cases=[(grid(4, 3), 6 * grid(4, 3).flip(0), grid(4, 3).sin()), (grid(1, 5), grid(1, 5) / 2, grid(1, 5).flip(1))],
+    cases=[
+        (grid(4, 3), 6 * grid(4, 3).flip(0), grid(4, 3).sin()),
+        (*(each.double() for each in (grid(1, 5), grid(1, 5) / 2, grid(1, 5).flip(1))),),
+    ],
     gradient=True,
     mistakes="""
 log σ² used as σ: right if the second argument were σ. It is log σ², which may be negative.

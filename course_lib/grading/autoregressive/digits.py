@@ -34,6 +34,7 @@ DIGITS = Goal(
     "digits",
     {"log2 P per pixel": -0.4, "causal": 1.0},
     slack={"log2 P per pixel": 0.02, "causal": 0.0},
+    close={"log2 P per pixel": 0.05},
     settings={"kernel": 3, "layers": 1, "width": 16, "dropout": 0.0, "steps": 100, "first": "A"},
     rules={
         "kernel": (lambda value: is_whole(value, (3, 5, 7)), "3, 5 or 7"),

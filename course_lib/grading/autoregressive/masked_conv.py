@@ -16,7 +16,7 @@ CONV = Task(
     cases=[
         (grid(4, 1, 6, 5), grid(3, 1, 3, 3).sin(), causal_mask(3, "A")),
         (grid(2, 3, 5, 7).sin(), grid(4, 3, 5, 5).cos(), causal_mask(5, "B")),
-        (grid(1, 2, 4, 5).sin(), grid(2, 2, 1, 1), causal_mask(1, "B")),
+        (grid(1, 2, 4, 5).double().sin(), grid(2, 2, 1, 1).double(), causal_mask(1, "B")),
     ],
     gradient=("x", "weight"),
     mistakes="""

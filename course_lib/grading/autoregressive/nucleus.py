@@ -31,7 +31,14 @@ def truth(logits, p):
 NUCLEUS = Task(
     nucleus,
     truth,
-    cases=[(FEW, 0.8), (TIES, 0.6), (SHORT, 0.9999), (FEW.flip(1), 0.05), (3 * grid(1, 9).sin(), 0.97), (grid(2, 15).cos() / 2, 0.15)],
+    cases=[
+        (FEW, 0.8),
+        (TIES, 0.6),
+        (SHORT, 0.9999),
+        (FEW.flip(1), 0.05),
+        (3 * grid(1, 9).double().sin(), 0.97),
+        (grid(2, 15).cos() / 2, 0.15),
+    ],
     mistakes="""
 ties broken: right without ties. Symbols that are as likely as the last one inside stay too: which of them went was chance.
     {|logits.sort(dim=1, descending=True, stable=True) -> (s.flip(1) for s in logits.sort(dim=1, stable=True)) ; }logits < least -> ~stays

@@ -22,7 +22,7 @@ def top_k(logits, k):
 
 TOP_K = Task(
     top_k,
-    cases=[(FEW, 2), (TIES, 2), (SHORT, 5), (FEW.flip(1), 1), (WIDE, 3)],
+    cases=[(FEW, 2), (TIES, 2), (SHORT, 5), (FEW.flip(1), 1), (WIDE, 3), (FEW[:1].double(), 3)],
     mistakes="""
 ties broken: right without ties. Symbols that are as likely as the k-th stay too: which of them went was chance.
     logits >= least -> torch.zeros_like(logits).scatter(1, logits.topk(k).indices, 1.0) > 0

@@ -58,6 +58,7 @@ FEW = Goal(
     "few_steps",
     {"minus distance": -0.04, "minus evaluations": -6.0},
     slack={"minus distance": 0.004, "minus evaluations": 0.0},
+    close={"minus distance": 0.04},
     settings={"schedule": "linear", "bend": 1.0, "method": "ddim", "eta": 1.0, "steps": 40},
     rules={
         "schedule": (lambda value: value in ("linear", "cosine", "straight"), "'linear', 'cosine' or 'straight'"),

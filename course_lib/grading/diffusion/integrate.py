@@ -42,6 +42,7 @@ EULER = Steps(
         (Field(1.1), grid(5, 2), [1.0, 0.6, 0.35, 0.02, 0.0]),
         (Field(0.6), grid(3, 1, 2, 2), [1.0, 0.9, 0.5, 0.3, 0.1]),
         (Field(1.7), 3 * grid(2, 3), [0.8, 0.55, 0.2]),
+        (Field(0.9), grid(1, 4).double(), [1.0, 0.7, 0.4]),
     ],
     mistakes="""
 sign: it walks away from the data: the velocity points to growing t, and here t falls. What sign has s − t?

@@ -26,6 +26,7 @@ NOISED = Task(
         (grid(4, 4), torch.tensor([0.99, 0.62, 0.3, 0.04]), (3 * grid(4, 4)).sin()),
         (grid(3, 2, 3, 3), torch.tensor([0.95, 0.0, 0.4]), (5 * grid(3, 2, 3, 3)).cos()),
         (grid(2, 2, 2).cos(), torch.tensor([0.83, 0.21]), grid(2, 2, 2).flip(1)),
+        (grid(1, 5).double(), torch.tensor([0.7]).double(), grid(1, 5).double().cos()),
     ],
     mistakes="""
 ᾱ for α: ᾱ and 1 − ᾱ stand where their roots belong. They are shares of the variance; a factor of x is an amplitude.

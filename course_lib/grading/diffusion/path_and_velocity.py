@@ -27,6 +27,7 @@ PATH = Task(
         (grid(4, 4), (3 * grid(4, 4)).sin(), torch.tensor([0.1, 0.0, 0.55, 0.8])),
         (grid(3, 2, 3, 3), (5 * grid(3, 2, 3, 3)).cos(), torch.tensor([0.9, 0.3, 1.0])),
         (grid(2, 2, 2).sin(), grid(2, 2, 2).flip(1), torch.tensor([0.65, 0.2])),
+        (grid(1, 5).double(), grid(1, 5).double().cos(), torch.tensor([0.7]).double()),
     ],
     mistakes="""
 data and noise exchanged: the path runs from noise to data. Many papers count so; here t = 0 is the data, as in the tasks before.

@@ -29,7 +29,7 @@ CASES = [  # no batch is as large as D/2
     (grid(3, 4) * 2, tanh_network(2, -0.6), tanh_network(2, 0.1)),
     (grid(2, 6), tanh_network(3, 0.3, 6.0, -5.0), tanh_network(3, 1.4)),  # s from −20 to 15
     (grid(2, 320).sin(), tanh_network(160, 0.9, 0.5, -5.2), tanh_network(160, 0.2)),  # the determinant is 0, in float64 too
-    (grid(1, 4), torch.sin, torch.cos),  # s and t need not be networks
+    (grid(1, 4).double(), torch.sin, torch.cos),  # s and t need not be networks
 ]
 MISTAKES = """
 s not exponentiated: the second half is multiplied by s itself. s is the logarithm of the scale, so that the scale is never 0 or negative.

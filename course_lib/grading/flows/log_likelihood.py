@@ -21,7 +21,12 @@ def truth(z, log_dets):
     return Independent(Normal(torch.zeros_like(z), torch.ones_like(z)), 1).log_prob(z) + log_dets.sum(0)
 
 
-CASES = [(grid(3, 4), grid(2, 3) * 3), (grid(4, 1), grid(1, 4) * 2), (far_out(3, 784), grid(2, 3)), (grid(1, 3), grid(2, 1))]
+CASES = [
+    (grid(3, 4), grid(2, 3) * 3),
+    (grid(4, 1), grid(1, 4) * 2),
+    (far_out(3, 784), grid(2, 3)),
+    (grid(1, 3).double(), grid(2, 1).double()),
+]
 MISTAKES = """
 product, then log: right for a few entries near 0. Far out, or in many dimensions, the density is 0 on a computer: take the logarithm of
     each factor on paper.

@@ -24,7 +24,12 @@ SMALL = 0.05 * (torch.diag(grid(36, low=0.5, high=1.6)) + (grid(36, 36, low=1.0,
 TURNED = torch.tensor([[0.4, 1.3, -0.2], [0.9, 0.2, 0.5], [-0.3, 0.6, 1.1]])  # a negative determinant
 PAIR = torch.tensor([[1.2, 0.7], [-0.4, 0.9]])
 
-CASES = [(grid(2, 3, 2, 4), TURNED), (grid(3, 2, 3, 3).sin(), PAIR), (grid(2, 36, 1, 2).cos(), SMALL), (grid(1, 2, 2, 1), PAIR.T)]
+CASES = [
+    (grid(2, 3, 2, 4), TURNED),
+    (grid(3, 2, 3, 3).sin(), PAIR),
+    (grid(2, 36, 1, 2).cos(), SMALL),
+    (grid(1, 2, 2, 1), PAIR.T),
+]
 MISTAKES = """
 transposed: the channels are mixed with Wᵀ: rows and columns have changed places. Entry c of the result is row c of W times the channels.
     "oc, -> "co,

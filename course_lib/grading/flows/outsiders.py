@@ -34,6 +34,7 @@ OUTSIDERS = Goal(
     "outsiders",
     {"blank": 0.86, "blurred": 0.85, "others": 0.92},
     slack={"blank": 0.04, "blurred": 0.04, "others": 0.03},
+    close={"blank": 0.15, "blurred": 0.15, "others": 0.1},
     settings={"score": "likelihood", "noise": 0.1, "layers": 2, "steps": 100},
     rules={
         "score": (lambda value: value in SCORES, f"{', '.join(map(repr, SCORES[:-1]))} or {SCORES[-1]!r}"),

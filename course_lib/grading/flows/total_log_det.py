@@ -22,7 +22,7 @@ WIDE = triangles(2, 1, 784, low=1.2, high=4.0) / torch.tensor([1.0, 30.0]).resha
 CASES = [
     (triangles(3, 2, 4, low=0.2, high=3.0),),
     (WIDE,),
-    (triangles(1, 3, 2, low=0.5, high=1.6),),
+    (triangles(1, 3, 2, low=0.5, high=1.6).double(),),
     (torch.tensor([[[0.7, -2e-13, 1.1]], [[3e-7, 0.5, -1.6]]]).diag_embed(),),
 ]
 MISTAKES = """

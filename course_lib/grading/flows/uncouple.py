@@ -18,7 +18,7 @@ CASES = [
     (grid(4, 6), tanh_network(3, 0.3), tanh_network(3, 1.4)),
     (grid(4, 2).flip(0), tanh_network(1, 0.7), tanh_network(1, 2.0)),
     (grid(2, 6), tanh_network(3, 0.3, 8.0, -9.0), tanh_network(3, 1.4)),  # s from −28 to 18
-    (grid(1, 4), torch.sin, torch.cos),
+    (grid(1, 4).double(), torch.sin, torch.cos),
 ]
 MISTAKES = """
 forward again: this is the way forward once more. Undo the last step first.

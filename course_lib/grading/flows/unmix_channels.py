@@ -15,7 +15,7 @@ def truth(z, weight):
     return torch.linalg.solve(weight, z.flatten(2)).reshape(z.shape)
 
 
-CASES = [(grid(2, 3, 2, 4), TURNED), (grid(3, 2, 3, 3).sin(), PAIR), (grid(1, 2, 2, 1), PAIR.T)]
+CASES = [(grid(2, 3, 2, 4), TURNED), (grid(3, 2, 3, 3).sin(), PAIR), (grid(1, 2, 2, 1).double(), PAIR.T.double())]
 MISTAKES = """
 forward again: this is the way forward once more: z is mixed with W again.
     inverse, z -> weight, z

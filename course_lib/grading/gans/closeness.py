@@ -19,7 +19,7 @@ def truth(m):
 CLOSENESS = Task(
     closeness,
     truth,
-    cases=[(grid(4, 3, 2).sin(),), (grid(3, 1, 5),), (torch.zeros(3, 2, 2),), ((7 * grid(4, 2, 3)).cos(),), (grid(1, 4, 2),)],
+    cases=[(grid(4, 3, 2).sin(),), (grid(3, 1, 5),), (torch.zeros(3, 2, 2),), ((7 * grid(4, 2, 3)).cos(),), (grid(1, 4, 2).double(),)],
     gradient=True,
     mistakes="""
 itself counted: each number is 1 too large: a sample is at distance 0 from itself, and that counts e⁰. Only the others are asked for.

@@ -48,6 +48,7 @@ CURE = Goal(
     "cure",
     {"modes": 8, "good": 0.85},
     slack={"modes": 0, "good": 0.03},
+    close={"good": 0.15},
     settings={"rate": 0.003, "critic_steps": 1, "penalty": 0, "pack": 1},
     rules={
         "rate": (lambda value: is_number(value, 0) and 0 < value <= 1, "a number above 0, at most 1"),

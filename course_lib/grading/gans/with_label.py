@@ -18,7 +18,11 @@ def truth(z, y, classes):
 WITH_LABEL = Task(
     with_label,
     truth,
-    cases=[(grid(4, 3), torch.tensor([0, 2, 1, 2]), 4), (grid(2, 5), torch.tensor([1, 1]), 2), (grid(1, 2), torch.tensor([0]), 12)],
+    cases=[
+        (grid(4, 3), torch.tensor([0, 2, 1, 2]), 4),
+        (grid(2, 5), torch.tensor([1, 1]), 2),
+        (grid(1, 2).double(), torch.tensor([0]), 12),
+    ],
     gradient=("z",),
     mistakes="""
 the number itself: the label is one number more. Then class 9 looks like nine times class 1: give each class a place of its own.

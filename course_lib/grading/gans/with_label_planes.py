@@ -23,7 +23,11 @@ def truth(x, y, classes):
 WITH_PLANES = Task(
     with_label_planes,
     truth,
-    cases=[(grid(3, 2, 2, 4), torch.tensor([2, 0, 0]), 4), (grid(3, 1, 3, 3), torch.tensor([1, 0, 2]), 3)],
+    cases=[
+        (grid(3, 2, 2, 4), torch.tensor([2, 0, 0]), 4),
+        (grid(3, 1, 3, 3), torch.tensor([1, 0, 2]), 3),
+        (grid(1, 2, 3, 2).double(), torch.tensor([0]), 2),
+    ],
     gradient=("x",),
     mistakes="""
 the number as brightness: one plane, as bright as the label's number. Then class 9 looks like nine times class 1: give each class a plane of its own.

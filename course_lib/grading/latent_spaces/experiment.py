@@ -23,6 +23,7 @@ EXPERIMENT = Goal(
     "experiment",
     {"gain": 54.0},
     slack={"gain": 4.0},
+    close={"gain": 8.0},
     settings={"rank": 10, "refills": 100},
     rules={
         "rank": (lambda value: is_whole(value, range(25)), "a whole number from 0 to 24, the number of films"),

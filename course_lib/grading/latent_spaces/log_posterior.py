@@ -37,6 +37,7 @@ LOG_POSTERIOR = Task(
     cases=[
         (PIXELS, SEEN, torch.tensor([0.5, 0.2, 0.3]).log(), INK),
         (ODD.expand(2, -1), torch.ones(2, 80).bool().tril(70), torch.tensor([0.25, 0.75]).log(), UNLIKELY),
+        (PIXELS[:1], SEEN[:1], torch.tensor([0.6, 0.4]).log(), INK[:2]),
     ],
     tolerance=5e-5,
     mistakes="""

@@ -23,7 +23,11 @@ SLANT = torch.tensor([[0.6, 0.8, 0.0], [0.0, 0.0, 1.0]])
 REBUILD = Task(
     rebuild,
     truth,
-    cases=[(grid(5, 4).exp().sin(), torch.tensor([0.3, -0.2, 0.5, 0.1]), SQUARE), (grid(2, 3), torch.tensor([1.0, 0.5, 2.0]), SLANT)],
+    cases=[
+        (grid(5, 4).exp().sin(), torch.tensor([0.3, -0.2, 0.5, 0.1]), SQUARE),
+        (grid(2, 3), torch.tensor([1.0, 0.5, 2.0]), SLANT),
+        (grid(1, 3).double(), torch.tensor([0.4, -1.0, 0.2]).double(), SLANT.double()),
+    ],
     mistakes="""
 the codes: these are the codes. How do they become images again?
     return mean + codes @ components -> return codes

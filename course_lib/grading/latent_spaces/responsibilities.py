@@ -35,6 +35,7 @@ RESPONSIBILITIES = Task(
     cases=[
         (torch.cat([NEAR, FAR]), torch.tensor([0.5, 0.2, 0.3]), *CLOUDS),
         (torch.tensor([[60.0], [-60.0]]), torch.tensor([0.25, 0.75]), *PAIR),  # as far as each other
+        (NEAR[1:2], torch.tensor([0.3, 0.7]), *(each[:2] for each in CLOUDS)),
     ],
     mistakes="""
 wrong axis: the columns, or all numbers together, add up to 1. It is each point that is shared out among the components.

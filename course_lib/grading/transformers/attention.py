@@ -25,6 +25,7 @@ def truth(q, k, v, mask=None):
 PAST = torch.ones(3, 5, dtype=torch.bool).tril(2)
 TOLD = torch.tensor([[True, True, False, True], [False, True, True, False]])[:, None, None]  # where each of two texts has symbols
 LARGE = torch.tensor([[-40.0, 9.0], [-30.0, 7.0], [36.0, 5.0], [-35.0, 2.0]])  # the third key fits best, and is hidden
+HUGE = torch.tensor([[-2000.0, 1.0], [-2000.0, 1.001], [2000.0, 3.0], [-2000.0, 1.002]])  # what a mask of −1e6 does not hide
 FIRST = torch.tensor([[True, True, False, True], [True, False, False, True], [True, True, True, True]])
 ATTENTION = Task(
     attention,
@@ -35,6 +36,7 @@ ATTENTION = Task(
         ((5 * grid(2, 3, 3, 2)).sin(), (4 * grid(2, 3, 4, 2)).cos(), grid(2, 3, 4, 2), TOLD),
         (torch.tensor([[[60.0, 1.0], [55.0, -2.0], [33.0, 0.3]]]), LARGE[None], grid(1, 4, 3), FIRST),
         ((3 * grid(1, 2, 5).double()).sin(), (4 * grid(1, 3, 5).double()).cos(), grid(1, 3, 2).double()),
+        (1500 * grid(1, 2, 2, low=1.0, high=1.001).double(), HUGE[None].double(), grid(1, 4, 3).double(), FIRST[:2]),
     ],
     results=("the output", "the weights"),
     gradient=("q", "k", "v"),
@@ -58,8 +60,14 @@ zero for −∞: hidden scores become 0, and e⁰ = 1 is a weight like others. W
 mask added: the mask is added to the scores as 0 and 1, which hides nothing. A hidden key needs a score that softmax turns into 0.
     scores.masked_fill(~mask, -math.inf) -> scores + {mask|(~mask)}
 weak mask: hidden scores get a large negative number, but others can be lower still. `-math.inf` is below them all.
-    -math.inf) -> -{1.0|10.0|50.0|100.0|1000.0})
-    scores.masked_fill(~mask, -math.inf) -> scores - {100|1000} * ~mask
+    -math.inf) -> -{1.0|10.0|50.0|100.0|1000.0|1e4|1e5|1e6})
+    scores.masked_fill(~mask, -math.inf) -> scores - {100|1000|1e4|1e5|1e6} * ~mask
+0 · ∞: ∞ is multiplied by the mask, and 0 · ∞ is NaN. `masked_fill` and `torch.where` choose and multiply nothing.
+    scores.masked_fill(~mask, -math.inf) -> scores {+ ~mask * -math.inf|- ~mask * math.inf|* mask - ~mask * math.inf}
+    scores.masked_fill(~mask, -math.inf) -> scores + ~mask * -math.inf ; scores.softmax(-1) -> scores.softmax(-1).nan_to_num()
+another mask: the future is hidden, whatever the mask says. Here the mask alone tells what may be seen.
+    scores.masked_fill(~mask, -math.inf) -> scores.masked_fill(torch.ones_like(scores).tril(k.shape[-2] - q.shape[-2]) == 0, -math.inf)
+    if mask is not None: -> if True: ; (~mask, -> (torch.ones_like(scores).tril({k.shape[-2] - q.shape[-2]|0}) == 0,
 masked after the softmax: what is hidden still counts in the sum that softmax divides by, so the weights do not sum to 1. Hide before the softmax.
     scores = scores.masked_fill(~mask, -math.inf) -> pass ; = scores.softmax(-1) -> = scores.softmax(-1) if mask is None else scores.softmax(-1) * mask
 −∞ after the softmax: −∞ comes after the softmax, where 0 would be a weight of nothing, and it is too late anyway. Scores are what −∞ hides.
@@ -74,6 +82,7 @@ over everything: the weights of all queries together sum to 1. Each query has it
     scores.softmax(-1) -> scores.flatten(-2).softmax(-1).view(scores.shape)
 exp overflows: right for small scores, but exp of a large one is ∞, or 0 for all of them: then nothing can be divided. softmax takes care of that.
     weights = scores.softmax(-1) -> weights = scores.exp() / scores.exp().sum(-1, keepdim=True)
+    weights = scores.softmax(-1) -> weights = (scores - scores.max()).exp(); weights = weights / weights.sum(-1, keepdim=True)
 no softmax: the scores themselves are the weights. What makes numbers positive that sum to 1?
     weights = scores.softmax(-1) -> weights = {scores|scores.nan_to_num(neginf=0.0)|scores / scores.sum(-1, keepdim=True)|scores.exp()}
 sigmoid: each weight lies between 0 and 1, but those of one query do not sum to 1.
@@ -88,6 +97,9 @@ scores returned: the output is right, but with it come the scores. The weights a
     weights @ v, weights -> weights @ v, scores
 values detached from the weights: right values, but no gradient reaches queries and keys: nobody would learn where to look.
     weights @ v -> weights.detach() @ v
+    weights = scores.softmax(-1) -> weights = scores.softmax(-1).detach()
+weights detached: right values, but no gradient passes through the weights that are returned. Return them as they are.
+    weights @ v, weights -> weights @ v, weights.detach()
 order: output and weights are exchanged.
     return weights @ v, weights -> return weights, weights @ v
 """,

@@ -42,6 +42,8 @@ offset one too small: right for as many keys as queries. With more of them the d
     {first = keys - queries -> first = max(0, keys - queries - 1)|.tril(keys - queries) -> .tril(max(0, keys - queries - 1))}
 all open: everything is open, the future too.
     {torch.arange(keys) <= place[:, None] -> torch.ones(queries, keys, dtype=torch.bool)|.tril(keys - queries) -> .tril({keys|queries})}
+all open with kept keys: right for as many keys as queries. With more of them everything is open, the future too.
+    {return torch.arange(keys) <= place[:, None] -> return (torch.arange(keys) <= place[:, None]) + (keys > queries) > 0|.tril(keys - queries) -> .tril(0 if keys == queries else keys)}
 own place alone: each query sees its own place and nothing else. What came before may be looked at as well.
     torch.arange(keys) <= -> torch.arange(keys) ==
 kept keys hidden: what stands before the first query is hidden. Those keys are the past: everybody may look at them.

@@ -40,7 +40,9 @@ heads reversed: the heads stand in reverse order.
     x.transpose(1, 2) -> x.flip(1).transpose(1, 2)
 one head alone: one head alone comes out. All of them count.
     moved.reshape(batch, time, heads * d) -> x[:, {0|-1}]
+moved to the wrong place: time is moved to the end before the entries are joined, so these are pieces of several places mixed up.
+    moved.reshape(batch -> x.{mT|permute(0, 3, 1, 2)|permute(0, 3, 2, 1)}.reshape(batch
 joined with the batch: heads and batch are joined. The texts of a batch stay apart.
-    moved.reshape(batch, time, heads * d) -> x.reshape(batch * heads, time, d)
+    moved.reshape(batch, time, heads * d) -> {x.reshape(batch * heads, time, d)|torch.cat(list(x), -1)|torch.cat(list(x))}
 """,
 )

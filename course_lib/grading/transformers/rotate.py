@@ -42,6 +42,11 @@ ROTATE = Task(
     mistakes="""
 start ignored: right where the text begins, but with a cache the first place of x is not the first of the text: it stands at position `start`.
     torch.arange(start, start + time) -> torch.arange(time)
+start twice: right for a start of 0. Otherwise it counts twice: `arange(start, …)` begins at `start` by itself.
+    torch.arange(start, start + time) -> start + torch.arange(start, start + time)
+counted down: positions fall from place to place. The first place of x stands at `start`, the next at `start` + 1.
+    torch.arange(start, start + time) -> torch.arange(start, start + time).flip(0)
+    torch.arange(start, start + time) -> torch.arange(start, start - time, -1)
 counted from 1: each position is one too large: the first place of x stands at `start` itself.
     torch.arange(start, start + time) -> torch.arange(start + 1, start + time + 1)
 same place for all: all places are turned as the first one is. Each has its own position.
@@ -58,6 +63,12 @@ exponent from 1: right but for i, which is one too large: i is 0 for the first p
     torch.arange(half) / d -> torch.arange(1, half + 1) / d
 another base: the angles fall too slowly or too fast from pair to pair: the base is 10,000.
     10_000.0 -> {1_000.0|100_000.0|500_000.0|10.0|2.0}
+last exponent −1: the exponents run from 0 to −1 itself. i ends at d/2 − 1, so the last one is −1 + 2/d.
+    (-2 * torch.arange(half) / d) -> (-torch.linspace(0, 1, half))
+no power: an angle is the position times i. The power of 10,000 is not there.
+    10_000.0 ** (-2 * torch.arange(half) / d) -> {torch.arange(half)|torch.arange(1, half + 1)|-2 * torch.arange(half) / d|2 * torch.arange(half) / d}
+position in the power: the position goes into the power as well, and at position 0 the angle is ∞, whose sine is NaN. Only 10,000 gets the exponent.
+    place[:, None] * speed -> (place[:, None] * 10_000.0) ** (-2 * torch.arange(half) / d)
 logarithm left out: the base is e. exp wants the logarithm of 10,000 beside the exponent.
     10_000.0 ** (-2 * torch.arange(half) / d) -> torch.exp(-2 * torch.arange(half) / d)
 one speed for all: all pairs turn by the same angle. From pair to pair it should fall.
@@ -88,11 +99,11 @@ halves exchanged: the halves come back in the wrong order.
 added: sines and cosines are added to x, as sinusoidal positions are. Rotary positions turn x.
     torch.cat([a * cos - b * sin, a * sin + b * cos], -1) -> x + torch.cat([{sin, cos|cos, sin}], -1)
 multiplied entry by entry: each entry is multiplied by a sine or cosine alone. In a turn the two of a pair mix.
-    {a * cos - b * sin, a * sin + b * cos -> a * cos, b * {sin|cos}|a * cos - b * sin, a * sin + b * cos -> a * cos, a * sin|a * cos - b * sin, a * sin + b * cos -> a * cos + a * sin, b * cos + b * sin}
+    {a * cos - b * sin, a * sin + b * cos -> a * cos, b * {sin|cos}|a * cos - b * sin, a * sin + b * cos -> a * cos, a * sin|a * cos - b * sin, a * sin + b * cos -> a * cos + a * sin, b * cos + b * sin|a * cos - b * sin, a * sin + b * cos -> a * cos - a * sin, b * cos + b * sin}
 heads for places: the angle grows along another axis than time. Time is the last axis but one.
     angle = place[:, None] * speed -> angle = torch.arange(start, start + x.shape[-3])[:, None, None] * speed
-degrees: the angle is taken for degrees. `cos` and `sin` of torch want radians, which the formula has.
-    angle.cos(), angle.sin() -> angle.deg2rad().cos(), angle.deg2rad().sin()
+degrees: degrees come in. The formula's angle is in radians, and so `cos` and `sin` of torch want it.
+    angle = place[:, None] * speed -> angle = (place[:, None] * speed).{deg2rad|rad2deg}()
 full turns: the angle is multiplied by 2π, which the formula does not have.
     place[:, None] * speed -> 2 * math.pi * place[:, None] * speed
 """,

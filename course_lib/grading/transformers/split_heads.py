@@ -1,5 +1,7 @@
 """Exercise 09, task 2a: one long vector, several short ones."""
 
+import torch
+
 from course_lib.grading import Task, grid
 
 
@@ -11,16 +13,20 @@ def split_heads(x, heads):
 
 def truth(x, heads):
     """Head by head: each takes the next d entries."""
-    return x.new_tensor([[[row.split(len(row) // heads)[h].tolist() for row in text] for h in range(heads)] for text in x])
+    d = x.shape[2] // heads
+    return torch.stack([torch.stack([text[:, h * d : (h + 1) * d] for h in range(heads)]) for text in x])
 
 
 SPLIT = Task(
     split_heads,
     truth,
     cases=[(grid(2, 3, 8), 4), (grid(1, 5, 6), 2), (grid(3, 4, 3).sin(), 3), (grid(2, 2, 5).double(), 1)],
+    gradient=("x",),
     mistakes="""
 reshaped at once: the shape is right, but heads get pieces of several places mixed up. Cut the last axis alone into two, then move the axes.
     parts.transpose(1, 2) -> x.reshape(batch, heads, time, width // heads)
+moved before the cut: time and width change places before the cut, so heads get pieces of several places mixed up. Cut first, then move.
+    parts.transpose(1, 2) -> x.transpose(1, 2).reshape(batch, heads, time, width // heads)
 not moved: each vector is cut as it should be, but time still stands before the heads: (batch, heads, time, d) is asked for.
     parts.transpose(1, 2) -> parts
 entries dealt out: the entries are dealt out one by one, so head 0 has every heads-th one. It should have the first d, which lie side by side.
@@ -31,6 +37,8 @@ time and entries exchanged: time and the entries of a head are exchanged: this i
     parts.transpose(1, 2) -> parts.{permute(0, 2, 3, 1)|transpose(1, 2).mT}
 heads first: the axis of the heads stands in front of the batch.
     parts.transpose(1, 2) -> parts.permute(2, 0, 1, 3)
+other axes exchanged: the cut is right, but two other axes change places than time and heads: axes count from 0.
+    parts.transpose(1, 2) -> parts.transpose({0, 1|0, 2|2, 3|0, 3|1, 3})
 heads joined with the batch: the heads are joined with the batch on one axis. Each keeps its own.
     parts.transpose(1, 2) -> {parts.transpose(1, 2)|parts.permute(2, 0, 1, 3)}.flatten(0, 1)
 heads reversed: the heads are there in reverse order.

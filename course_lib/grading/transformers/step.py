@@ -52,13 +52,19 @@ positions of the keys restart: the queries are right, but the new keys are turne
 one too late: the new places begin one position too late: places count from 0, so after n old ones comes number n.
     start = old_keys.shape[2] -> start = old_keys.shape[2] + 1
 one too early: the new places begin one position too early, on that of the last old one.
-    start = old_keys.shape[2] -> start = max(0, old_keys.shape[2] - 1)
+    start = old_keys.shape[2] -> start = {max(0, old_keys.shape[2] - 1)|old_keys.shape[2] - 1}
+start after the append: the new places begin where the cache ends with them in it. They begin where it ended before.
+    start = old_keys.shape[2] -> start = old_keys.shape[2] + k.shape[2]
+start at the last place: right for one new place: with several, the first of them is turned as if it were the last.
+    start = old_keys.shape[2] -> start = old_keys.shape[2] + k.shape[2] - 1
 queries after the append: the queries are turned by the length that the cache has with the new keys in it. They stand where those keys stand.
     queries = turn(q, start) -> queries = turn(q, keys.shape[2])
 queries at the last place: right for one new place: several queries are turned as if the first of them stood last.
     queries = turn(q, start) -> queries = turn(q, keys.shape[2] - 1)
 queries one too late: the keys are right, but the queries stand one position behind them. A new place has one position.
     queries = turn(q, start) -> queries = turn(q, start + 1)
+queries one too early: the keys are right, but the queries stand one position before them. A new place has one position.
+    queries = turn(q, start) -> queries = turn(q, {start - 1|max(0, start - 1)})
 new places alike: several new places are turned as if all of them stood at the same position. Each has its own: `turn` counts on by itself.
     new_keys = turn(k, start) -> new_keys = torch.cat([turn(each, start) for each in k.split(1, 2)], 2) ; queries = turn(q, start) -> queries = torch.cat([turn(each, start) for each in q.split(1, 2)], 2)
     new_keys = turn(k, start) -> new_keys = torch.cat([turn(each, start) for each in k.split(1, 2)], 2)
@@ -72,15 +78,23 @@ keys not turned: the new keys are kept as they came. Turn them first, as the old
     turn(k, start) -> k
 queries not turned: the queries are not turned. With turned keys, the two then fit only at position 0.
     turn(q, start) -> q
+queries turned twice: the keys are right, but the queries are turned twice.
+    queries = turn(q, start) -> queries = turn(turn(q, start), start)
 turned twice: the old keys are turned once more. They were turned when they came.
     keys = torch.cat([old_keys, new_keys], 2) -> keys = turn(torch.cat([old_keys, k], 2), 0)
     keys = torch.cat([old_keys, new_keys], 2) -> keys = torch.cat([turn(old_keys, 0), new_keys], 2)
+    attend(queries, keys, values), -> attend(queries, torch.cat([turn(old_keys, 0), new_keys], 2), values),
 turned at each step: the cache is kept as it came and turned whenever it is looked at. Here what is kept is turned already.
     new_keys = turn(k, start) -> new_keys = k ; return attend(queries, keys, values) -> return attend(queries, turn(keys, 0), values)
 kept as they came: the output is right, but the keys that go into the cache are not turned. The next step will not do it for you.
     queries, keys, values), keys, values -> queries, keys, values), torch.cat([old_keys, k], 2), values
+not turned at the start: right for a cache that holds something. With an empty one the new places are at 0, 1, …, and turned like all others.
+    return attend( -> keys = keys if start else k; queries = queries if start else q; return attend(
 values turned: the values are turned too. Positions say where to look, and change nothing of what is found there.
     torch.cat([old_values, v], 2) -> torch.cat([old_values, turn(v, start)], 2)
+cache forgotten: the cache is not used at all: the new places look at themselves alone, and they alone are kept.
+    [old_keys, new_keys], 2) -> [new_keys], 2) ; [old_values, v], 2) -> [v], 2){| ; start = old_keys.shape[2] -> start = 0}
+    return attend(queries, keys, values), keys, values -> return attend(q, k, v), k, v
 cache as it was: the output is right, but the cache comes back as it was: the next step would not know these places.
     queries, keys, values), keys, values -> queries, keys, values), old_keys, old_values
 new places not seen: the queries look at the old keys alone. Each sees its own place too.
@@ -104,7 +118,7 @@ keys for values: the keys are kept among the values.
 values for keys: the output averages the keys. They say where to look; what is found there are the values.
     attend(queries, keys, values), -> attend(queries, keys, keys),
 own attention: `attend` is handed to you, and may be another attention than you think. It also hides the future.
-    attend(queries, keys, values), -> F.scaled_dot_product_attention(queries, keys, values{|, torch.ones(q.shape[2], keys.shape[2]).tril(start).bool()}),
+    attend(queries, keys, values), -> F.scaled_dot_product_attention(queries, keys, values{|, is_causal=True|, torch.ones(q.shape[2], keys.shape[2]).tril(start).bool()}),
 order: the three results are right, but in another order: the output, the keys, the values.
     return attend(queries, keys, values), keys, values -> return {keys, values, attend(queries, keys, values)|attend(queries, keys, values), values, keys}
 """,

@@ -25,10 +25,12 @@ def one_of(*values):
     return (lambda value: is_whole(value, values)), ", ".join(map(str, values[:-1])) + f" or {values[-1]}"
 
 
+CLOSE = -2.8  # further off, what is wrong is no fine tuning
 TALK = Goal(
     "talk",
     {"minus bits": -2.6},
     slack={"minus bits": 0.1},
+    close={"minus bits": 0.2},
     settings={"seed": 0, "width": 64, "layers": 4, "heads": 1, "context": 16, "rate": 0.001},
     rules={
         "seed": (lambda value: is_whole(value, range(1_000_001)), "a whole number from 0 to 1,000,000"),
@@ -40,14 +42,19 @@ TALK = Goal(
     },
     known=[
         Region(
+            "rate far too large",
+            lambda m: m["rate"] > 0.05,
+            "Each step is so large that it undoes what others have learned, however many there are. Which setting is the size of a step?",
+        ),
+        Region(
+            "rate far too small",
+            lambda m: m["rate"] < 0.0005,
+            "The steps are so small that the model hardly moves, however many there are. Which setting is the size of a step?",
+        ),
+        Region(
             "few steps",
             lambda m: m["steps"] < 500,
             "So large a model uses the work up in a few hundred steps: it has hardly begun to learn. What makes a step cheaper?",
-        ),
-        Region(
-            "rate far too large",
-            lambda m: m["rate"] > 0.05,
-            "There were steps enough, but each is so large that one undoes what another has learned. Which setting is the size of a step?",
         ),
         Region(
             "rate too small",
@@ -61,7 +68,7 @@ TALK = Goal(
         ),
         Region(
             "too small",
-            lambda m: m["width"] < 32,
+            lambda m: m["width"] < 32 and m["steps"] >= 2000,
             "It has read all that it may, two million characters, and yet stays dear: so few weights cannot keep more. Part of the work may even be left.",
         ),
         Region(
@@ -81,12 +88,12 @@ TALK = Goal(
         ),
         Region(
             "rate a little large",
-            lambda m: m["rate"] > 0.015,
+            lambda m: m["rate"] > 0.015 and m["minus bits"] > CLOSE,
             "Close. Every step is a little large: smaller ones would end closer to the goal.",
         ),
         Region(
             "one head",
-            lambda m: m["heads"] == 1,
+            lambda m: m["heads"] == 1 and m["minus bits"] > CLOSE,
             "Close. All looks through one softmax, which finds one kind of thing at a time. Heads cost nothing here.",
         ),
     ],
