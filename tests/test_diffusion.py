@@ -17,6 +17,7 @@ from torch import nn
 from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
 from course_lib import checkpoints, datasets, metrics, training
+from course_lib.autoencoders import codes as codes_module
 from course_lib.datasets import Dataset
 from course_lib.diffusion import (
     METHODS,
@@ -48,7 +49,6 @@ from course_lib.diffusion import (
     log_normal_times,
     mixture_log_prob,
     mixture_score,
-    models,
     ode_log_prob,
     paired_by_transport,
     sample,
@@ -1398,7 +1398,7 @@ def test_latent_diffusion_goes_through_the_frozen_autoencoder():
 
 
 def test_codes_come_back_with_their_mean_and_spread(monkeypatch):
-    monkeypatch.setattr(models, "shipped", lambda name, device: SimpleNamespace(decode=lambda z: z))
+    monkeypatch.setattr(codes_module, "shipped", lambda name, device: SimpleNamespace(decode=lambda z: z))
     model = LatentDiffusion(width=16, layers=1, predict="data")
     model.mean.copy_(torch.linspace(-3, 3, 40)), model.std.copy_(torch.linspace(0.1, 2, 40))
     model.classes, model.net = 0, Best("cosine", "data", (tuple([0.0] * 40),), 1.0)
