@@ -89,8 +89,10 @@ class Model(nn.Module):
     A module whose whole use is one way, such as a layer or a classifier, is a plain `nn.Module`.
     """
 
-    WAYS = ("sample(n)", "encode(x)", "decode(z)", "reconstruct(x)", "translate(x)", "log_prob(x)", "elbo(x)", "energy(x)", "score(x)")
-    WAYS += ("loss(x)",)
+    WAYS = (
+        *("sample(n)", "encode(x)", "decode(z)", "reconstruct(x)", "translate(x)"),
+        *("log_prob(x)", "elbo(x)", "energy(x)", "score(x)", "loss(x)"),
+    )
 
     def forward(self, *args, **kwargs):
         ways = [f".{way}" for way in self.WAYS if hasattr(self, way.split("(")[0])]

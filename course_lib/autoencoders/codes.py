@@ -1,12 +1,14 @@
 """The codes of a shipped VAE, for models that are trained on them: latent diffusion, a latent flow."""
 
 import functools
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
 from .. import checkpoints, training
 from ..datasets import Dataset, binarise
+from ..distributions import DiagonalGaussian
 from .models import VAE
 
 
@@ -40,18 +42,22 @@ def latents_of(autoencoder: str) -> int:
     return checkpoints.record(autoencoder)["config"]["latents"]
 
 
-def codes_and_labels(data: Dataset, name: str = "vae") -> tuple[Tensor, Tensor]:
-    """A sample of q(z | x) for each image, (n, latents), and its label."""
+def posteriors_of(data: Dataset, name: str) -> Iterator[DiagonalGaussian]:
+    """q(z | x) of a shipped VAE for the images, binarised once, a thousand at a time."""
     vae, x = checkpoints.load(name), binarise(data.x, generator=torch.Generator().manual_seed(0))
     training.seed_everything(0)
-    return torch.cat([vae.posterior(part).sample() for part in x.split(1000)]), data.y
+    return (vae.posterior(part) for part in x.split(1000))
+
+
+def codes_and_labels(data: Dataset, name: str = "vae") -> tuple[Tensor, Tensor]:
+    """A sample of q(z | x) for each image, (n, latents), and its label."""
+    return torch.cat([q.sample() for q in posteriors_of(data, name)]), data.y
 
 
 def posteriors(data: Dataset, name: str = "vae") -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of q(z | x) for each image, (n, latents) each: every step may draw new codes from them."""
-    vae, x = checkpoints.load(name), binarise(data.x, generator=torch.Generator().manual_seed(0))
-    parts = [vae.posterior(part) for part in x.split(1000)]
-    return torch.cat([q.mean for q in parts]), torch.cat([(0.5 * q.log_var).exp() for q in parts])
+    mean, std = zip(*((q.mean, q.std) for q in posteriors_of(data, name)))
+    return torch.cat(mean), torch.cat(std)
 
 
 def draw_codes(batch: tuple[Tensor, Tensor]) -> Tensor:
@@ -60,8 +66,15 @@ def draw_codes(batch: tuple[Tensor, Tensor]) -> Tensor:
     return mean + std * torch.randn_like(std)
 
 
-def standardise(model: OfCodes, tensors: tuple[Tensor, Tensor], spread: bool = False) -> None:
-    """Tell the model the mean and spread of the codes, or, with `spread`, of codes that are drawn from posteriors."""
-    codes, more = tensors
+def standardise(model: OfCodes, tensors: tuple[Tensor, Tensor]) -> None:
+    """Tell the model the mean and spread of the codes, the first of the tensors."""
+    codes, _ = tensors
     model.mean.copy_(codes.mean(0))
-    model.std.copy_((codes.var(0) + more.square().mean(0)).sqrt() if spread else codes.std(0))
+    model.std.copy_(codes.std(0))
+
+
+def standardise_draws(model: OfCodes, tensors: tuple[Tensor, Tensor]) -> None:
+    """The same of codes that `draw_codes` draws from posteriors: Var z = Var E[z | x] + E Var[z | x]."""
+    mean, std = tensors
+    model.mean.copy_(mean.mean(0))
+    model.std.copy_((mean.var(0) + std.square().mean(0)).sqrt())

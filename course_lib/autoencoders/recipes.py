@@ -57,7 +57,8 @@ def train_prior(model: VQVAE, data: Dataset, steps: int, progress: bool) -> None
         symbols = torch.cat([model.eval().encode(to_float(x)) for x in data.x.split(1000)])
     for p in model.prior.parameters():
         p.requires_grad_(True)  # the averaged copy came frozen
-    training.fit(model.prior, symbols.flatten(1), steps=steps, batch_size=64, lr=2e-3, clip=1.0, progress=progress)
+    options = {"batch_size": 32, "lr": 2e-3, "warmup": min(100, steps // 2), "clip": 1.0}  # as the shipped one was trained
+    training.fit(model.prior, symbols.flatten(1), steps=steps, progress=progress, **options)
 
 
 # --- what is measured, on the test split

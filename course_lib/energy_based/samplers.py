@@ -42,9 +42,14 @@ class Chains:
         return self.path[burn_in + 1 :].flatten(0, 1)
 
     @property
+    def points(self) -> Tensor:
+        """The path of whatever shape as (steps + 1, chains, dims)."""
+        return self.path.reshape(*self.path.shape[:2], -1)
+
+    @property
     def later(self) -> Tensor:
         """The second half of the path, (steps / 2, chains, dims): what is judged, for the start is forgotten in the first."""
-        return self.path[len(self.path) // 2 :].flatten(2) if self.path.ndim > 2 else self.path[len(self.path) // 2 :, :, None]
+        return self.points[len(self.path) // 2 :]
 
     @cached_property
     def r_hat(self) -> float:
@@ -60,12 +65,11 @@ class Chains:
     def trouble(self) -> str | None:
         """Why these are no samples, in a sentence; None where nothing shows. Chains that all missed one mode look well."""
         steps, chains = self.accepted.shape
-        lost = ~self.path.flatten(2).isfinite().all(2) if self.path.ndim > 2 else ~self.path.isfinite()
+        lost = ~self.points.isfinite().all(2)
         if lost.any():
             first = int(lost.any(1).nonzero()[0])
             return f"{int(lost.any(0).sum())} of {chains} chains diverged, the first at step {first}: make the step smaller"
-        same = (self.path == self.path[:1]).flatten(2) if self.path.ndim > 2 else (self.path == self.path[:1])[..., None]
-        if stuck := int(same.all(2).all(0).sum()):
+        if stuck := int((self.points == self.points[:1]).all(2).all(0).sum()):
             return f"{stuck} of {chains} chains never moved in {steps} steps (acceptance {self.acceptance:.2%}): make the step smaller"
         if steps < 20:
             return f"{steps} steps are too few to tell whether the chains have forgotten where they began"
@@ -245,11 +249,13 @@ def hmc_step(x: Tensor, energy: Energy, step: float, leaps: int) -> tuple[Tensor
 
     Source: Duane et al. 1987; Neal 2011 (arXiv:1206.1901), section 3.
     """
-    v = torch.randn_like(x)
-    y, w = as_is(leapfrog)(x, v, energy, step, leaps)
-    log_ratio = energy(x) - energy(y) + 0.5 * (squared(v) - squared(w))
-    accepted = torch.rand_like(log_ratio).log() < log_ratio
-    return torch.where(accepted.view(-1, *[1] * (x.ndim - 1)), y, x), accepted
+
+    def propose(x: Tensor) -> tuple[Tensor, Tensor]:
+        v = torch.randn_like(x)
+        y, w = as_is(leapfrog)(x, v, energy, step, leaps)
+        return y, 0.5 * (squared(v) - squared(w))
+
+    return as_is(metropolis_step)(x, energy, propose)
 
 
 def hmc(energy: Energy, x: Tensor, step: float, leaps: int, steps: int, jitter: float = 0.1) -> Chains:

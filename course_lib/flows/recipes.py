@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import metrics, training
-from ..autoencoders import VAE, draw_codes, posteriors, standardise
+from ..autoencoders import VAE, draw_codes, posteriors, standardise_draws
 from ..datasets import Dataset, binarise, toy2d, toy2d_log_prob
 from ..datasets.toy2d import plane
 from ..gans import PointGAN, gan_step_with_cures
@@ -213,7 +213,7 @@ RECIPES = {
         measure_codes,
         fit={"prepare": draw_codes},
         tensors=posteriors,
-        before=partial(standardise, spread=True),
+        before=standardise_draws,
     ),
     "flow_toys": Recipe(None, "moons", point_budgets(1_500), None, film=film_of_toys),
     "flow_rivals": Recipe(None, "moons", point_budgets(2_000), None, film=film_of_rivals),

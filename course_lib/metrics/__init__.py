@@ -2,7 +2,8 @@
 
 `likelihood` on one scale; of features: `gaussians` (FID), `kernels` (KID, MMD), `coverage` (precision, recall, memorisation), `transport`
 (Wasserstein, Sinkhorn), `two_samples` (a classifier's answer, error bars), `scores` (IS); `digits`, `faces` and `inception` the networks
-that give the features; `factors` of a latent space, `detection` of anomalies; `leaderboard` every family on the same digits.
+that give the features, `judges` what the first two share; `factors` of a latent space, `detection` of anomalies; `leaderboard` every
+family on the same digits.
 """
 
 from .arrays import Score  # noqa: F401

@@ -1,16 +1,13 @@
 """The digit network: a small classifier whose features say how alike two sets of digits are."""
 
-import functools
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import checkpoints, datasets
+from .. import datasets
 from ..nn import as_weights, check_images, keeps_config, labels
 from .arrays import Score
-from .gaussians import frechet_distance, gaussian_distance, moments
-from .kernels import mmd
+from .judges import Judge, shipped
 
 
 class DigitNetwork(nn.Module):
@@ -52,33 +49,18 @@ class DigitNetwork(nn.Module):
         return F.cross_entropy(self(x), y)
 
 
-@functools.cache
+JUDGE = Judge("digit_network", "digit_moments", (1, 28, 28), lambda: datasets.load("mnist_small", "test").images())
+network_for = JUDGE.network_for
+
+
 def digit_network(device: str = "cpu") -> DigitNetwork:
-    """The shipped digit network."""
-    return checkpoints.load("digit_network", device)
+    """The shipped digit network, loaded once."""
+    return shipped(JUDGE.name, device)
 
 
-def network_for(x: Tensor, name: str = "x") -> DigitNetwork:
-    """The shipped digit network where the images x (n, 1, 28, 28) are; ValueError where they are anything else.
-
-    name: what the caller calls x
-    """
-    check_images(x, (1, 28, 28), name)
-    return digit_network(str(x.device))
-
-
-def enough(x: Tensor, name: str) -> None:
-    """Raise ValueError unless x holds two digits or more: one has no spread."""
-    network_for(x, name)
-    if len(x) < 2:
-        raise ValueError(f"{name} must be two images or more, got {len(x)}")
-
-
-@torch.no_grad()
 def digit_features(x: Tensor, batch_size: int = 500) -> Tensor:
-    """(n, 1, 28, 28) in [0, 1] → (n, 64) features of the digit network, in float64 on the CPU: not every device has float64."""
-    network = network_for(x)
-    return torch.cat([network.features(part).cpu().double() for part in x.split(batch_size)])
+    """(n, 1, 28, 28) in [0, 1] → (n, 64) features of the digit network, in float64 on the CPU."""
+    return JUDGE.features(x, batch_size)
 
 
 @torch.no_grad()
@@ -122,12 +104,7 @@ def digit_fid(x: Tensor, y: Tensor | None = None) -> Score:
         x: (n, 1, 28, 28) in [0, 1]
         y: the same with any n; MNIST's 10,000 test images when left out, whose moments are shipped
     """
-    if y is not None:
-        enough(x, "x"), enough(y, "y")  # here, where they have those names
-        return frechet_distance(digit_features(x), digit_features(y))
-    stored = checkpoints.tensors("digit_moments")
-    images = checkpoints.record("digit_moments")["numbers"]["images"]
-    return Score(gaussian_distance(*moments(digit_features(x)), stored["mean"], stored["cov"]), len(x), images)
+    return JUDGE.fid(x, y)
 
 
 def digit_kid(x: Tensor, y: Tensor | None = None) -> Score:
@@ -137,12 +114,4 @@ def digit_kid(x: Tensor, y: Tensor | None = None) -> Score:
         x: (n, 1, 28, 28) in [0, 1]
         y: the same with any m; the 1,000 test images of `mnist_small` when left out
     """
-    if y is not None:
-        enough(y, "y")
-    enough(x, "x")
-    return mmd(digit_features(x), _features_of_small_test() if y is None else digit_features(y))
-
-
-@functools.cache
-def _features_of_small_test() -> Tensor:
-    return digit_features(datasets.load("mnist_small", "test").images())
+    return JUDGE.kid(x, y)

@@ -1,17 +1,14 @@
 """The face network: it reads every factor of a face, and so judges models that are told what to draw. Its features give FID and KID."""
 
-import functools
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import checkpoints, datasets
+from .. import datasets
 from ..datasets import faces
 from ..nn import as_weights, check_images, keeps_config
 from .arrays import Score
-from .gaussians import frechet_distance, gaussian_distance, moments
-from .kernels import mmd
+from .judges import Judge, shipped
 
 SHAPE = (3, faces.SIZE, faces.SIZE)
 COUNTS = [len(values) for values in faces.FACTORS.values()]
@@ -75,33 +72,17 @@ def whole_numbers(y: Tensor, name: str, counts: list[int], n: int) -> Tensor:
     return y.long()
 
 
-@functools.cache
+JUDGE = Judge("face_network", "face_moments", SHAPE, lambda: datasets.to_float(faces.load("test").x[:1_000]))
+
+
 def face_network(device: str = "cpu") -> FaceNetwork:
-    """The shipped face network."""
-    return checkpoints.load("face_network", device)
+    """The shipped face network, loaded once."""
+    return shipped(JUDGE.name, device)
 
 
-def network_for(x: Tensor, name: str = "x") -> FaceNetwork:
-    """The shipped face network where the images x (n, 3, 16, 16) are; ValueError where they are anything else.
-
-    name: what the caller calls x
-    """
-    check_images(x, SHAPE, name)
-    return face_network(str(x.device))
-
-
-def enough(x: Tensor, name: str) -> None:
-    """Raise ValueError unless x holds two faces or more: one has no spread."""
-    network_for(x, name)
-    if len(x) < 2:
-        raise ValueError(f"{name} must be two images or more, got {len(x)}")
-
-
-@torch.no_grad()
 def face_features(x: Tensor, batch_size: int = 500) -> Tensor:
-    """(n, 3, 16, 16) in [0, 1] → (n, 128) features of the face network, in float64 on the CPU: not every device has float64."""
-    network = network_for(x)
-    return torch.cat([network.features(part).cpu().double() for part in x.split(batch_size)])
+    """(n, 3, 16, 16) in [0, 1] → (n, 128) features of the face network, in float64 on the CPU."""
+    return JUDGE.features(x, batch_size)
 
 
 @torch.no_grad()
@@ -112,7 +93,7 @@ def face_probabilities(x: Tensor, batch_size: int = 500, network: FaceNetwork | 
         x: (n, 3, 16, 16) in [0, 1]
         network: another than the shipped one
     """
-    network = network or network_for(x)
+    network = network or JUDGE.network_for(x)
     logits = torch.cat([network(part).cpu().float() for part in x.split(batch_size)])
     return {name: part.softmax(1) for name, part in network.split(logits).items()}
 
@@ -179,12 +160,7 @@ def face_fid(x: Tensor, y: Tensor | None = None) -> Score:
         x: (n, 3, 16, 16) in [0, 1]
         y: the same with any n; the 10,000 test faces when left out, whose moments are shipped
     """
-    if y is not None:
-        enough(x, "x"), enough(y, "y")  # here, where they have those names
-        return frechet_distance(face_features(x), face_features(y))
-    stored = checkpoints.tensors("face_moments")
-    images = checkpoints.record("face_moments")["numbers"]["images"]
-    return Score(gaussian_distance(*moments(face_features(x)), stored["mean"], stored["cov"]), len(x), images)
+    return JUDGE.fid(x, y)
 
 
 def face_kid(x: Tensor, y: Tensor | None = None) -> Score:
@@ -194,12 +170,4 @@ def face_kid(x: Tensor, y: Tensor | None = None) -> Score:
         x: (n, 3, 16, 16) in [0, 1]
         y: the same with any m; the first 1,000 test faces when left out
     """
-    if y is not None:
-        enough(y, "y")
-    enough(x, "x")
-    return mmd(face_features(x), _features_of_test_faces() if y is None else face_features(y))
-
-
-@functools.cache
-def _features_of_test_faces() -> Tensor:
-    return face_features(datasets.to_float(datasets.load("faces", "test").x[:1_000]))
+    return JUDGE.kid(x, y)

@@ -1,13 +1,12 @@
 """How the networks that judge are trained: `python -m course_lib train digit_network --preset cpu`, and `face_network`."""
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ..datasets import Dataset, to_float
+from ..datasets import Dataset, hashes, to_float
 from ..datasets import faces as every_face
 from ..recipes import Budget, Recipe, floats_and_labels, images_and_labels
-from . import digits, faces, gaussians
+from . import digits, faces
 from .digits import DigitNetwork
 from .faces import NOT_ASKED, FaceNetwork
 
@@ -19,17 +18,6 @@ def measure(model: DigitNetwork, data: Dataset) -> dict:
     return {"accuracy": right / len(data), "test_images": len(data)}
 
 
-def reference(budget: Budget, steps: int, data: Dataset, test: Dataset, seed: int) -> tuple[dict[str, Tensor], dict]:
-    """The digit network's view of MNIST's test images, and how far as many training images are from it: no sampler should do better.
-
-    Returns:
-        tensors `mean` (64,) and `cov` (64, 64) in float64; numbers
-    """
-    mean, cov = gaussians.moments(digits.digit_features(to_float(test.x)))
-    floor = gaussians.gaussian_distance(*gaussians.moments(digits.digit_features(to_float(data.x[: len(test)]))), mean, cov)
-    return {"mean": mean, "cov": cov}, {"fid_of_training_images": floor, "images": len(test)}
-
-
 def faces_and_what_is_seen(data: Dataset) -> tuple[Tensor, Tensor]:
     """The images and their factors, −1 where a factor cannot be seen; and, as often as chance brings them, faces with held-out pairs.
 
@@ -38,7 +26,8 @@ def faces_and_what_is_seen(data: Dataset) -> tuple[Tensor, Tensor]:
     y = every_face.random_factors(4 * len(data) // 3, seed=20)
     y = y[every_face.held_out(y).any(1)]
     x = every_face.draw(y)
-    new = ~np.isin(every_face.fingerprints(x), every_face.fingerprints(every_face.load("held_out").x))
+    known = set(hashes(every_face.load("held_out").x))
+    new = [mark not in known for mark in hashes(x)]
     x, y = torch.cat([data.x, x[new]]), torch.cat([data.y, y[new]])
     seen, words = every_face.visible(y), every_face.visible(y, words=True)
     for name, column in zip(every_face.ATTRIBUTES, words.T):  # two hats that look alike are a hat: their word is to be learnt
@@ -56,13 +45,6 @@ def measure_faces(model: FaceNetwork, data: Dataset) -> dict:
     return {"accuracy": accuracy, "word_accuracy": words, "held_out_word_accuracy": held_out, "test_images": len(data)}
 
 
-def face_reference(budget: Budget, steps: int, data: Dataset, test: Dataset, seed: int) -> tuple[dict[str, Tensor], dict]:
-    """As `reference`, of the test faces in the face network's features."""
-    mean, cov = gaussians.moments(faces.face_features(to_float(test.x)))
-    floor = gaussians.gaussian_distance(*gaussians.moments(faces.face_features(to_float(data.x[: len(test)]))), mean, cov)
-    return {"mean": mean, "cov": cov}, {"fid_of_training_images": floor, "images": len(test)}
-
-
 RECIPES = {
     "digit_network": Recipe(
         DigitNetwork,
@@ -72,7 +54,7 @@ RECIPES = {
         {"prepare": floats_and_labels},
         tensors=images_and_labels,
     ),
-    "digit_moments": Recipe(None, "mnist", {"cpu": Budget(1), "gpu": Budget(1)}, None, film=reference),
+    "digit_moments": Recipe(None, "mnist", {"cpu": Budget(1), "gpu": Budget(1)}, None, film=digits.JUDGE.reference),
     "face_network": Recipe(
         FaceNetwork,
         "faces",
@@ -81,5 +63,5 @@ RECIPES = {
         {"prepare": floats_and_labels},
         tensors=faces_and_what_is_seen,
     ),
-    "face_moments": Recipe(None, "faces", {"cpu": Budget(1), "gpu": Budget(1)}, None, film=face_reference),
+    "face_moments": Recipe(None, "faces", {"cpu": Budget(1), "gpu": Budget(1)}, None, film=faces.JUDGE.reference),
 }

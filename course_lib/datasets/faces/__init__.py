@@ -13,4 +13,4 @@ licence and origin in `LICENCE.txt`) are those of the "Pixel Art" avatars by Dic
 from .captions import VOCABULARY, captions, parse  # noqa: F401
 from .drawing import between, draw, visible  # noqa: F401
 from .factors import ATTRIBUTES, COLOURS, FACTORS, HELD_OUT, SIZE, WORDS, attributes, change, named, row, rows, word_index  # noqa: F401
-from .splits import SPLITS, fingerprints, held_out, load, random_factors  # noqa: F401
+from .splits import SPLITS, held_out, load, random_factors  # noqa: F401

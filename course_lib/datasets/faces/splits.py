@@ -1,14 +1,15 @@
 """Which faces are for training, which for testing, and which hold pairs that training has never seen."""
 
 import functools
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..core import Dataset
+from ..core import Dataset, hashes
 from .drawing import draw, visible
-from .factors import ATTRIBUTES, COLUMN, FACTORS, HELD_OUT, SHARES, SIZE, WORDS, rows, value_index, word_index, word_of
+from .factors import ATTRIBUTES, COLUMN, FACTORS, HELD_OUT, SHARES, WORDS, rows, value_index, word_index, word_of
 
 SPLITS = ("train", "test", "held_out")
 
@@ -50,27 +51,21 @@ def held_out(y: Tensor) -> Tensor:
     return torch.stack([has(a, word_a) & has(b, word_b) for a, word_a, b, word_b in HELD_OUT], 1)
 
 
-def fingerprints(x: Tensor) -> np.ndarray:
-    """One number an image, uint64 (n,): equal for equal images. That two of 70,000 others share one has a chance of 1 in 7 billion."""
-    odd = 2 * np.random.RandomState(1).randint(0, 2**62, SIZE * SIZE * 3 // 8, dtype=np.int64) + 1
-    return x.flatten(1).numpy().view(np.uint64) @ odd.astype(np.uint64)
-
-
 @functools.cache
 def unseen() -> tuple[Tensor, Tensor]:
     """The test faces; kept, since the training faces are drawn around them."""
-    return drawn_once(random_factors(14_000, seed=1), 10_000, np.empty(0, np.uint64))
+    return drawn_once(random_factors(14_000, seed=1), 10_000, [])
 
 
-def drawn_once(y: Tensor, n: int, known: np.ndarray) -> tuple[Tensor, Tensor]:
-    """The first n faces without a held-out pair whose image comes once and is none of the known."""
+def drawn_once(y: Tensor, n: int, known: Iterable[str]) -> tuple[Tensor, Tensor]:
+    """The first n faces without a held-out pair whose image has not come before and has none of the known hashes."""
     y = y[~held_out(y).any(1)][: n + n // 100]
-    x = draw(y)
-    marks = fingerprints(x)
-    new = np.zeros(len(x), bool)
-    new[np.unique(marks, return_index=True)[1]] = True
-    chosen = torch.from_numpy(np.flatnonzero(new & ~np.isin(marks, known))[:n])
-    return x[chosen], y[chosen]
+    x, met, chosen = draw(y), set(known), []
+    for i, mark in enumerate(hashes(x)):
+        if mark not in met:
+            met.add(mark)
+            chosen.append(i)
+    return x[chosen[:n]], y[chosen[:n]]
 
 
 def load(split: str = "train") -> Dataset:
@@ -95,7 +90,7 @@ def load(split: str = "train") -> Dataset:
     else:
         x, y = (part.clone() for part in unseen())  # whoever changes them in place changes their own
         if split == "train":
-            x, y = drawn_once(random_factors(84_000), 60_000, fingerprints(x))
+            x, y = drawn_once(random_factors(84_000), 60_000, hashes(x))
     return Dataset("faces", split, x, y, factors={name: len(values) for name, values in FACTORS.items()})
 
 
