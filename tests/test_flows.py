@@ -1000,7 +1000,8 @@ def test_codes_are_drawn_anew_from_the_posteriors():
     model = LatentFlow(layers=1, hidden=(8,))
     RECIPES["latent_spline"].before(model, recipe_tensors)
     many = torch.cat([prepare(recipe_tensors) for _ in range(20)])
-    assert torch.allclose(model.mean, many.mean(0), atol=0.05) and torch.allclose(model.std, many.std(0), rtol=0.05)
+    error = std.square().mean(0).sqrt() / len(many) ** 0.5  # the images are the same in all draws, only the noise is not
+    assert ((model.mean - many.mean(0)).abs() < 5 * error).all() and torch.allclose(model.std, many.std(0), rtol=0.05)
 
 
 def test_images_of_a_latent_flow_are_decoded_codes():

@@ -34,8 +34,8 @@ from course_lib.metrics import (
     roc_curve,
     sap,
 )
-from course_lib.metrics.digits import gaussian_distance, moments
 from course_lib.metrics.factors import _concentration
+from course_lib.metrics.gaussians import gaussian_distance, moments
 
 SIZES = (3, 4, 5)
 GRID = np.array(list(product(*map(range, SIZES)))).repeat(25, axis=0)  # (1500, 3), in order, as a data set would hold it
