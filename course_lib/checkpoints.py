@@ -81,14 +81,18 @@ def build(entry: dict) -> nn.Module:
 
 
 def load(name: str, device: torch.device | str = "cpu") -> nn.Module:
-    """The trained model called `name`, ready to use: float32, in eval mode, its record as `model.record`."""
+    """The trained model called `name`, ready to use: float32, in eval mode, its record as `model.record`.
+
+    The random numbers that come next are those that would have come without it.
+    """
     entry = record(name)
     if entry["model"] is None:
         raise ValueError(f"{name} is a recording of training, not a model; read it with checkpoints.tensors({name!r})")
     default = torch.get_default_dtype()
     torch.set_default_dtype(torch.float32)  # whatever a notebook has set: what is trained with these weights expects them
     try:
-        model = build(entry)
+        with torch.random.fork_rng(devices=[]):  # weights are drawn, then overwritten
+            model = build(entry)
     finally:
         torch.set_default_dtype(default)
     model.load_state_dict({key: t.float() if t.is_floating_point() else t for key, t in tensors(name).items()})

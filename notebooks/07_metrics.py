@@ -107,7 +107,7 @@ first
 
 # %% [markdown]
 # > **What to notice.** No score sees everything. The dashed lines hold the mean ± 2 standard deviations of 20 random halves of *real* digits; this is the **floor**, what perfect samples would get. Copies (strength 1) stay near it in eight scores of nine. Only the ninth, the distance to the training set, tells: it goes from 0.5 to 1.
-# > Now move the menu. *Noise* (0.25) brings precision from 0.9 down to 0.3. *Dropped digits* (0.5) leave precision alone and take a third or more off recall and coverage. *Duplicates* (0.25), the same 158 images again and again, leave FID within 4 standard deviations of the floor, while recall falls to about a half. *Blur* (0.25) raises precision a little, and recall falls to about a half, too.
+# > Now move the menu. *Noise* (0.25) brings precision from 0.9 down to 0.4 or less. *Dropped digits* (0.5) leave precision alone and take a third or more off recall and coverage. *Duplicates* (0.25), the same 158 images again and again, leave FID within 4 standard deviations of the floor, while recall falls to about a half. *Blur* (0.25) raises precision a little, and recall falls to about a half, too.
 # > The rest of this lecture takes these scores apart, one at a time.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
@@ -120,7 +120,7 @@ clean, low = first.measured(0.0), {name: (low + high) / 2 for name, (low, high) 
 assert first.SPLITS == 20 and first.noticed(clean) == [] and len(clean) == 9
 copies = spoilt("training copies", 1.0)
 assert first.noticed(copies) == ["closer"] and copies["closer"] == 1 and abs(clean["closer"] - 0.5) < 0.05  # eight of nine see nothing
-assert round(low["precision"], 1) == 0.9 and round(spoilt("noise", 0.25)["precision"], 1) == 0.3
+assert abs(low["precision"] - 0.9) < 0.05 and spoilt("noise", 0.25)["precision"] < 0.4
 dropped = spoilt("dropped digits", 0.5)
 assert (
     abs(dropped["precision"] - low["precision"]) < 0.03
@@ -150,18 +150,18 @@ with torch.no_grad():
         "copies": known[:500],
     }
 show_images(torch.cat([x[:10] for x in candidates.values()]), columns=10, row_labels=list(candidates))
-table([{"candidate": name, "mean distance": metrics.nearest_distances(x, seen).mean().item()} for name, x in candidates.items()])
+far = {name: metrics.nearest_distances(x, seen) for name, x in candidates.items()}
+table([{"candidate": name, "mean distance ± its error": f"{d.mean():.2f} ± {d.std() / len(d) ** 0.5:.2f}"} for name, d in far.items()])
 
 # %% [markdown]
-# > **What to notice.** The thief wins, with a distance of 0. Ten grey blurs (4.78) and StyleGAN (5.03) beat digits that people wrote (5.06), too. The naive score is wrong three times.
+# > **What to notice.** The thief wins, with a distance of 0. Ten grey blurs (4.78) beat digits that people wrote (5.06), too, and a GAN's digits are as near as those, within the error. The naive score is wrong three times.
 # > It looks at **one sample at a time**, so it cannot see that ten pictures are not a thousand. It **rewards copies**. And it counts **pixels**: moved by two pixels, 99 % of the digits are farther from themselves than from the nearest other digit, while an average digit lies within 8 of half the training set, where a real one lies within 8 of one image in seventeen.
 # > A generative model makes a *distribution*. We have to compare distributions, in a space where near means alike, and watch for copies.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
-far = {name: metrics.nearest_distances(x, seen) for name, x in candidates.items()}
 assert far["copies"].max() == 0 and len(candidates["class means"].flatten(1).unique(dim=0)) == 10
-assert round(far["StyleGAN"].mean().item(), 2) == 5.03
-assert round(far["class means"].mean().item(), 2) == 4.78 and round(far["real, new"].mean().item(), 2) == 5.06
+assert abs(far["class means"].mean() - 4.78) < 0.01 and abs(far["real, new"].mean() - 5.06) < 0.01
+assert abs(far["StyleGAN"].mean() - far["real, new"].mean()) < 3 * (far["StyleGAN"].var() / 500 + far["real, new"].var() / 500).sqrt()
 moved = (unseen[:500] - unseen[:500].roll(2, 3)).flatten(1).norm(dim=1)
 assert round((moved > far["real, new"]).double().mean().item(), 2) == 0.99
 within = [(torch.cdist(x.flatten(1), seen.flatten(1)) < 8).double().mean().item() for x in (candidates["class means"][:10], unseen[:500])]
@@ -232,12 +232,12 @@ for k in (1, 5, 50, 500):  # 500 draws are 500 groups of one, 100 groups of five
 table(rows)
 
 # %% [markdown]
-# > **What to notice.** The bound rises with $k$ and flattens: five draws for one gain 1.6 nats, five hundred for fifty gain 0.4. Of 500 draws about 39 count, because $q_\phi$ is not the true posterior: if it were, all weights would be equal and all 500 would count. A bound with $k=1$ (the ELBO) and one with $k=500$ are different scores. Say which one you report.
+# > **What to notice.** The bound rises with $k$ and flattens: five draws for one gain about 1.6 nats, five hundred for fifty less than half a nat. Of 500 draws about 39 count, because $q_\phi$ is not the true posterior: if it were, all weights would be equal and all 500 would count. A bound with $k=1$ (the ELBO) and one with $k=500$ are different scores. Say which one you report.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 bound, counting = ([float(row[key]) for row in rows] for key in ("log p(x) ≥, nats", "draws that count"))
-assert bound == sorted(bound) and 1.4 < bound[1] - bound[0] < 1.8 and round(bound[3] - bound[2], 1) == 0.4  # 1.6 and 0.4 nats
-assert rows[3]["k"] == 500 and 36 < counting[3] < 42  # about 39
+assert bound == sorted(bound) and abs(bound[1] - bound[0] - 1.6) < 0.3 and bound[3] - bound[2] < 0.5
+assert rows[3]["k"] == 500 and abs(counting[3] - 39) < 6
 assert round(metrics.importance_sampled(torch.zeros(500, 1))[1].item()) == 500  # equal weights: the true posterior
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -369,15 +369,15 @@ table(
 )
 
 # %% [markdown]
-# > **What to notice.** Good and bad models are far apart: the upper four lie below 40, the lower four above 110. *Real against real* is not 0. This is the floor at 500 samples, 18.9 ± 4.8, and latent flow lies on it. Neighbours among the upper four are less than two of these standard deviations apart, so do not trust their order: more samples must tell. (The spread of a model's row leaves out that its 500 samples are one draw. Other seeds move it, too.) FID has no unit and no natural size: these features are not those of Inception, so numbers compare within this course only. Where does the floor come from?
+# > **What to notice.** Good and bad models are far apart: the upper four lie below 40, the lower four above 90. *Real against real* is not 0. This is the floor at 500 samples, 18.9 ± 4.8, and latent flow lies on it, within one of these standard deviations. Neighbours among the upper four are less than two of these standard deviations apart, so do not trust their order: more samples must tell. (The spread of a model's row leaves out that its 500 samples are one draw. Other seeds move it, too.) FID has no unit and no natural size: these features are not those of Inception, so numbers compare within this course only. Where does the floor come from?
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 ranked = sorted((v.mean().item(), name) for name, v in fids.items() if name != "real against real")
 floor = fids["real against real"]
-assert len(features["vae"]) == 500 and ranked[3][0] < 40 and ranked[4][0] > 110
+assert len(features["vae"]) == 500 and ranked[3][0] < 40 and ranked[4][0] > 90
 assert abs(floor.mean() - 18.9) < 0.5 and abs(floor.std() - 4.8) < 0.3
 assert all(above[0] - below[0] < 2 * floor.std() for below, above in zip(ranked[:3], ranked[1:4]))
-assert ranked[0][1] == "latent_flow" and abs(ranked[0][0] - floor.mean()) < floor.std()
+assert abs(fids["latent_flow"].mean() - floor.mean()) < floor.std()
 with torch.no_grad():
     drawn_again = [metrics.digit_features(vae.sample(500)) for _ in range(6)]  # one draw against another
 assert torch.tensor([float(metrics.frechet_distance(x, real)) for x in drawn_again]).std() > 1
@@ -530,11 +530,11 @@ for name, x in cases.items():
 table(rows)
 
 # %% [markdown]
-# > **What to notice.** Threes only: as precise as before within 0.1, and blind to nearly nine tenths of the data. One image repeated: its balls have radius 0, so it recalls nothing; a precision of 1 means that this one image is typical. Blur costs some precision and all of recall: blurred digits crowd together, and a sample's ball is half as wide as before. FID alone would have said “worse” three times without saying why.
+# > **What to notice.** Threes only: as precise as before within 0.1, and blind to more than four fifths of the data. One image repeated: its balls have radius 0, so it recalls nothing; a precision of 1 means that this one image is typical. Blur costs some precision and all of recall: blurred digits crowd together, and a sample's ball is half as wide as before. FID alone would have said “worse” three times without saying why.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 whole, threes, single, soft = (four_of[name] for name in ("all digits", "threes only", "one image", "blurred"))
-assert abs(threes.precision - whole.precision) < 0.1 and max(threes.recall, threes.coverage) < 0.17
+assert abs(threes.precision - whole.precision) < 0.1 and max(threes.recall, threes.coverage) < 0.2
 assert single.recall == 0 and single.precision == 1 and soft.recall < 0.02 and 0.1 < whole.precision - soft.precision < 0.3
 reach = {name: metrics.digit_features(x) for name, x in cases.items()}
 reach = {name: torch.cdist(x, x).kthvalue(4, 1).values.median().item() for name, x in reach.items()}
@@ -615,7 +615,7 @@ assert all(v.mean() > 2 * floor_w.mean() for name, v in sliced.items() if name n
 #
 # All of these scores are blind to what the features leave out. Compare the same models with other eyes: pixels at half size, 40 **principal components** of pixels (lecture 01), your young network, one that never learned, the classifier's ten probabilities.
 #
-# **Predict first.** Small pictures and their principal components compare pixel by pixel. The digit network puts the conditional GAN (23) far before the VQ-VAE (112). Will pixels agree?
+# **Predict first.** Small pictures and their principal components compare pixel by pixel. The digit network puts the conditional GAN (about 20) far before the VQ-VAE (about 100). Will pixels agree?
 
 # %%
 mean, directions = seen.flatten(1).mean(0), torch.linalg.svd(seen.flatten(1) - seen.flatten(1).mean(0), full_matrices=False).Vh[:40]
@@ -642,7 +642,7 @@ eyes
 
 
 # %% [markdown]
-# > **What to notice.** Some order changes with the eyes. Pixels and principal components put the VQ-VAE before the conditional GAN. They also tell good from bad less clearly: by the digit network the nearest of the lower four is more than twice as far away as the farthest of the upper four; by principal components the two groups overlap. Your young network, which read 3,840 images, agrees with the shipped one on which four are good. Precision nearly keeps its order: the rank correlation with the digit network's is above 0.75 for all of them. For recall it falls below 0.4.
+# > **What to notice.** Some order changes with the eyes. For pixels and principal components the VQ-VAE and the conditional GAN are about equally good, within a factor of 1.6. They also tell good from bad less clearly: by the digit network the nearest of the lower four is more than twice as far away as the farthest of the upper four; by principal components the two groups overlap. Your young network, which read 3,840 images, agrees with the shipped one on which four are good. Precision nearly keeps its order: the rank correlation with the digit network's is above 0.75 for all of them. For recall it falls below 0.4.
 # > Inception learned from photographs of dogs and furniture. On faces its features look at the wrong things (arXiv:2203.06026); expect no better of X-rays or digits. On Colab, `!pip install torch-fidelity`, then `metrics.inception_features(images)` gives you its features to add to the menu.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
@@ -656,8 +656,9 @@ def agreement(one, other):  # Spearman's correlation of two orders
 
 
 orders, upper = ordered("FID"), {name for _, name in ranked[:4]}
-assert [round(eyes.values("digit network")[name]) for name in ("cgan", "vqvae")] == [23, 112]
-assert all(orders[network]["vqvae"] < orders[network]["cgan"] for network in ("pixels, 14 × 14", "40 principal components"))
+assert abs(eyes.values("digit network")["cgan"] - 20) < 10 and abs(eyes.values("digit network")["vqvae"] - 100) < 25
+for network in ("pixels, 14 × 14", "40 principal components"):
+    assert 1 / 1.6 < eyes.values(network)["vqvae"] / eyes.values(network)["cgan"] < 1.6
 
 
 def gap(network):  # of the two groups: best of the lower over worst of the upper four
@@ -844,11 +845,11 @@ for w in weights:
 curves({name: (weights, values) for name, values in scores.items()}, "guidance w of latent diffusion", "mean of two seeds", markers=True)
 
 # %% [markdown]
-# > **What to notice.** Ten times as many samples take more than a third off the mean FID of one and the same model. The luckiest of ten seeds takes off a fifth or more. The error bar that the jackknife reads from one seed is on the safe side: 7.2 on average, where ten seeds spread by 3.6. It counts the draw of the real images, too, and for 300 rows of 64 features it is too large on average, as a jackknife may be (Efron & Stein 1981). KID's error bar fits the seeds better. Resizing to 24 pixels and back multiplies FID by five or more; if rivals' samples were resized and yours were not, you would win (arXiv:2104.11222). Guidance from $w=1$ to 2 trades recall for precision: recall falls by 0.15 or more, precision gains 0.01 to 0.05. At 8 precision falls below where it began. **The cure** is a protocol, written down before you look: $N$, features, preprocessing, seeds, and both precision and recall.
+# > **What to notice.** Ten times as many samples take more than a third off the mean FID of one and the same model. The luckiest of ten seeds takes off a sixth or more. The error bar that the jackknife reads from one seed is on the safe side: 7.2 on average, where ten seeds spread by 3.6. It counts the draw of the real images, too, and for 300 rows of 64 features it is too large on average, as a jackknife may be (Efron & Stein 1981). KID's error bar fits the seeds better. Resizing to 24 pixels and back multiplies FID by five or more; if rivals' samples were resized and yours were not, you would win (arXiv:2104.11222). Guidance from $w=1$ to 2 trades recall for precision: recall falls by 0.15 or more, precision gains 0.01 to 0.05. At 8 precision falls below where it began. **The cure** is a protocol, written down before you look: $N$, features, preprocessing, seeds, and both precision and recall.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 gain = 1 - of_many["3,000 samples"] / np.mean(few)
-assert 1 / 3 < gain < 0.45 and len(lots) == 10 * len(seeds[0]) and 1 - min(few) / np.mean(few) > 1 / 5 and len(few) == 10
+assert 1 / 3 < gain < 0.5 and len(lots) == 10 * len(seeds[0]) and 1 - min(few) / np.mean(few) > 1 / 6 and len(few) == 10
 bars = [metrics.jackknife_error(metrics.frechet_distance, metrics.digit_features(x), real) for x in seeds]
 assert abs(np.mean(bars) - 7.2) < 0.4 and abs(np.std(few, ddof=1) - 3.6) < 0.3 and len(seeds[0]) == 300 and real.shape[1] == 64
 kid_spread = np.std([float(metrics.mmd(metrics.digit_features(x), real)) for x in seeds], ddof=1)

@@ -37,6 +37,14 @@ def test_a_saved_model_comes_back_the_same(folder):
     assert exact.config == model.config
 
 
+def test_loading_leaves_the_random_numbers_alone(folder):
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    checkpoints.load("toy_vae_b4")
+    assert torch.equal(torch.rand(4), expected)
+
+
 def test_a_model_keeps_the_arguments_it_was_built_from_and_its_signature():
     model = VAE((1, 4, 4), 2, hidden=(8,), beta=4)
     assert list(model.config) == list(inspect.signature(VAE).parameters) and VAE.__init__.__name__ == "__init__"

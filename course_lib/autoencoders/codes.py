@@ -14,9 +14,8 @@ from .models import VAE
 
 @functools.cache
 def shipped(name: str, device: str) -> nn.Module:
-    """A checkpoint, loaded once; building it must not move the random numbers of a sampler that asks for it in between."""
-    with torch.random.fork_rng():
-        return checkpoints.load(name, device)
+    """A checkpoint, loaded once."""
+    return checkpoints.load(name, device)
 
 
 class OfCodes(nn.Module):
