@@ -369,14 +369,14 @@ table(
 )
 
 # %% [markdown]
-# > **What to notice.** Good and bad models are far apart: the upper four lie below 40, the lower four above 90. *Real against real* is not 0. This is the floor at 500 samples, 18.9 ± 4.8, and latent flow lies on it, within one of these standard deviations. Neighbours among the upper four are less than two of these standard deviations apart, so do not trust their order: more samples must tell. (The spread of a model's row leaves out that its 500 samples are one draw. Other seeds move it, too.) FID has no unit and no natural size: these features are not those of Inception, so numbers compare within this course only. Where does the floor come from?
+# > **What to notice.** Good and bad models are far apart: the upper four lie below 40, the lower four above 90. *Real against real* is not 0. This is the floor at 500 samples, 18.9 ± 4.8, and latent flow lies on it, within one of these standard deviations. Neighbours among the upper four are less than three of these standard deviations apart, so do not trust their order: more samples must tell. (The spread of a model's row leaves out that its 500 samples are one draw. Other seeds move it, too.) FID has no unit and no natural size: these features are not those of Inception, so numbers compare within this course only. Where does the floor come from?
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 ranked = sorted((v.mean().item(), name) for name, v in fids.items() if name != "real against real")
 floor = fids["real against real"]
 assert len(features["vae"]) == 500 and ranked[3][0] < 40 and ranked[4][0] > 90
 assert abs(floor.mean() - 18.9) < 0.5 and abs(floor.std() - 4.8) < 0.3
-assert all(above[0] - below[0] < 2 * floor.std() for below, above in zip(ranked[:3], ranked[1:4]))
+assert all(above[0] - below[0] < 3 * floor.std() for below, above in zip(ranked[:3], ranked[1:4]))
 assert abs(fids["latent_flow"].mean() - floor.mean()) < floor.std()
 with torch.no_grad():
     drawn_again = [metrics.digit_features(vae.sample(500)) for _ in range(6)]  # one draw against another
@@ -642,7 +642,7 @@ eyes
 
 
 # %% [markdown]
-# > **What to notice.** Some order changes with the eyes. For pixels and principal components the VQ-VAE and the conditional GAN are about equally good, within a factor of 1.6. They also tell good from bad less clearly: by the digit network the nearest of the lower four is more than twice as far away as the farthest of the upper four; by principal components the two groups overlap. Your young network, which read 3,840 images, agrees with the shipped one on which four are good. Precision nearly keeps its order: the rank correlation with the digit network's is above 0.75 for all of them. For recall it falls below 0.4.
+# > **What to notice.** Some order changes with the eyes. For pixels and principal components the VQ-VAE and the conditional GAN are about equally good, within a factor of 1.6. They also tell good from bad less clearly: by the digit network the nearest of the lower four is more than twice as far away as the farthest of the upper four; by principal components the two groups touch, with less than a quarter between them. Your young network, which read 3,840 images, agrees with the shipped one on which four are good. Precision nearly keeps its order: the rank correlation with the digit network's is above 0.75 for all of them. For recall it falls below 0.4.
 # > Inception learned from photographs of dogs and furniture. On faces its features look at the wrong things (arXiv:2203.06026); expect no better of X-rays or digits. On Colab, `!pip install torch-fidelity`, then `metrics.inception_features(images)` gives you its features to add to the menu.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
@@ -666,7 +666,7 @@ def gap(network):  # of the two groups: best of the lower over worst of the uppe
     return min(away[name] for name in samples if name not in upper) / max(away[name] for name in upper)
 
 
-assert gap("digit network") > 2 and gap("40 principal components") < 1
+assert gap("digit network") > 2 and gap("40 principal components") < 1.25
 assert all(orders["young network"][name] <= 4 for name in upper) and 60 * 64 == 3_840 and len(samples["vae"]) == 500
 kept, lost = (
     min(agreement(found["digit network"], found[network]) for network in networks) for found in map(ordered, ("precision", "recall"))
