@@ -61,15 +61,15 @@ class ChainExplorer(Explorer):
         shape, method, start: the menus;  step, temperature, chains, seed: the sliders
         steps: how many are taken, the slider that the film's buttons move
 
-    What a method calls its step: the scale of a random walk, η of Langevin and MALA, ε of a leap of HMC. A sum up of chains that diverged,
-    that never moved or that disagree is not drawn as samples, but said in a sentence.
+    The step is the scale of a random walk, η of Langevin and MALA, or ε of a leap of HMC. Chains that diverged, that never moved or that
+    disagree are said to have, and not drawn as samples.
     """
 
     BELOW = FEW_COLORS = True
     STEPS, BLOCK, LATELY, TRAILS = 300, 25, 25, 4
     SIZES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
-    def __init__(self, shape: str = "8 modes", method: str = "random walk", step: float = 0.5):
+    def __init__(self, shape: str = "8 modes", method: str = "random walk", step: float = 0.5, steps: int = STEPS):
         self.targets = targets()
         self.shape, self.method = menu("shape", list(self.targets), shape), menu("method", list(METHODS), method)
         self.start = menu("start", ["all at one place", "spread out"])
@@ -78,7 +78,7 @@ class ChainExplorer(Explorer):
         self.chains = choice_slider("chains", [1, 4, 16, 64], 16)
         self.seed = seed_slider("seed")
         self.steps, play = film(self.STEPS, 150)
-        self.steps.description = "steps"
+        self.steps.description, self.steps.value, play.value = "steps", steps, steps
         super().__init__([self.shape, self.method, self.start, self.step, self.temperature, self.chains, self.seed, self.steps, play])
 
     # --- what the chains do
@@ -138,7 +138,7 @@ class ChainExplorer(Explorer):
         except ValueError as error:  # a step of 0
             return [[Note(f"{str(error)[0].upper()}{str(error)[1:]}: such a step is always taken, and leads nowhere.", WIDE)]]
         trouble, views = self.trouble(chains), []
-        found = self.found(chains) if self.steps.value >= 20 and chains.path.isfinite().all() else []
+        found = self.found(chains) if self.steps.value >= 20 and math.isfinite(chains.r_hat) else []
         if found:
             views.append(self.table(chains, trouble, found))
         note = Note(self.words(chains, trouble, found), WIDE - GAP - 360 if found else WIDE)
@@ -216,9 +216,11 @@ class ChainExplorer(Explorer):
         if not k:
             return text + "nobody has moved yet."
         if trouble:
+            if self.steps.value < 20 or not chains.path.isfinite().all():
+                return f"{text}no samples, for {trouble}."
             rate = "" if "acceptance" in trouble else f" Acceptance {chains.acceptance:.0%}."
-            judged = "" if not found or "R-hat" in trouble else f" R-hat {chains.r_hat:.2f}."
-            return f"{text}no samples, for {trouble}.{rate}{judged}"
+            r_hat = "undefined" if math.isnan(chains.r_hat) else "∞" if math.isinf(chains.r_hat) else f"{chains.r_hat:.2f}"
+            return f"{text}no samples, for {trouble}.{rate}" + ("" if "R-hat" in trouble else f" R-hat {r_hat}.")
         off = [(abs(value - right) / error, name, value, right) for name, (value, error), right in zip(NAMES, found, self.right())]
         size, name, value, right = max(off)
         text += (
@@ -279,6 +281,7 @@ class CompositionExplorer(Explorer):
     BELOW = FEW_COLORS = True
     REACH, CELLS, CHAINS, HEAT = 5.0, 120, 300, 8.0
     COOLING, LAST, SCALE = 60, 60, 0.4  # steps at falling temperatures, and at 1; of a random walk so wide at 1
+    LIKELY = 3.0  # nats
 
     def __init__(self, energies: Mapping[str, Energy] | None = None):
         self.energies = some(shapes() if energies is None else energies, "energies", "name → energy of points (n, 2)")
@@ -335,9 +338,10 @@ class CompositionExplorer(Explorer):
         if not finite:
             return [[self.plane(energy, None, False), strips], [Note(self.runaway(), WIDE)]]
         chains = self.drawn().path[-1]
-        here, error = self.shares(chains, torch.ones(len(chains)))
-        right, _ = self.shares(plane(self.CELLS, self.REACH), (energy.min() - energy).exp().flatten())
-        off = max(abs(a - b) / e for a, b, e in zip(here, right, error)) > 4
+        here = self.liked(chains, torch.ones(len(chains)))
+        wide = plane(301, 3 * self.REACH)
+        right = self.liked(wide, (-self.composed()(wide)).softmax(0))
+        off = any(abs(a - b) > 4 * math.sqrt(max(b * (1 - b), 0.01) / len(chains)) for a, b in zip(here, right))
         return [[self.plane(energy, chains, off), strips], [Note(self.words(here, right, off), WIDE)]]
 
     def plane(self, energy: Tensor, chains: Tensor | None, off: bool) -> Chart:
@@ -354,25 +358,22 @@ class CompositionExplorer(Explorer):
     def runaway(self) -> str:
         return (
             f"There is no such density: far away {self.second.value} is so unlikely that dividing by its density to the power "
-            f"{self.weights[1]:g} beats {self.first.value}, and the mass is infinite. A chain would run away. Make w₂ smaller, or w₁ larger."
+            f"{self.weights[1]:g} beats {self.first.value}: its mass is infinite, and a chain runs away. Make w₂ smaller, or w₁ larger."
         )
 
-    def shares(self, x: Tensor, mass: Tensor) -> tuple[list[float], list[float]]:
-        """The means of E₁ and E₂ over points (n, 2) that each count `mass`, in nats above the least in the plane; their standard errors."""
-        means, errors = [], []
-        for name in (self.first.value, self.second.value):
-            e = self.energies[name](x) - self.energies[name](plane(self.CELLS, self.REACH)).min()
-            means.append(float((mass * e).sum() / mass.sum()))
-            errors.append(float(e.std() / len(x) ** 0.5))
-        return means, errors
+    def liked(self, x: Tensor, mass: Tensor) -> list[float]:
+        """The share of points (n, 2), if each counts `mass`, where each of the two energies is within LIKELY nats of its least."""
+        energies = [self.energies[name] for name in (self.first.value, self.second.value)]
+        inside = [e(x) < e(plane(self.CELLS, self.REACH)).min() + self.LIKELY for e in energies]
+        return [float((mass * each).sum() / mass.sum()) for each in inside]
 
     def words(self, here: list[float], right: list[float], off: bool) -> str:
         names = self.first.value, self.second.value
-        text = f"{self.way.value.replace('first', names[0]).replace('second', names[1])}: {self.CHAINS} chains end "
-        text += " and ".join(f"{a:.2f} nats above the least energy of {name} (right: {b:.2f})" for name, a, b in zip(names, here, right))
-        text += ". "
+        text = f"{self.way.value.replace('first', names[0]).replace('second', names[1])}: of {self.CHAINS} chains "
+        text += " and ".join(f"{a:.0%} end where {name} is likely (right: {b:.0%})" for name, a, b in zip(names, here, right))
+        text += f", which is where its energy is within {self.LIKELY:g} nats of the least. "
         if off:
-            text += "These are not yet the right shares: while the chains cooled, each was caught by a mode that was near. "
+            text += "These are not the right shares: while the chains cooled, each was caught by a mode that was near. "
         if "OR" in self.way.value:
             return text + "The constants of both energies are part of the weights: w₁ = w₂ does not mean equal shares."
         if "NOT" in self.way.value:

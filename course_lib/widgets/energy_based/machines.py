@@ -317,10 +317,8 @@ class GibbsExplorer(Explorer):
         return large
 
     def energies(self, free: Tensor, k: int, width: int, height: int) -> Chart:
-        steps = range(k + 1)
-        lines = (
-            [Line(steps, free[: k + 1, i], "chains" if not i else "", CYCLE[0] if i else CYCLE[1]) for i in range(self.CHAINS)] if k else []
-        )
+        paths = free[: k + 1].T.numpy()
+        lines = [Line(range(k + 1), paths[i], {0: "chain 1", 1: "others"}.get(i, ""), CYCLE[0] if i else CYCLE[1]) for i in (1, 2, 3, 0)]
         everything = torch.cat([free.flatten(), torch.tensor([self.usual])])
         low, high = everything.min().item(), everything.max().item()
         return Chart(
