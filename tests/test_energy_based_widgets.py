@@ -459,6 +459,11 @@ def test_what_cannot_be_shown_is_refused(make, message):
         make()
 
 
+def test_controls_lie_above_the_view_for_it_needs_the_whole_width():
+    explorer = ImportanceExplorer()
+    assert explorer.children[0].children == tuple(explorer.controls) and explorer.children[1] is explorer.view
+
+
 @pytest.mark.parametrize("make", [short, sampled, partition, CompositionExplorer, IsingExplorer, ImportanceExplorer])
 def test_explorers_draw_the_same_again_and_leave_the_lectures_numbers_alone(make):
     before = torch.get_rng_state()

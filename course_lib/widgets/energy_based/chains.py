@@ -275,12 +275,12 @@ class CompositionExplorer(Explorer):
     Attributes:
         first, second, way, show: the menus;  weight1, weight2: the sliders
 
-    For energies of something else than points, override `composed`'s neighbours: `places`, `drawn` and `panels` alone know the plane.
+    `composed` and the menus know nothing of the plane: for other energies override `drawn` and `panels`.
     """
 
     BELOW = FEW_COLORS = True
-    REACH, CELLS, CHAINS, HEAT = 5.0, 120, 300, 8.0
-    COOLING, LAST, SCALE = 60, 60, 0.4  # steps at falling temperatures, and at 1; of a random walk so wide at 1
+    REACH, CELLS, CHAINS, HEAT = 6.0, 120, 300, 8.0
+    COOLING, LAST, SCALE = 60, 60, 0.7  # steps at falling temperatures, and at 1; of a random walk so wide at 1
     LIKELY = 3.0  # nats
 
     def __init__(self, energies: Mapping[str, Energy] | None = None):
@@ -373,7 +373,7 @@ class CompositionExplorer(Explorer):
         text += " and ".join(f"{a:.0%} end where {name} is likely (right: {b:.0%})" for name, a, b in zip(names, here, right))
         text += f", which is where its energy is within {self.LIKELY:g} nats of the least. "
         if off:
-            text += "These are not the right shares: while the chains cooled, each was caught by a mode that was near. "
+            text += "These are not the right shares: the chains cooled faster than they find their way from one region to another. "
         if "OR" in self.way.value:
             return text + "The constants of both energies are part of the weights: w₁ = w₂ does not mean equal shares."
         if "NOT" in self.way.value:

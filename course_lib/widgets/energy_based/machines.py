@@ -336,11 +336,12 @@ class GibbsExplorer(Explorer):
         )
 
     def words(self, free: Tensor, k: int, changed: float, kept: Tensor) -> str:
-        now, first = float(free[k].mean()), float(free[0].mean())
+        now, first, by_pixel = float(free[k].mean()), float(free[0].mean()), self.way.value == "pixel by pixel"
         text = f"F(v) was {first:.1f} nats at the start and is {now:.1f} now, means of {self.CHAINS} chains; "
         text += f"{plural(len(self.images), 'given picture')}: {self.usual:.1f}. "
-        text += f"The last step changed {changed:.1%} of the pixels. "
-        if self.way.value == "pixel by pixel":
+        if k and (by_pixel or k % 2 == 0):
+            text += f"The last step changed {changed:.1%} of the pixels. "
+        if by_pixel:
             text += f"A step draws one row, each pixel given all others; a sweep of all pixels takes {self.model.shape[1]} steps. "
         else:
             text += "Odd steps draw all hidden units given the pixels, even ones all pixels given the hidden units: a sweep takes 2 steps. "
