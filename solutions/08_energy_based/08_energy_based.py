@@ -13,9 +13,10 @@
 #     name: python3
 # ---
 
-
 # %% [markdown]
 # # Exercise 8 · Energies, chains and a machine that dreams
+#
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/deep-generative-course/deep-generative-models/blob/main/exercises/08_energy_based/08_energy_based.ipynb) [![Open in Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/deep-generative-course/deep-generative-models/main?urlpath=lab/tree/exercises/08_energy_based/08_energy_based.ipynb)
 #
 # You write the parts of energy-based models: a partition function, Metropolis and Hastings, Langevin, importance weights, Gibbs, contrastive divergence. Between them you mend a sampler that looks healthy and is wrong. Then your parts become one machine: a
 # restricted Boltzmann machine learns handwritten digits, and dreams of new ones. The lecture is `notebooks/08_energy_based.ipynb`.
@@ -106,6 +107,7 @@ def black_and_white(split):
 
 digits, unseen_digits = black_and_white("train"), black_and_white("test")
 
+
 # %% [markdown]
 # ## Task 1 · The sum over all states
 #
@@ -131,6 +133,7 @@ def log_partition(couplings, bias, temperature):
     energy = -((s @ couplings) * s).sum(dim=1) / 2 - s @ bias
     return torch.logsumexp(-energy / temperature, dim=0)
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": false, "grade_id": "check_log_partition", "locked": true, "schema_version": 3, "solution": false, "task": false}
 LOG_PARTITION.check(log_partition)
@@ -170,7 +173,10 @@ figure, axes = plt.subplots(figsize=(7, 2.4))
 axes.semilogx(temperatures, on)
 axes.set(xlabel="temperature", ylabel="units that are on", ylim=(0, 10))
 plt.show()
-print(f"at the lowest temperature {on[0]:.2f} of 10, at the highest {on[-1]:.2f}; a machine of 28 × 28 pixels has 10^{784 * math.log10(2):.0f} states")
+print(
+    f"at the lowest temperature {on[0]:.2f} of 10, at the highest {on[-1]:.2f}; a machine of 28 × 28 pixels has 10^{784 * math.log10(2):.0f} states"
+)
+
 
 # %% [markdown]
 # ## Task 2 · Metropolis and Hastings
@@ -199,6 +205,7 @@ def metropolis_hastings(x, y, energy, log_q, uniform):
     moved = uniform < log_alpha.exp()  # above 1 is as good as 1
     return torch.where(moved[:, None], y, x), moved
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": false, "grade_id": "check_metropolis_hastings", "locked": true, "schema_version": 3, "solution": false, "task": false}
 METROPOLIS_HASTINGS.check(metropolis_hastings)
@@ -263,6 +270,7 @@ for axes, width in zip(panels, (0.1, 1.5, 20.0)):
 plt.show()
 print(f"{said}; the most exact is {min(errors, key=errors.get):g}.")
 
+
 # %% [markdown]
 # ## Task 3 · Langevin: walk along a slope, and learn one
 #
@@ -291,6 +299,7 @@ def langevin_step(x, energy, step, noise):
     slope = torch.autograd.grad(energy(x).sum(), x)[0]
     return x.detach() - step * slope + (2 * step) ** 0.5 * noise
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": false, "grade_id": "check_langevin_step", "locked": true, "schema_version": 3, "solution": false, "task": false}
 LANGEVIN_STEP.check(langevin_step)
@@ -338,6 +347,7 @@ def denoising_loss(score, x, sigma, noise):
     miss = sigma * score(x + sigma * noise) + noise  # σ (s + ε / σ)
     return miss.square().sum() / len(x)
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": false, "grade_id": "check_denoising_loss", "locked": true, "schema_version": 3, "solution": false, "task": false}
 DENOISING_LOSS.check(denoising_loss)
@@ -394,14 +404,15 @@ places = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)
 with torch.no_grad():
     heights = energy_of(places.view(-1, 2)).view(80, 80)
 figure, panels = plt.subplots(1, 3, figsize=(10, 3.2), sharex=True, sharey=True)
-for axes, points, title in zip(panels, (moons[:2000], None, x), ("data", "energy learned", "your walk")):
-    if points is None:
+for axes, cloud, title in zip(panels, (moons[:2000], None, x), ("data", "energy learned", "your walk")):
+    if cloud is None:
         axes.imshow(heights.clamp(max=heights.min() + 8), extent=(-3, 3, -3, 3), origin="lower")
     else:
-        axes.plot(*points.T, ".", markersize=2)
+        axes.plot(*cloud.T, ".", markersize=2)
     axes.set(title=title, xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
     axes.grid(False)
 plt.show()
+
 
 # %% [markdown]
 # The energy is that of the **noisy** data, a moon as wide as the noise.
@@ -430,6 +441,7 @@ def weighed(log_p, log_q, values):
     w = torch.softmax(log_w, dim=0)
     return torch.logsumexp(log_w, dim=0) - math.log(len(log_w)), 1 / w.square().sum(), w @ values
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": false, "grade_id": "check_weighed", "locked": true, "schema_version": 3, "solution": false, "task": false}
 WEIGHED.check(weighed)
@@ -470,6 +482,7 @@ for dims in (1, 10, 100):
     said = f"you said {predicted[dims]:,}, " if dims in predicted else ""
     print(f"{dims:3d} dimensions: {said}it is {ess:,.0f} of 10,000;  log Z {log_z:.2f}, truly {dims / 2 * math.log(2 * math.pi):.2f}")
 
+
 # %% [markdown]
 # ## Task 5 · A restricted Boltzmann machine
 #
@@ -499,6 +512,7 @@ def gibbs_step(v, weight, visible_bias, hidden_bias, uniform_h, uniform_v):
     h = (uniform_h < torch.sigmoid(v @ weight + hidden_bias)).to(v.dtype)
     return h, (uniform_v < torch.sigmoid(h @ weight.T + visible_bias)).to(v.dtype)
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": false, "grade_id": "check_gibbs_step", "locked": true, "schema_version": 3, "solution": false, "task": false}
 GIBBS_STEP.check(gibbs_step)
@@ -544,6 +558,7 @@ def contrastive_gradient(v, dream, weight, hidden_bias):
     d_weight = v.T @ on / len(v) - dream.T @ dreamt / len(dream)
     return d_weight, v.mean(dim=0) - dream.mean(dim=0), on.mean(dim=0) - dreamt.mean(dim=0)
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": false, "grade_id": "check_contrastive_gradient", "locked": true, "schema_version": 3, "solution": false, "task": false}
 CONTRASTIVE_GRADIENT.check(contrastive_gradient)
@@ -600,14 +615,17 @@ panels[1].imshow(F.pad(dream[:20].view(2, 10, 3, 3), (0, 1, 0, 1), value=0.5).pe
 panels[1].set(title="dreams", xticks=[], yticks=[])
 panels[1].grid(False)
 plt.show()
-print(f"{nats[0]:.2f} nats before, log 512 = {math.log(512):.2f}; {nats[-1]:.2f} after, the best is log {len(world)} = {math.log(len(world)):.2f}")
+print(
+    f"{nats[0]:.2f} nats before, log 512 = {math.log(512):.2f}; {nats[-1]:.2f} after, the best is log {len(world)} = {math.log(len(world)):.2f}"
+)
+
 
 # %% [markdown]
 # ## Task 6 · A sampler that looks healthy
 #
 # **2 points · 10 minutes · ★★★**
 #
-# Somebody samples numbers that are always above 0: the proposal **multiplies** by a random factor. Half of the proposals are taken, the trace wiggles, all looks well. The density is wrong. Read what each line is meant to do; the remarks are right, the code is not.
+# Somebody samples numbers that are always above 0: the proposal **multiplies** by a random factor. Half of the proposals are taken, the chains move up and down, all looks well. The density is wrong. Read what each line is meant to do; the remarks are right, the code is not.
 
 # %% nbgrader={"grade": false, "grade_id": "careless", "locked": true, "schema_version": 3, "solution": false, "task": false}
 def careless(x, energy, width, noise, uniform):
@@ -630,9 +648,10 @@ def careless(x, energy, width, noise, uniform):
         path.append(x[moved])  # where the chains are now
     return torch.cat(path)
 
+
 # %% nbgrader={"grade": false, "grade_id": "show_sampler", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["nbval-ignore-output"]
 def show_sampler(**samplers):
-    """Histograms of long runs, beside the density that is asked for: the gamma density x² exp(−x) / 2, whose mean is 3."""
+    """Histograms of long runs, beside the density that is asked for: the gamma density x² exp(−x) / 2. Its mean and variance are 3."""
     generator = torch.Generator().manual_seed(0)
     noise, uniform = torch.randn(4000, 50, generator=generator), torch.rand(4000, 50, generator=generator)
     figure, panels = plt.subplots(1, len(samplers), figsize=(4.2 * len(samplers), 2.5), squeeze=False, sharey=True)
@@ -641,14 +660,15 @@ def show_sampler(**samplers):
         path = sampler(torch.full((50,), 3.0), lambda x: x - 2 * x.log(), 1.0, noise, uniform)
         axes.hist(path, bins=60, range=(0, 12), density=True, alpha=0.6)
         axes.plot(at, at**2 * torch.exp(-at) / 2)
-        axes.set(title=f"{name}: mean {path.mean():.2f}", xlabel="x")
+        axes.set(title=f"{name}: mean {path.mean():.2f}, variance {path.var():.2f}", xlabel="x")
     plt.show()
 
 
 show_sampler(careless=careless)
 
+
 # %% [markdown]
-# **Your turn.** Three lines do not do what their remarks say. Copy the sampler, find the three, and mend each; leave all other lines as they are. `show_sampler(mended=mended)` in a cell of your own looks at what you have. For the ratio you need $q(y\mid x)$: log y is normal around log x, and a density of
+# **Your turn.** Three lines do not do what their remarks say. Copy the sampler, find the three, and mend each; leave all other lines as they are. `show_sampler(mended=mended)` in a cell of your own looks at what you have. One of the three hardly shows in the picture. For the ratio you need $q(y\mid x)$: log y is normal around log x, and a density of
 # log y becomes one of y when it is divided by y.
 
 # %% nbgrader={"grade": false, "grade_id": "mended", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -669,6 +689,7 @@ def mended(x, energy, width, noise, uniform):
         path.append(x)  # where the chains are now
     return torch.cat(path)
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": false, "grade_id": "check_mended", "locked": true, "schema_version": 3, "solution": false, "task": false}
 MENDED.check(mended)
@@ -692,7 +713,7 @@ MENDED.check(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Both, after the same draws. Nothing but the density told them apart.
+# Both, after the same draws. Acceptance, trace and R-hat do not tell them apart: only a density that is known does.
 
 # %% tags=["nbval-ignore-output"]
 show_sampler(careless=careless, mended=MENDED.yours_or_ours(globals()))
@@ -704,11 +725,11 @@ show_sampler(careless=careless, mended=MENDED.yours_or_ours(globals()))
 #
 # Here is a machine for digits, made of your functions. In each step, chains dream for k Gibbs steps, and the weights follow your direction. Without `persistent` the chains begin at the data each time: that is contrastive divergence, CD-k. With it they go on from where they were: PCD.
 #
-# **The work is given**: 70 billion multiplications, at most 2,000 steps of 100 digits. A larger machine, or more Gibbs steps, means fewer steps of learning. How would you spend it?
+# **The work is given**: 60 billion multiplications, at most 1,000 steps of 100 digits. A larger machine, or more Gibbs steps, means fewer steps of learning. How would you spend it?
 
 # %% nbgrader={"grade": false, "grade_id": "machine", "locked": true, "schema_version": 3, "solution": false, "task": false}
 draw, learn = (each.yours_or_ours(globals()) for each in (GIBBS_STEP, CONTRASTIVE_GRADIENT))
-WORK, MOST_STEPS, BATCH = 70e9, 2000, 100
+WORK, MOST_STEPS, BATCH = 60e9, 1000, 100
 often_on = (digits.mean(0) + 0.01) / 1.02  # how often each pixel is on, never 0 or 1
 unseen, new_digits = unseen_digits[::2], unseen_digits[1::2]  # to tune on, to judge by
 
@@ -740,6 +761,7 @@ class Machine:
             _, v = draw(v, self.weight, self.visible_bias, self.hidden_bias, *uniforms)
         return v
 
+
 # %% [markdown]
 # Two numbers judge it. **pixels** is the pseudo-log-likelihood: the sum, over the 784 pixels of an unseen digit, of the log probability of that pixel given all others. It is exact and needs no Z. **FID** compares 400 dreams with real digits, in the eyes of a small classifier; the dreams begin at noise and take 150 Gibbs steps. Lower is better, so the
 # check counts it with a minus sign. The first try:
@@ -759,8 +781,9 @@ def show_machine(machine, images=unseen):
 first_try = Machine()
 show_machine(first_try)
 
+
 # %% [markdown]
-# **Your turn.** Find settings with **pixels** of at least **−98** and an **FID** of at most **420**. `seed` is yours, any whole number: it draws the first weights, the batches and the dreams. Your numbers will differ from your neighbour's.
+# **Your turn.** Find settings with **pixels** of at least **−104** and an **FID** of at most **450**. `seed` is yours, any whole number: it draws the first weights, the batches and the dreams. Your numbers will differ from your neighbour's.
 #
 # | setting | what it does | first try |
 # |---|---|---|
@@ -776,8 +799,9 @@ show_machine(first_try)
 def settings():
     """Your choice for Machine: a dict with seed, and any of the others."""
     ### BEGIN SOLUTION
-    return {"seed": 7, "hidden": 128, "rate": 0.4, "k": 1, "persistent": True}
+    return {"seed": 7, "hidden": 128, "rate": 0.3, "k": 1, "persistent": True}
     ### END SOLUTION
+
 
 # %% nbgrader={"grade": false, "grade_id": "check_dreams", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["nbval-ignore-output"]
 machine = globals().get("first_try")  # stands in for yours if the next line fails
@@ -852,11 +876,17 @@ print(f"a digit costs {cost:.1f} nats; coins for each pixel {coins:.1f}")
 #
 # **2 points · 5 minutes · ★★☆** · graded by hand
 #
-# At most 120 words in all. Use what you measured.
+# At most 150 words in all. Use what you measured.
 #
-# 1. (1 point) Train once with `persistent` and once without, all else equal. What do the two numbers say? Why can the one be as good, and the other so much worse?
-# 2. (½ point) Annealed importance sampling tells log Z with an effective sample size. If that is near 1, is the cost of a digit more likely too low or too high? Why?
-# 3. (½ point) Which of the three bugs of task 6 would a picture of the trace have shown?
+# 1. (1 point) Train once with `persistent` and once without, all else equal. What do the two numbers say? Why can one of them be as good, and the other so much worse?
+# 2. (½ point) In the last cell the chains are worth some effective number of runs. If it were near 1, would the cost of a digit more likely come out too low, or too high? Why?
+# 3. (½ point) The careless sampler of task 6 takes a healthy share of its proposals. Why does that say nothing about its target?
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "written_answer", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
-# TODO
+# 1. Seed 7, 128 units, rate 0.25: PCDNUM with `persistent`, CDNUM without. Given all other pixels, one pixel is as well known either way: near the data, CD has seen all that it needs. But its chains begin at the data in each step and never get far away, so
+#    what lies elsewhere is never pushed up. A chain from noise wanders there and gets stuck. Persistent chains go on, find such places, and learning takes them away.
+# 2. Too low. Ẑ is a mean of weights that is right on average only because rare, large weights belong to it. With few effective runs they are missing: Ẑ is too small, and −log p = log Z − log p̃ with it.
+# 3. Acceptance says how often the rule says yes, not whether the rule is the right one: a chain with a wrong ratio accepts just as gladly, and goes to another density.
+#
+# **Marking guide (2 points).** One half point each for: (1a) pixels about equal, FID clearly worse without `persistent`, with numbers; (1b) chains of CD stay near the data, so what is far away is never corrected; (2) too low, since log Ẑ misses the
+# large weights; (3) the rule decides the target, and acceptance only counts how often it says yes. Accept any wording and the student's own numbers.

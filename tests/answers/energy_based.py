@@ -96,7 +96,7 @@ RIGHT = {
         SLOPE.format("with torch.no_grad():\n    z = x.clone()\n    z -= step * g\n    z += np.sqrt(2 * step) * noise\nreturn z"),
         "x = x.detach().clone()\nx.requires_grad = True\n(-energy(x)).sum().backward()\n"
         "return (x + step * x.grad + math.sqrt(2 * step) * noise).detach()",
-        "g = torch.autograd.functional.jacobian(lambda z: energy(z).sum(), x)\nreturn x - step * g + math.sqrt(2) * math.sqrt(step) * noise",
+        "g = torch.autograd.functional.jacobian(lambda z: energy(z).sum(), x)\nreturn x - step * g + math.sqrt(2 * step) * noise",
     ],
     "denoising_loss": [
         MISS.format("r = score(x + s * noise) + noise / s\nreturn (sigma**2 * r.pow(2).flatten(1).sum(1)).mean()"),
@@ -113,18 +113,19 @@ RIGHT = {
         "return lz - math.log(lw.numel()), ess, torch.einsum('n,nd->d', (lw - lz).exp(), values)",
         "lw = (log_p - log_q).double()\nw = (lw - lw.max()).exp()\n"
         "return (w.mean().log() + lw.max()).item(), (w.sum() ** 2 / w.square().sum()).item(), ((w / w.sum()).to(values) @ values)",
-        "lw = log_p - log_q\nw = F.softmax(lw, 0)\nreturn [lw.logsumexp(-1) - np.log(len(lw)), w.square().sum().reciprocal(), values.T @ w]",
+        "lw = log_p - log_q\nw = F.softmax(lw, 0)\nreturn [lw.logsumexp(-1) - np.log(len(lw)), w.square().sum() ** -1, values.T @ w]",
         "lw = log_p - log_q\nw = lw.log_softmax(0).exp()\nreturn (lw.logsumexp(0) - math.log(len(lw)), w.norm() ** -2, "
         "torch.stack([(w * column).sum() for column in values.T]))",
     ],
     "gibbs_step": [
         UP.format(DOWN),
-        "p = 1 / (1 + torch.exp(-(torch.einsum('nv,vh->nh', v, weight) + hidden_bias)))\nh = torch.where(uniform_h < p, 1.0, 0.0).to(v.dtype)\n"
+        "p = 1 / (1 + torch.exp(-(torch.einsum('nv,vh->nh', v, weight) + hidden_bias)))\nh = torch.where(uniform_h < p, 1.0, 0.0).to(v)\n"
         "q = 1 / (1 + torch.exp(-(torch.einsum('vh,nh->nv', weight, h) + visible_bias)))\n"
         "return h, torch.where(uniform_v < q, 1.0, 0.0).to(v.dtype)",
         "h = torch.ceil(torch.sigmoid(F.linear(v, weight.T, hidden_bias)) - uniform_h)\n"
         "return h, torch.ceil(torch.sigmoid(F.linear(h, weight, visible_bias)) - uniform_v)",
-        "h = (torch.logit(uniform_h) < v @ weight + hidden_bias).type_as(v)\nnew = (uniform_v.logit() < h @ weight.mT + visible_bias).type_as(v)\n"
+        "h = (torch.logit(uniform_h) < v @ weight + hidden_bias).type_as(v)\n"
+        "new = (uniform_v.logit() < h @ weight.mT + visible_bias).to(h)\n"
         "return h, new",
         "h = torch.empty_like(uniform_h).to(v)\nh[:] = uniform_h < (v @ weight).add_(hidden_bias).sigmoid_()\n"
         "return h, torch.zeros_like(v).masked_fill_(uniform_v < torch.addmm(visible_bias, h, weight.T).sigmoid(), 1)",
@@ -144,7 +145,8 @@ RIGHT = {
         return W.grad, b.grad, c.grad
         """,
         BOTH.format(
-            "return (v[:, :, None] * p[:, None]).mean(0) - (dream[:, :, None] * q[:, None]).mean(0), v.mean(0) - dream.mean(0), p.mean(0) - q.mean(0)"
+            "return (v[:, :, None] * p[:, None]).mean(0) - (dream[:, :, None] * q[:, None]).mean(0), "
+            "v.mean(0) - dream.mean(0), p.mean(0) - q.mean(0)"
         ),
         BOTH.format(
             "g = v.T @ p\ng /= len(v)\ng -= dream.T @ q / len(dream)\nb = v.sum(0) / len(v) - dream.sum(0) / len(dream)\n"
@@ -164,7 +166,8 @@ RIGHT = {
         sampler(ratio="(e + torch.log(y)) - (e_y + torch.log(x))", record="path += [x]", keep="e = e + moved * (e_y - e)"),
         sampler(moved="u < torch.exp(log_ratio)", record="path.append(x.clone())", result="torch.stack(path).flatten()"),
         sampler(
-            ratio="e - e_y + torch.distributions.LogNormal(y.log(), width).log_prob(x) - torch.distributions.LogNormal(x.log(), width).log_prob(y)"
+            ratio="e - e_y + torch.distributions.LogNormal(y.log(), width).log_prob(x) "
+            "- torch.distributions.LogNormal(x.log(), width).log_prob(y)"
         ),
     ],
 }
@@ -290,7 +293,8 @@ WRONG = {
         ),
         (
             "probabilities of the hidden",
-            "p = torch.sigmoid(v @ weight + hidden_bias)\nh = (uniform_h < p).to(v)\nreturn h, (uniform_v < torch.sigmoid(p @ weight.T + visible_bias)).to(v)",
+            "p = torch.sigmoid(v @ weight + hidden_bias)\nh = (uniform_h < p).to(v)\n"
+            "return h, (uniform_v < torch.sigmoid(p @ weight.T + visible_bias)).to(v)",
         ),
         ("probabilities of the pixels", UP.format("return h, torch.sigmoid(h @ weight.T + visible_bias)")),
         ("on for off", UP.replace("uniform_h <", "uniform_h >").format(DOWN.replace("uniform_v <", "uniform_v >"))),
@@ -328,7 +332,8 @@ WRONG = {
         (
             "products of means",
             BOTH.format(
-                "return torch.outer(v.mean(0), p.mean(0)) - torch.outer(dream.mean(0), q.mean(0)), v.mean(0) - dream.mean(0), p.mean(0) - q.mean(0)"
+                "return torch.outer(v.mean(0), p.mean(0)) - torch.outer(dream.mean(0), q.mean(0)), "
+                "v.mean(0) - dream.mean(0), p.mean(0) - q.mean(0)"
             ),
         ),
         ("no sigmoid", "p, q = v @ weight + hidden_bias, dream @ weight + hidden_bias\n" + LEARN),
@@ -415,7 +420,8 @@ FAULTS = {
             "side effect",
             "leaves gradients behind in score",
             MISS.format(
-                "r = s * score(x + s * noise) + noise\nloss = r.square().flatten(1).sum(1).mean()\nloss.backward(retain_graph=True)\nreturn loss"
+                "r = s * score(x + s * noise) + noise\nloss = r.square().flatten(1).sum(1).mean()\n"
+                "loss.backward(retain_graph=True)\nreturn loss"
             ),
         ),
         (
@@ -490,4 +496,43 @@ FAULTS = {
         ("type", "A list or tuple counts as several", sampler(result="path")),
         ("value", "off by up to", sampler(ratio="e - e_y + 1.1 * (y.log() - x.log())")),
     ],
+}
+
+
+def choice(hidden: int, rate: float, k: int = 1, persistent: bool = True, seed: int = 0) -> dict:
+    return {"seed": seed, "hidden": hidden, "rate": rate, "k": k, "persistent": persistent}
+
+
+SETTINGS = {
+    "dreams": {
+        "rate far too large": choice(128, 2.0),
+        "rate far too small": choice(32, 0.01, 1, False),
+        "too large for the work": choice(256, 0.4),
+        "work spent on Gibbs steps": choice(128, 0.4, 5),
+        "rate too small": choice(128, 0.05),
+        "too few units": choice(32, 0.4),
+        "chains begin at the data": choice(128, 0.25, 1, False, 7),
+        "rate a little large": choice(128, 0.7),
+    }
+}
+
+
+def numbers(pixels: float, fid: float, steps: int, *settings) -> dict:
+    return {"pixels": pixels, "minus FID": -fid, "steps": float(steps)} | choice(*settings)
+
+
+REGIONS = {
+    "dreams": [
+        (numbers(-196.6, 864.9, 1000, 32, 0.01, 1, False), "rate far too small"),
+        (numbers(-212.1, 889.4, 996, 128, 2.0), "rate far too large"),
+        (numbers(-212.3, 889.4, 996, 128, 1.0), "rate far too large"),
+        (numbers(-166.6, 692.9, 498, 256, 0.4), "too large for the work"),
+        (numbers(-130.4, 537.5, 996, 128, 0.05), "rate too small"),
+        (numbers(-128.3, 470.1, 1000, 32, 0.4), "too few units"),
+        (numbers(-112.3, 426.2, 1000, 64, 0.4), "too few units"),
+        # these were made up
+        (numbers(-125.0, 400.0, 426, 128, 0.4, 5), "work spent on Gibbs steps"),
+        (numbers(-99.0, 520.0, 996, 128, 0.25, 1, False), "chains begin at the data"),
+        (numbers(-96.0, 480.0, 996, 128, 0.7), "rate a little large"),
+    ]
 }

@@ -1,6 +1,5 @@
 """Exercise 08, task 3b: denoising score matching."""
 
-import torch
 from torch import nn
 
 from course_lib.grading import Task, grid

@@ -28,7 +28,7 @@ def one_of(*values):
     return (lambda value: is_whole(value, values)), ", ".join(map(str, values[:-1])) + f" or {values[-1]}"
 
 
-PIXELS, FID = -98.0, -420.0
+PIXELS, FID = -104.0, -450.0
 DREAMS = Goal(
     "dreams",
     {"pixels": PIXELS, "minus FID": FID},
@@ -42,5 +42,47 @@ DREAMS = Goal(
         "k": one_of(1, 2, 5, 10),
         "persistent": (lambda value: isinstance(value, bool), "True or False"),
     },
-    known=[],
+    known=[
+        Region(
+            "rate far too large",
+            lambda m: m["rate"] > 0.75,
+            "Each step is so large that it undoes what others have learned. Which setting is the size of a step?",
+        ),
+        Region(
+            "rate far too small",
+            lambda m: m["rate"] < 0.03,
+            "The steps are so small that the machine hardly moves, however many there are. Which setting is the size of a step?",
+        ),
+        Region(
+            "too large for the work",
+            lambda m: m["hidden"] > 128 and m["steps"] < 700,
+            "So large a machine uses the work up in a few hundred steps: it has hardly begun to learn. What makes a step cheaper?",
+        ),
+        Region(
+            "work spent on Gibbs steps",
+            lambda m: m["k"] > 1 and m["steps"] < 800 and m["pixels"] < PIXELS,
+            "Most of the work goes into Gibbs steps, and few steps of learning are left. Can the chains get far without so many of them?",
+        ),
+        Region(
+            "rate too small",
+            lambda m: m["rate"] < 0.15 and m["pixels"] < PIXELS,
+            "It is on its way, but its steps are too small to get there. Which setting is the size of a step?",
+        ),
+        Region(
+            "too few units",
+            lambda m: m["hidden"] < 128 and m["pixels"] < PIXELS,
+            "It knows too little of each pixel: so few hidden units cannot remember more. What could it keep with twice as many?",
+        ),
+        Region(
+            "chains begin at the data",
+            lambda m: not m["persistent"],
+            "It knows each pixel given all others, and yet dreams badly from noise on: in training its chains never get further than a few steps away "
+            "from the data. Which setting lets them go on?",
+        ),
+        Region(
+            "rate a little large",
+            lambda m: m["rate"] > 0.3 and m["minus FID"] < FID,
+            "It knows the pixels, but its dreams are one-sided: with large steps the chains are driven from place to place. A smaller rate calms them.",
+        ),
+    ],
 )
