@@ -455,8 +455,8 @@ FAULTS = {
         ),
     ],
     "gibbs_step": [
-        ("error", "a transpose `.T` may be missing", "h = (uniform_h < torch.sigmoid(v @ weight.T + hidden_bias)).to(v)\n" + DOWN),
-        ("error", "a transpose `.T` may be missing", UP.format(DOWN.replace("weight.T", "weight"))),
+        ("error", "A transpose `.T` may be missing", "h = (uniform_h < torch.sigmoid(v @ weight.T + hidden_bias)).to(v)\n" + DOWN),
+        ("error", "A transpose `.T` may be missing", UP.format(DOWN.replace("weight.T", "weight"))),
         ("error", "", UP.replace("hidden_bias", "visible_bias").format(DOWN.replace("visible_bias", "hidden_bias"))),
         ("random", "draw nothing yourself", "h = torch.bernoulli(torch.sigmoid(v @ weight + hidden_bias))\n" + DOWN),
         (
@@ -476,7 +476,7 @@ FAULTS = {
         ),
     ],
     "contrastive_gradient": [
-        ("error", "a transpose `.T` may be missing", BOTH.format("return v @ p / len(v), v.mean(0), p.mean(0)")),
+        ("error", "A transpose `.T` may be missing", BOTH.format("return v @ p / len(v), v.mean(0), p.mean(0)")),
         ("type", "3 results", BOTH.format("return v.T @ p / len(v) - dream.T @ q / len(dream), p.mean(0) - q.mean(0)")),
         ("random", "draw nothing yourself", BOTH.format("p = torch.bernoulli(p)\n" + LEARN)),
         ("in place", "changes its input v", BOTH.format("v -= dream.mean(0)\nreturn v.T @ p / len(v), v.mean(0), p.mean(0) - q.mean(0)")),
