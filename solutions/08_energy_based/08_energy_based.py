@@ -142,17 +142,17 @@ LOG_PARTITION.check(log_partition)
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.energy_based import LOG_PARTITION
-from course_lib.grading.energy_based.log_partition import machine
+from course_lib.grading.energy_based.log_partition import coupled
 
 LOG_PARTITION.check(
     log_partition,
     hidden=lambda: [
-        (*machine(5, 1.3), 1.0),
-        (*machine(7, 0.6), 3.2),
-        (*machine(4, 2.2, 1.7), 0.6),
-        (*machine(1, 1.8), 1.9),
-        (machine(4, 0.2)[0] + 250 * (1 - torch.eye(4)), torch.tensor([-30.0, 500.0, 20.0, -10.0]), 0.8),
-        (*(each.double() for each in machine(6, 0.9)), 0.8),
+        (*coupled(5, 1.3), 1.0),
+        (*coupled(7, 0.6), 3.2),
+        (*coupled(4, 2.2, 1.7), 0.6),
+        (*coupled(1, 1.8), 1.9),
+        (coupled(4, 0.2)[0] + 250 * (1 - torch.eye(4)), torch.tensor([-30.0, 500.0, 20.0, -10.0]), 0.8),
+        (*(each.double() for each in coupled(6, 0.9)), 0.8),
     ],
 )
 ### END HIDDEN TESTS
@@ -521,16 +521,16 @@ GIBBS_STEP.check(gibbs_step)
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.energy_based import GIBBS_STEP
-from course_lib.grading.energy_based.gibbs_step import walk
+from course_lib.grading.energy_based.gibbs_step import walkers
 
 GIBBS_STEP.check(
     gibbs_step,
     hidden=lambda: [
-        walk(25, 6, 4, 1.6),
-        walk(30, 3, 3, 0.5),
-        walk(20, 2, 5, 2.3),
-        walk(1, 8, 9, 0.9),
-        tuple(each.double() for each in walk(15, 5, 2, 1.1)),
+        walkers(25, 6, 4, 1.6),
+        walkers(30, 3, 3, 0.5),
+        walkers(20, 2, 5, 2.3),
+        walkers(1, 8, 9, 0.9),
+        tuple(each.double() for each in walkers(15, 5, 2, 1.1)),
     ],
 )
 ### END HIDDEN TESTS
@@ -737,11 +737,11 @@ unseen, new_digits = unseen_digits[::2], unseen_digits[1::2]  # to tune on, to j
 class Machine:
     """A restricted Boltzmann machine of 784 pixels that is trained as soon as it is made."""
 
-    def __init__(self, seed=0, hidden=32, rate=0.01, k=1, persistent=False):
+    def __init__(self, seed=0, units=32, rate=0.01, k=1, persistent=False):
         self.generator = torch.Generator().manual_seed(seed)
-        self.weight = 0.01 * torch.randn(784, hidden, generator=self.generator)
-        self.visible_bias, self.hidden_bias = often_on.logit(), torch.zeros(hidden)
-        self.steps = min(MOST_STEPS, int(WORK / ((4 + 2 * k) * 784 * hidden * BATCH)))
+        self.weight = 0.01 * torch.randn(784, units, generator=self.generator)
+        self.visible_bias, self.hidden_bias = often_on.logit(), torch.zeros(units)
+        self.steps = min(MOST_STEPS, int(WORK / ((4 + 2 * k) * 784 * units * BATCH)))
         dream = self.noise(BATCH)
         for i in range(self.steps):
             v = digits[torch.randint(len(digits), (BATCH,), generator=self.generator)]
@@ -788,7 +788,7 @@ show_machine(first_try)
 # | setting | what it does | first try |
 # |---|---|---|
 # | `seed` | a number of your own, from 0 to 1,000,000; it must be given | 0 |
-# | `hidden` | hidden units: 16, 32, 64, 128, 256 or 512 | 32 |
+# | `units` | hidden units: 16, 32, 64, 128, 256 or 512 | 32 |
 # | `rate` | the learning rate at the start, above 0, at most 10; it falls to 0 | 0.01 |
 # | `k` | Gibbs steps for each step of learning: 1, 2, 5 or 10 | 1 |
 # | `persistent` | whether the chains go on from where they were, True or False | False |
@@ -799,7 +799,7 @@ show_machine(first_try)
 def settings():
     """Your choice for Machine: a dict with seed, and any of the others."""
     ### BEGIN SOLUTION
-    return {"seed": 7, "hidden": 128, "rate": 0.3, "k": 1, "persistent": True}
+    return {"seed": 7, "units": 128, "rate": 0.3, "k": 1, "persistent": True}
     ### END SOLUTION
 
 

@@ -499,8 +499,8 @@ FAULTS = {
 }
 
 
-def choice(hidden: int, rate: float, k: int = 1, persistent: bool = True, seed: int = 0) -> dict:
-    return {"seed": seed, "hidden": hidden, "rate": rate, "k": k, "persistent": persistent}
+def choice(units: int, rate: float, k: int = 1, persistent: bool = True, seed: int = 0) -> dict:
+    return {"seed": seed, "units": units, "rate": rate, "k": k, "persistent": persistent}
 
 
 SETTINGS = {

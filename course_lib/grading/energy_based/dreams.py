@@ -34,10 +34,10 @@ DREAMS = Goal(
     {"pixels": PIXELS, "minus FID": FID},
     slack={"pixels": 3.0, "minus FID": 60.0},
     close={"pixels": 15.0, "minus FID": 150.0},
-    settings={"seed": 0, "hidden": 32, "rate": 0.01, "k": 1, "persistent": False},
+    settings={"seed": 0, "units": 32, "rate": 0.01, "k": 1, "persistent": False},
     rules={
         "seed": (lambda value: is_whole(value, range(1_000_001)), "a whole number from 0 to 1,000,000"),
-        "hidden": one_of(16, 32, 64, 128, 256, 512),
+        "units": one_of(16, 32, 64, 128, 256, 512),
         "rate": (lambda value: is_number(value, 1e-9) and value <= 10, "a number above 0, at most 10"),
         "k": one_of(1, 2, 5, 10),
         "persistent": (lambda value: isinstance(value, bool), "True or False"),
@@ -55,7 +55,7 @@ DREAMS = Goal(
         ),
         Region(
             "too large for the work",
-            lambda m: m["hidden"] > 128 and m["steps"] < 700,
+            lambda m: m["units"] > 128 and m["steps"] < 700,
             "So large a machine uses the work up in a few hundred steps: it has hardly begun to learn. What makes a step cheaper?",
         ),
         Region(
@@ -70,7 +70,7 @@ DREAMS = Goal(
         ),
         Region(
             "too few units",
-            lambda m: m["hidden"] < 128 and m["pixels"] < PIXELS,
+            lambda m: m["units"] < 128 and m["pixels"] < PIXELS,
             "It knows too little of each pixel: so few hidden units cannot remember more. What could it keep with twice as many?",
         ),
         Region(

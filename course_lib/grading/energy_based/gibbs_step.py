@@ -39,7 +39,7 @@ def machine(visible, hidden, phase, size=1.2):
     return size * (grid(visible, hidden) * 5 + phase).sin(), (grid(visible) * 4 + phase).cos() - 0.4, 0.8 * (grid(hidden) * 3 - phase).sin()
 
 
-def walk(chains, visible, hidden, phase):
+def walkers(chains, visible, hidden, phase):
     weights = machine(visible, hidden, phase)
     return (
         pixels(chains, visible, step=1.7 + phase),
@@ -53,11 +53,11 @@ GIBBS_STEP = Task(
     gibbs_step,
     truth,
     cases=[
-        walk(30, 5, 3, 0.3),
-        walk(20, 4, 4, 1.2),
-        walk(12, 3, 6, 0.8),
-        walk(1, 9, 7, 1.9),
-        tuple(each.double() for each in walk(10, 4, 5, 0.1)),
+        walkers(30, 5, 3, 0.3),
+        walkers(20, 4, 4, 1.2),
+        walkers(12, 3, 6, 0.8),
+        walkers(1, 9, 7, 1.9),
+        tuple(each.double() for each in walkers(10, 4, 5, 0.1)),
     ],
     results=("h", "the new v"),
     mistakes="""

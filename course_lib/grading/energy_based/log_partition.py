@@ -24,7 +24,7 @@ def truth(couplings, bias, temperature):
     return torch.logaddexp(off, on)
 
 
-def machine(units, phase, size=1.0):
+def coupled(units, phase, size=1.0):
     """Couplings, symmetric with zeros on the diagonal, and biases."""
     above = size * (grid(units, units) * 5 + phase).sin().triu(1)
     return above + above.T, (grid(units) * 2 + phase).cos()
@@ -34,12 +34,12 @@ LOG_PARTITION = Task(
     log_partition,
     truth,
     cases=[
-        (*machine(4, 0.3), 1.0),
-        (*machine(6, 1.9), 2.5),
-        (*machine(3, 0.8, 2.0), 0.4),
-        (*machine(1, 0.4), 0.7),
-        (machine(3, 1.1)[0] + 300 * (1 - torch.eye(3)), torch.tensor([400.0, -20.0, 30.0]), 0.5),
-        (*(each.double() for each in machine(5, 2.7)), 1.6),
+        (*coupled(4, 0.3), 1.0),
+        (*coupled(6, 1.9), 2.5),
+        (*coupled(3, 0.8, 2.0), 0.4),
+        (*coupled(1, 0.4), 0.7),
+        (coupled(3, 1.1)[0] + 300 * (1 - torch.eye(3)), torch.tensor([400.0, -20.0, 30.0]), 0.5),
+        (*(each.double() for each in coupled(5, 2.7)), 1.6),
     ],
     gradient=("bias",),
     mistakes="""
