@@ -508,11 +508,10 @@ SETTINGS = {
         "rate far too large": choice(128, 2.0),
         "rate far too small": choice(32, 0.01, 1, False),
         "too large for the work": choice(256, 0.4),
-        "work spent on Gibbs steps": choice(128, 0.4, 5),
+        "work spent on Gibbs steps": choice(128, 0.4, 10, False),
         "rate too small": choice(128, 0.05),
         "too few units": choice(32, 0.4),
         "chains begin at the data": choice(128, 0.25, 1, False, 7),
-        "rate a little large": choice(128, 0.7),
     }
 }
 
@@ -530,9 +529,8 @@ REGIONS = {
         (numbers(-130.4, 537.5, 996, 128, 0.05), "rate too small"),
         (numbers(-128.3, 470.1, 1000, 32, 0.4), "too few units"),
         (numbers(-112.3, 426.2, 1000, 64, 0.4), "too few units"),
-        # these were made up
-        (numbers(-125.0, 400.0, 426, 128, 0.4, 5), "work spent on Gibbs steps"),
-        (numbers(-99.0, 520.0, 996, 128, 0.25, 1, False), "chains begin at the data"),
-        (numbers(-96.0, 480.0, 996, 128, 0.7), "rate a little large"),
+        (numbers(-209.9, 880.9, 249, 128, 0.4, 10, False), "work spent on Gibbs steps"),
+        (numbers(-97.9, 509.7, 996, 128, 0.25, 1, False, 7), "chains begin at the data"),
+        (numbers(-99.7, 494.8, 996, 128, 0.3, 1, False, 1), "chains begin at the data"),
     ]
 }

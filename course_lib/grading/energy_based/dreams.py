@@ -79,10 +79,5 @@ DREAMS = Goal(
             "It knows each pixel given all others, and yet dreams badly from noise on: in training its chains never get further than a few steps away "
             "from the data. Which setting lets them go on?",
         ),
-        Region(
-            "rate a little large",
-            lambda m: m["rate"] > 0.3 and m["minus FID"] < FID,
-            "It knows the pixels, but its dreams are one-sided: with large steps the chains are driven from place to place. A smaller rate calms them.",
-        ),
     ],
 )
