@@ -593,6 +593,8 @@ own
 #
 # $$W(p,q)=\min_{\pi}\;\mathbb E_{(x,y)\sim\pi}\,\lVert x-y\rVert,\qquad\pi\text{ has the marginals }p\text{ and }q$$
 #
+# (The marginals: from each place the plan takes what $p$ has there, and to each it brings what $q$ has there.)
+#
 # **Two points.** Let all of $p$ sit at 0 and all of $q$ at 3. There is one plan, and $W=3$. Now look from the other side. Let $f$ be any function that never rises or falls faster than 1 for 1 (it is **1-Lipschitz**). Then $f(0)-f(3)\le3$, and $f(x)=-x$ reaches it.
 #
 # In general, for any plan and any such $f$: $\mathbb E_p f-\mathbb E_q f=\mathbb E_\pi[f(x)-f(y)]\le\mathbb E_\pi\lVert x-y\rVert$. Every $f$ gives a lower bound, every plan an upper one. That the best of both meet is the **Kantorovich–Rubinstein duality**:
@@ -991,7 +993,7 @@ assert (poor.record["steps"], cgan.record["steps"]) == (2_500, 11_000)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 13 · Growing up: progressive GANs
 #
-# Large images are hard to begin with, since $D$ finds a fault at once. The idea: begin with small ones. Both players learn 7×7 images, then 14×14, then 28×28, and each new layer is **faded in**: for a while the output is a mix of the old image, enlarged, and the new one.
+# Large images are hard to begin with, since $D$ finds a fault at once. The idea: begin with small ones. Both players learn 7×7 images, then 14×14, then 28×28, and each new layer is **faded in**. For a while the output is $\alpha\cdot\text{new image}+(1-\alpha)\cdot\text{old image, enlarged}$, with $\alpha$ growing from 0 to 1.
 
 # %%
 show_source(gans.growth)
@@ -1028,7 +1030,7 @@ assert [gans.growth(t) for t in (0.32, 0.6, 0.66, 1.0)] == [1, 2, 2, 3] and gans
 #
 # $$\mathrm{AdaIN}(h,w)=\sigma_w\,\frac{h-\mu(h)}{\sigma(h)}+\mu_w$$
 #
-# $\mu(h)$ and $\sigma(h)$ are taken over the pixels of one channel of one image. Noise for each pixel is added in every layer, so that $w$ need not say where each speck of ink lies.
+# Here $h$ is one channel of a layer, for one image. $\mu(h)$ and $\sigma(h)$ are the mean and standard deviation over its pixels, $\mu_w$ and $\sigma_w$ are what $w$ asks for. Noise for each pixel is added in every layer, so that $w$ need not say where each speck of ink lies.
 
 # %%
 show_source(gans.adain)
@@ -1082,7 +1084,7 @@ assert metrics.digit_probabilities(mixer.truncated()[1:4]).max(1).values.min() <
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 15 · From image to image: pix2pix
 #
-# Now the condition is an image. The pairs are made by us: the outline of a digit, and the digit. The generator is a **U-Net**, whose shortcuts carry what need not change past the bottleneck. Its loss has two parts:
+# Now the condition is an image $y$. The pairs are made by us: the outline of a digit, $y$, and the digit, $x$. The generator is a **U-Net**, whose shortcuts carry what need not change past the bottleneck. Its loss has two parts:
 #
 # $$\min_\theta\;\text{adversarial}+\lambda\,\mathbb E\,\lVert x-G_\theta(y)\rVert_1$$
 #
@@ -1192,7 +1194,7 @@ assert all(abs(share - 0.11) < 0.015 for share in sharpness) and max(sharpness) 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Without pairs: CycleGAN
 #
-# Often there are pictures of both kinds, but no pairs: days and nights, but no place twice. A judge for each kind can still say whether $F(x)$ looks like a night and $B(y)$ like a day. That is not enough: $F$ may send any day to any night. So ask that the way there and back changes nothing, **cycle consistency**:
+# Often there are pictures of both kinds, but no pairs: days $x$ and nights $y$, but no place twice. Let $F$ translate days to nights, and $B$ nights to days. A judge for each kind can still say whether $F(x)$ looks like a night and $B(y)$ like a day. That is not enough: $F$ may send any day to any night. So ask that the way there and back changes nothing, **cycle consistency**:
 #
 # $$\text{adversarial}(F)+\text{adversarial}(B)+\lambda\Big(\mathbb E_x\lVert B(F(x))-x\rVert_1+\mathbb E_y\lVert F(B(y))-y\rVert_1\Big)$$
 #
