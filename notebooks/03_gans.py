@@ -478,7 +478,7 @@ for name, share in (("Wasserstein, clipped", 0.40), ("Wasserstein, penalised", 0
 # | **minibatch discrimination** | $D$ sees, beside a sample, how close the others of its batch are | Salimans et al. 2016 |
 # | **packing** | $D$ judges four samples together: four alike are suspicious | Lin et al. 2017 |
 # | **R1**, a zero-centred penalty | add $\frac\gamma2\,\mathbb E_x\lVert\nabla_x s(x)\rVert^2$ to $D$'s loss: it may not be steep at the data. The dirac GAN of section 5 then settles | Mescheder et al. 2018 |
-# | Wasserstein loss, gradient penalty | the critic's slope is 1 between data and samples (section 8) | Gulrajani et al. 2017 |
+# | Wasserstein loss, gradient penalty | the critic is asked for the slope 1 between data and samples (section 8) | Gulrajani et al. 2017 |
 #
 # **Predict first.** Two of the cures show $D$ more samples at once, two make it less steep. Which kind helps more on 25 Gaussians?
 
@@ -1243,11 +1243,13 @@ show_images(
 
 
 # %% [markdown]
-# > **What to notice.** All that was asked for holds: the colours are those of nights, and with the cycle every colour finds its way home. Yet the sky has the colour of the moon, and the hill that of the night sky. Each colour is as frequent as the others, so judges and cycle are as happy with one pairing as with another.
+# > **What to notice.** All that was asked for holds: the colours are those of nights, and with the cycle every colour finds its way home. Yet the sky did not become the sky. Here it has the colour of the moon, and the hill that of the night sky. Each colour is as frequent as the others, so judges and cycle are as happy with one pairing as with another.
 # >
-# > What decides, then? Where the networks start: close to “change nothing”. Of the six pairings, sky to moon, hill to sky and sun to hill moves the colours least. Let the networks start at the pairing that you would wish, and they stay there. To dusk, where that pairing moves the colours least, they find it by themselves.
+# > What decides, then? Where the networks start. Let them start at the pairing that you would wish, and they stay there. Left alone they start near “change nothing”. To dusk, your pairing moves the colours by far the least, and they find it. To night, four of the six pairings move them about as much, within 5 %; other seeds find other ones.
 # >
-# > Without the cycle nothing makes $F$ and $B$ undo each other, and here colours do not come home. And the cycle is no cure for collapse: with some seeds the sun becomes a moon, too, and one colour of the night is never made.
+# > Without the cycle nothing makes $F$ and $B$ undo each other. Here one colour of three does not come home.
+# >
+# > And the cycle is no cure for collapse: with some seeds two colours become the same one, and a colour of the night is never made.
 # >
 # > On photographs the networks see whole images, so shapes must fit, too. But there, too, a translation is what suits the losses. It may be wrong without a sign of it.
 
@@ -1266,14 +1268,18 @@ cycled, plain, dusky = unpaired.values()
 pairings = []
 for model in (cycled, learn_unpaired("night", 1.0, 2), learn_unpaired("night", 1.0, 3)):
     pairing, off, home = sent(model, "night")
-    assert pairing[:2] == [2, 0] and pairing[2] in (1, 2) and off < 0.13 and home > 0.99  # sky → moon, hill → sky, sun → hill or moon
+    assert pairing != [0, 1, 2] and off < 0.15 and home > 0.99
     pairings.append(pairing)
-assert [2, 0, 2] in pairings  # with some seeds
+assert pairings[0] == [2, 0, 1]  # sky → moon, hill → sky, sun → hill
+assert (
+    len({tuple(pairing) for pairing in pairings}) > 1 and min(len(set(pairing)) for pairing in pairings) == 2
+)  # other seeds; some collapse
 assert sent(dusky, "dusk")[0] == [0, 1, 2] and sent(dusky, "dusk")[2] > 0.99
-assert min(sent(model, "night")[2] for model in (plain, learn_unpaired("night", 0.0, 1))) < 0.75
+assert 0.6 < sent(plain, "night")[2] < 0.75  # two of three colours
 cost = {name: torch.cdist(gans.palette("day"), gans.palette(name)) for name in ("night", "dusk")}
-least_moved = {name: min(permutations(range(3)), key=lambda to: sum(c[i, to[i]].item() for i in range(3))) for name, c in cost.items()}
-assert least_moved == {"night": (2, 0, 1), "dusk": (0, 1, 2)}
+far = {name: sorted((sum(c[i, to[i]].item() for i in range(3)), to) for to in permutations(range(3))) for name, c in cost.items()}
+assert far["dusk"][0][1] == (0, 1, 2) and far["dusk"][1][0] > 1.5 * far["dusk"][0][0] and far["night"][3][0] < 1.05 * far["night"][0][0]
+assert (0, 1, 2) in [to for _, to in far["night"][:4]]
 training.seed_everything(0)
 wished, day_colours, night_colours = gans.CycleGAN(), gans.palette("day"), gans.palette("night")
 adam = torch.optim.Adam(wished.generator.parameters(), lr=3e-3)
