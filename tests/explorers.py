@@ -17,6 +17,7 @@ import test_autoencoders_widgets as autoencoders
 import test_autoregressive_widgets as autoregressive
 import test_diffusion_widgets_images as diffusion_images
 import test_diffusion_widgets_points as diffusion_points
+import test_energy_based_widgets as energy_based
 import test_flows_widgets as flows
 import test_gans_widgets_games as gans_games
 import test_gans_widgets_images as gans_images
@@ -119,6 +120,12 @@ EVERY = {
     "metrics-TransportExplorer": Made(metrics.TransportExplorer, 320_000),
     "metrics-LikelihoodExplorer": Made(metrics.LikelihoodExplorer, 320_000),
     "metrics-LeaderboardExplorer": Made(metrics.ranked, 300_000, wide=WIDE),
+    "energy_based-ChainExplorer": Made(energy_based.short, wide=WIDE),
+    "energy_based-CompositionExplorer": Made(energy_based.CompositionExplorer, wide=WIDE),
+    "energy_based-GibbsExplorer": Made(energy_based.sampled, wide=WIDE),
+    "energy_based-IsingExplorer": Made(energy_based.IsingExplorer, wide=WIDE),
+    "energy_based-ImportanceExplorer": Made(energy_based.ImportanceExplorer, wide=WIDE),
+    "energy_based-PartitionExplorer": Made(energy_based.partition, wide=WIDE),
     "transformers-MaskExplorer": Made(transformers.MaskExplorer),
     "transformers-PositionExplorer": Made(transformers.PositionExplorer, corners=True),
     "transformers-TextAttentionExplorer": Made(transformers.looking, wide=WIDE, without=("text",)),

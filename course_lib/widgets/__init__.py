@@ -47,6 +47,7 @@ class Explorer(widgets.VBox):
         moved: which of the controls given to `follow` moved last, counted from 0
     """
 
+    BELOW = False  # True where the view needs the whole width: controls then lie in rows above it, however many they are
     FEW_COLORS = False  # True where soft pictures lie under hundreds of dots: the static figure then takes a third of the bytes
     _held = False
 
@@ -62,7 +63,7 @@ class Explorer(widgets.VBox):
             # a film's buttons move its slider; drawing for both would be a waste
             if control.has_trait("value") and not isinstance(control, widgets.Play):
                 control.observe((instead or {}).get(control, self.draw), "value")
-        if len(self.controls) > 3:
+        if len(self.controls) > 3 and not self.BELOW:
             column = widgets.VBox(self.controls, layout=widgets.Layout(width="330px", flex="0 0 auto"))
             super().__init__([widgets.HBox([column, self.view], layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start"))])
         else:
@@ -303,6 +304,14 @@ def at_rest(model: nn.Module) -> Iterator[torch.device]:
     finally:
         if training:
             model.train()
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    """Random numbers that begin at `seed`. Those of the lecture go on afterwards as if nothing had been drawn."""
+    with torch.random.fork_rng(devices=[device] if device is not None and device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
 
 
 def call(model: nn.Module, method: str, x: Tensor) -> Any:

@@ -15,7 +15,7 @@ from ...diffusion import ImageDiffusion, edit, inpaint, sample, sample_heun
 from ...diffusion.recipes import GUIDANCE
 from ...metrics import predicted_digits
 from ...plotting.panels import CYCLE, Chart, Line, Mark, Note, Strips, picture, ramp
-from .. import BESIDE, WIDE, Explorer, as_digits, at_rest, choice_slider, int_slider, kept_for, menu, plural, seed_slider, slider
+from .. import BESIDE, WIDE, Explorer, as_digits, at_rest, choice_slider, int_slider, kept_for, menu, plural, seed_slider, seeded, slider
 from ..pixels import EDITOR, UNDRAWN, across_the_edge, clickable, filled_in, on_paper, ruled
 
 STEPS = 20  # of a chain, where no slider says so
@@ -33,14 +33,6 @@ def checked(model: Any) -> ImageDiffusion:
             "load the checkpoint “diffusion”"
         )
     return model
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Random numbers that begin at `seed`. Those of the lecture go on afterwards as if nothing had been drawn."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
 
 
 def noise(n: int) -> Tensor:
