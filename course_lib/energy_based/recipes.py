@@ -18,7 +18,7 @@ def begin_at_base_rates(model: RBM, tensors: Tensor) -> None:
     model.begin_at(to_float(tensors))
 
 
-def measure_rbm(model: RBM, data: Dataset, runs: int = 100, steps: int = 10_000, n: int = 2_000) -> dict:
+def measure_rbm(model: RBM, data: Dataset, runs: int = 200, steps: int = 10_000, n: int = 2_000) -> dict:
     """log Z by AIS, −log p of the test images, binarised once at random, nats an image; and the digit-network FID of n samples.
 
     The error of −log p is that of log Z and that of a mean over the images together. Where all states can be added up, so they are.

@@ -208,6 +208,70 @@ class Field(nn.Module):
 
 
 # --------------------------------------------------------------------------------------------------------------------
+# 08 · energy-based models: draws that are always the same, energies, and a proposal that leans
+
+
+def uniforms(*shape: int, phase: float) -> Tensor:
+    """Stand for torch.rand: evenly spread between 0 and 1, the same on every platform."""
+    places = torch.arange(1, math.prod(shape) + 1, dtype=torch.float64)
+    return (0.001 + 0.998 * ((phase + 0.6180339887 * places) % 1)).float().reshape(shape)
+
+
+def normals(*shape: int, phase: float) -> Tensor:
+    """Stand for torch.randn."""
+    return torch.special.ndtri(uniforms(*shape, phase=phase).double()).float()
+
+
+def of_rows(x: Tensor) -> Tensor:
+    """x as (batch, numbers of an example); TypeError where it is no batch."""
+    if x.ndim < 2:
+        raise TypeError(f"an energy takes a batch, (batch, ...), not a tensor of shape {tuple(x.shape)}")
+    return x.flatten(1)
+
+
+def wavy_bowl(x: Tensor) -> Tensor:
+    """(batch, ...) → (batch,): a bowl with waves, in which the first numbers count most."""
+    x = of_rows(x)
+    return (0.5 * x.square() / torch.arange(1, x.shape[1] + 1) + 0.4 * torch.sin(3 * x)).sum(1) + 0.2 * x[:, 0] * x[:, -1]
+
+
+def steep_bowl(x: Tensor) -> Tensor:
+    """The same, far up: exp of minus such an energy is 0."""
+    return 900 + 2 * wavy_bowl(x)
+
+
+def deep_bowl(x: Tensor) -> Tensor:
+    """The same, far down: exp of minus such an energy is infinite."""
+    return wavy_bowl(x) / 2 - 900
+
+
+def flat_plain(x: Tensor) -> Tensor:
+    """No place is better than another."""
+    return 0 * of_rows(x).sum(1)
+
+
+def leaning(to: Tensor, given: Tensor) -> Tensor:
+    """log q(to | given), (batch,), of a proposal that leans to one side and is drawn back to the middle."""
+    return -((of_rows(to) - 0.7 * of_rows(given) - 0.4).square() / 1.3).sum(1)
+
+
+def even(to: Tensor, given: Tensor) -> Tensor:
+    """The same of a random walk: there and back are equally likely."""
+    return -((of_rows(to) - of_rows(given)).square() / 0.5).sum(1)
+
+
+def gamma_energy(x: Tensor) -> Tensor:
+    """(chains,) → (chains,) of numbers above 0: the energy of a gamma density of shape 3 and scale 1."""
+    return x - 2 * x.log()
+
+
+def two_humps(x: Tensor) -> Tensor:
+    """(chains,) → (chains,) of numbers above 0: the energy of two log-normal humps."""
+    far, near = (x.log() - 1.5).square() / 0.1, (x.log() + 0.5).square() / 0.3
+    return x.log() - torch.logaddexp(-far, -near + 0.5)
+
+
+# --------------------------------------------------------------------------------------------------------------------
 # 09 · transformers: positions and a look that are not those of the tasks, and the weights of a small model
 
 

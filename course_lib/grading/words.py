@@ -32,6 +32,7 @@ ADVICE = {
     'can only concatenate tuple (not "list")': "a list and a tuple do not join: `[first, *others]` takes both",
     "input matrix is ill-conditioned": "does it hold a NaN? Rounding puts eigenvalues of 0 a little below it: `clamp(min=0)` before a root",
     "not positive-definite": "some eigenvalues are 0, and Cholesky wants all above it: `eigh` takes zeros",
+    "mat1 and mat2 shapes cannot be multiplied": "which axis meets which? A transpose `.T` may be missing, or be one too many",
     "weight should have at least three dimensions": "`conv2d` wants a weight of shape (out, in, height, width): add the missing axes",
     "Expected size for first two dimensions of batch2": "a matrix product works on the last two axes: which ones should it mix?",
     "bad operand type for unary ~: 'NoneType'": "it may be None: ask `is not None` first",
