@@ -26,7 +26,7 @@
 # - measure samples when there is no likelihood to measure.
 #
 # **Time** about 110 minutes. **Hardware** a laptop's CPU; nothing is downloaded. Every picture with sliders needs a running kernel.
-# **You need** linear algebra, basic PyTorch, and the Gaussian distribution. Lecture 02 helps.
+# **You need** linear algebra, basic PyTorch, and lectures 00 to 02: densities, the KL divergence, the VAE.
 
 # %% tags=["setup"]
 # The set-up of every notebook. On Colab it adds the course and changes nothing else; elsewhere the course is there already.
@@ -65,6 +65,7 @@ if "COLAB_RELEASE_TAG" in os.environ and not torch.cuda.is_available():
 # %% slideshow={"slide_type": "slide"}
 import math
 import statistics
+from itertools import permutations
 
 import numpy as np
 import torch
@@ -106,7 +107,9 @@ def sure(pictures):
 # %% [markdown]
 # ## First, play
 #
-# Below is the generator of a trained GAN. It turns a random vector $z$ and a label into a picture, in one pass. Nobody ever told it what a good picture is.
+# Below is the generator of a trained GAN. It turns a random vector $z$ and a label into a picture, in one pass. No formula told it what a good picture is: it learned that from a second network.
+#
+# One helper counts for us in this lecture. The **digit network** is a classifier, right for 99.5 % of MNIST's test images.
 #
 # **Predict first.** Keep $z$ and change only the label. What will the ten digits have in common?
 
@@ -117,9 +120,11 @@ first
 
 
 # %% [markdown]
-# > **What to notice.** The ten digits of one $z$ are written in one hand. Over 200 draws, the slants of two digits with the same $z$ correlate with 0.7, the ink with 0.7, the width with 0.6. The label says what, $z$ says how.
-# > One digit in forty is not the one asked for. Move the draw, and you will meet some.
-# > The strokes are as sharp as in real digits: 9 % of the pixels are grey in both. The VAE of lecture 02 has a third more. Section 1 shows one thing that softens: a loss that averages over what it cannot know. This lecture is about a loss that does not average.
+# > **What to notice.** The ten digits of one $z$ are written in one hand. Take two of them, for each of 200 draws: their slants are correlated, and so are their ink and their width, each by more than 0.5. The label says what, $z$ says how.
+# >
+# > About one digit in forty is read as another than the one asked for. Move the draw, and you will meet some.
+# >
+# > The strokes are about as sharp as real ones: 9 % of the pixels are grey in both. In the VAE of lecture 02 it is more than 11 %. (Its pictures are the mean of $p_\theta(x\mid z)$, so a grey pixel there may be an undecided one.)
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def hand(pictures):
@@ -136,9 +141,9 @@ with torch.no_grad():
     written = first.model.decode(same_z, torch.arange(10).repeat(200))
     soft = checkpoints.load("vae").sample(1000)
 kept = [torch.corrcoef(style.view(200, 10).T)[~torch.eye(10, dtype=bool)].mean().item() for style in hand(written)]
-assert [round(v, 1) for v in kept] == [0.7, 0.7, 0.6]
-assert round(1 / (1 - first.model.record["numbers"]["class_accuracy"])) in range(35, 46)  # one in forty
-assert round(grey(written), 2) == round(grey(x_test), 2) == 0.09 and 1.25 < grey(soft) / grey(x_test) < 1.4
+assert min(kept) > 0.5 and len(same_z) == 10 * 200
+assert 35 < 1 / (1 - first.model.record["numbers"]["class_accuracy"]) < 46  # one in forty
+assert abs(grey(written) - 0.09) < 0.006 and abs(grey(x_test) - 0.09) < 0.006 and grey(soft) > 0.11
 
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -171,7 +176,10 @@ show_images(torch.cat([pictures, x.mean(0, keepdim=True)]), columns=10, titles=[
 # >
 # > $$\mathbb E\,\lVert g-x\rVert^2=\lVert g-\bar x\rVert^2+\mathbb E\,\lVert x-\bar x\rVert^2,$$
 # >
-# > which is least at $g=\bar x$. It is the random pairing, not the network: if each of 64 images keeps its own $z$, the same network gets far below that least error.
+# > which is least at $g=\bar x$.
+# >
+# > Is the network too weak? No. Take 64 images. If each keeps its own $z$, the same network comes far below that least error in 150 steps. If the same $z$ are dealt out anew in each step, it does not.
+# >
 # > But we do not want 64 images back. “How far is this from *that* image?” is the wrong question. The right one is “could this be *any* real image?”, and no formula answers it. A second network can learn to.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
@@ -179,41 +187,44 @@ mean_digit = x.mean(0)
 assert (pictures - mean_digit).square().mean() < 0.1 * x.var(0).mean() and pictures.var(0).mean() < 0.05 * x.var(0).mean()
 picture = torch.rand(1, 28, 28)
 assert torch.allclose((picture - x).square().mean(), (picture - mean_digit).square().mean() + (x - mean_digit).square().mean(), rtol=1e-4)
-training.seed_everything(0)
-again, own_z, targets = Paired().generator, torch.randn(64, 16), 2 * x[torch.randperm(len(x))[:64]] - 1
-adam = torch.optim.Adam(again.parameters(), lr=5e-3)
-for _ in range(150):
-    adam.zero_grad()
-    error = (again(own_z) - targets).square().mean()
-    error.backward()
-    adam.step()
-assert error < 0.4 * (targets - targets.mean(0)).square().mean() and len(targets) == 64
+targets = 2 * x[torch.randperm(len(x))[:64]] - 1
+least = (targets - targets.mean(0)).square().mean()
+for dealt_anew in (False, True):
+    training.seed_everything(0)
+    again, own_z = Paired().generator, torch.randn(64, 16)
+    adam = torch.optim.Adam(again.parameters(), lr=5e-3)
+    errors = []
+    for _ in range(150):
+        adam.zero_grad()
+        error = (again(own_z[torch.randperm(64)] if dealt_anew else own_z) - targets).square().mean()
+        error.backward()
+        adam.step()
+        errors.append(error.item())
+    last = statistics.mean(errors[-10:])
+    assert last > 0.9 * least if dealt_anew else last < 0.4 * least
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2 · Two players
 #
-# The **discriminator** $D_\phi(x)\in(0,1)$ says how likely $x$ is a real image. The **generator** $G_\theta$ tries to be mistaken for real. ($\phi$ was the encoder's in lecture 02; here it is the discriminator's.)
+# The **discriminator** $D_\phi(x)\in(0,1)$ says how likely $x$ is a real image, when real and generated ones come equally often. The **generator** $G_\theta$ tries to be mistaken for real. ($\phi$ was the encoder's in lecture 02; here it is the discriminator's.)
 #
 # $$\min_\theta\max_\phi\;V=\mathbb E_{x}\big[\log D_\phi(x)\big]+\mathbb E_{z}\big[\log(1-D_\phi(G_\theta(z)))\big]$$
 #
 # $D$ climbs $V$ by labelling well. $G$ goes down, by being labelled wrong. In code $D$ gives a **score** $s_\phi(x)$, any real number, and $D=\operatorname{sigmoid}(s)$.
 # Then $-\log D=\log(1+e^{-s})=\operatorname{softplus}(-s)$, which stays finite for every score.
+#
+# **Test it.** The first loss below is binary cross-entropy with the labels 1 and 0. PyTorch has that one, so the two must agree. (Two more losses stand there; section 6 has their formulas.)
 
 # %%
 show_source(gans.discriminator_loss)
 show_source(gans.generator_loss)
-
-# %% [markdown]
-# **Test it.** The first is binary cross-entropy with the labels 1 and 0. PyTorch has that one, so the two must agree. (Two more losses stand there; section 6 has their formulas.)
-
-# %%
 real, fake = torch.randn(8), torch.randn(8)
 cross_entropy = F.binary_cross_entropy_with_logits(real, torch.ones(8)) + F.binary_cross_entropy_with_logits(fake, torch.zeros(8))
 print(f"ours − PyTorch's: {abs(gans.discriminator_loss(real, fake) - cross_entropy):.6f}")
 print(f"at scores of ±200: {gans.discriminator_loss(torch.tensor([-200.0]), torch.tensor([200.0])):.0f}, not infinite")
 
 # %% [markdown]
-# The loop has one step for each player. In $D$'s step the samples are fixed: **nothing may flow back into $G$**, or $G$ would be taught to look fake.
+# The loop has one step for each player. In $D$'s step the samples are fixed: **nothing may flow back into $G$**. Otherwise $D$'s loss leaves gradients in $G$ that would teach it to look fake.
 
 # %%
 show_source(gans.gan_step)
@@ -221,16 +232,20 @@ show_source(gans.gan_step)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3 · The best discriminator, and what the generator then minimises
 #
-# Hold $G$ fixed. The data have some density $p(x)$, the samples some density $q(x)$. At each $x$, $V$ collects $p\log D+q\log(1-D)$. Its derivative by $D$ is $\frac pD-\frac q{1-D}$. Set it to zero:
+# Hold $G$ fixed. The data have some density $p(x)$, the samples $x=G_\theta(z)$ have some density $q(x)$. Then both terms of $V$ are integrals over $x$:
+#
+# $$V=\int\big[\,p(x)\log D(x)+q(x)\log(1-D(x))\,\big]\,dx$$
+#
+# $D$ may be chosen for each $x$ by itself. The derivative of the bracket by $D$ is $\frac pD-\frac q{1-D}$. It falls as $D$ grows, so the maximum is where it is zero:
 #
 # $$D^*(x)=\frac{p(x)}{p(x)+q(x)}$$
 #
-# Put that back. With the mean of both, $m=\tfrac12(p+q)$, we have $D^*=\frac{p}{2m}$ and $1-D^*=\frac{q}{2m}$, so each logarithm gives away a $\log 2$:
+# Put that back. Write $m=\tfrac12(p+q)$ for the mean of both. Then $D^*=\frac{p}{2m}$, so $\log D^*=\log\frac pm-\log2$. In the same way $\log(1-D^*)=\log\frac qm-\log2$. Together:
 #
 # $$V(D^*)=\mathbb E_p\Big[\log\frac pm\Big]+\mathbb E_q\Big[\log\frac qm\Big]-2\log2=2\,\mathrm{JS}(p,q)-2\log 2$$
 #
-# $\mathrm{JS}(p,q)=\tfrac12\mathrm{KL}(p\,\|\,m)+\tfrac12\mathrm{KL}(q\,\|\,m)$ is the **Jensen–Shannon divergence**. It is 0 when $p=q$, and at most $\log 2$ nats.
-# So if $D$ is at its best for every $G$, the minimax game minimises a divergence, without either density ever being written down.
+# $\mathrm{JS}(p,q)=\tfrac12\mathrm{KL}(p\,\|\,m)+\tfrac12\mathrm{KL}(q\,\|\,m)$ is the **Jensen–Shannon divergence**. It is 0 when $p=q$. It is at most $\log 2$ nats, since neither $p$ nor $q$ is ever more than $2m$.
+# So if $D$ is at its best for every $G$, the minimax game minimises a divergence. Neither density is ever written down.
 #
 # **Test it.** Take two tables of probabilities, and let gradient ascent find the best $D$ for them.
 
@@ -258,14 +273,17 @@ apart = widgets.OptimalExplorer(mean=5.0)
 apart
 
 # %% [markdown]
-# > **What to notice.** Here, 5 apart, $D^*$ is nearly a step, and JS has come to rest just below its ceiling, $\log 2=0.69$: further apart is hardly worse. At $p=q$ the best discriminator says ½ everywhere.
-# > The last panel answers the question. Where $D$ is sure, the gradient of $\log(1-D)$ dies: below 0.05 here, and 0.01 at 6. That of $-\log D$ grows instead. The Wasserstein critic of section 8 gives the slope 1 at any distance.
+# > **What to notice.** At $p=q$ the best discriminator says ½ everywhere. Here, 5 apart, it is nearly a step.
+# >
+# > JS has nearly come to its ceiling, $\log 2=0.69$. To move one further apart adds less than 0.02.
+# >
+# > The last panel answers the question. Where $D$ is sure, the gradient of $\log(1-D)$ dies: it is below 0.05 here, and about 0.01 at 6. That of $-\log D$ grows instead. The Wasserstein critic of section 8 gives the slope 1 at any distance but 0.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 at = apart.measure(np.array([0.0, 3.0, 4.0, 5.0, 6.0]), 1.0)
 assert abs(at["js"][0]) < 1e-6 and round(math.log(2), 2) == 0.69 and (np.diff(at["js"]) > 0).all()
 assert apart.mean.value == 5 and 0.97 < at["js"][3] / math.log(2) < 1 and at["js"][4] - at["js"][3] < 0.02
-assert at["saturating"][3] < 0.05 and round(at["saturating"][4], 2) == 0.01 and (np.diff(at["saturating"][1:]) < 0).all()
+assert at["saturating"][3] < 0.05 and abs(at["saturating"][4] - 0.01) < 0.005 and (np.diff(at["saturating"][1:]) < 0).all()
 assert (np.diff(at["nonsaturating"]) > 0).all() and np.allclose(at["wasserstein"][1:], 1, atol=1e-3)
 step_like = gans.optimal_discriminator(-(torch.tensor([1.5, 3.5]) ** 2) / 2, -((torch.tensor([1.5, 3.5]) - 5) ** 2) / 2)
 assert step_like[0] > 0.99 and step_like[1] < 0.01  # from sure to sure within 2 of the 5
@@ -274,11 +292,11 @@ assert torch.equal(gans.optimal_discriminator(p.log(), p.log()), torch.full((4,)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4 · Break it: a discriminator that is too good
 #
-# What reaches $G$ comes through the score $s$ of a sample. The chain rule on both losses of $G$ gives
+# What reaches $G$ comes through the score $s$ of a sample. Since $D=\operatorname{sigmoid}(s)$ has the derivative $D(1-D)$, the chain rule on both losses of $G$ gives
 #
 # $$\frac{\partial}{\partial s}\log(1-D)=-D,\qquad\frac{\partial}{\partial s}(-\log D)=-(1-D).$$
 #
-# A sample that is seen through has $D\approx0$. The first loss, the **saturating** one, then gives nothing; the second, the **non-saturating** one, gives all it can. Give $D$ a head start and look.
+# This factor multiplies all that $G$ learns from the sample. A sample that is seen through has $D\approx0$. Then the factor of the first loss, the **saturating** one, is nearly 0. That of the second, the **non-saturating** one, is nearly $-1$. Give $D$ a head start and look.
 
 # %%
 points = datasets.toy2d("gaussians8", 4_000, seed=0).x
@@ -314,27 +332,50 @@ curves(
 )
 
 # %% [markdown]
-# > **What to notice.** At first both grow: $D$ has to find something out before it can tell it. From step 50 to 400 the gradient of $\log(1-D)$ falls to a quarter or less: this is the **vanishing gradient**. That of $-\log D$ more than doubles. $D$ now gives the samples 0.01, and that is the first factor.
-# > Both rest where $D=\tfrac12$ everywhere. The original paper already trains with the second.
+# > **What to notice.** At first both grow: $D$ has to find something out before it can tell it.
 # >
-# > But the second no longer minimises JS. At the best $D$ its gradient is that of $\mathrm{KL}(q\,\|\,p)-2\,\mathrm{JS}(p,q)$ (Arjovsky & Bottou 2017). The KL punishes samples where there are no data, and hardly misses data that are never drawn.
+# > Then they part. From step 50 to 400 the gradient of $\log(1-D)$ falls by more than half, with each of three seeds: this is the **vanishing gradient**. That of $-\log D$ more than doubles.
+# >
+# > The factor does it. At the end $D$ gives the samples less than 0.03 on average. The first gradient, too, is less than 0.03 of the second, and nothing but the factor differs between the two.
+# >
+# > Where $D=\tfrac12$ everywhere, the score has no slope, and neither loss moves $G$. The original paper already recommends the second.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 for course in (history, head_start(1, 400), head_start(2, 400)):
     early, late = ({kind: statistics.mean(row[kind] for row in part) for kind in course[0]} for part in (course[4:6], course[-3:]))
-    assert (
-        course[4]["step"] == 50 and late["saturating"] < 0.25 * early["saturating"] and late["nonsaturating"] > 2 * early["nonsaturating"]
-    )
-    assert early["saturating"] > course[0]["saturating"] and round(late["given"], 2) == 0.01
-logits = torch.tensor([0.3, -1.0, 0.5, 0.1], requires_grad=True)
-fixed = gans.optimal_discriminator(p.log(), logits.log_softmax(0)).detach()  # D* of this q, held still while G moves
-by_loss = torch.autograd.grad(-(logits.softmax(0) * fixed.log()).sum(), logits)[0]
-drawn = logits.softmax(0)
-reverse = (drawn * (drawn / p).log()).sum() - 2 * gans.js_divergence(p, drawn)
-assert torch.allclose(by_loss, torch.autograd.grad(reverse, logits)[0], atol=1e-6)
-half = torch.zeros(4, requires_grad=True)  # at D = ½ everywhere no sample is better than another
+    assert course[4]["step"] == 50 and late["saturating"] < 0.5 * early["saturating"] and late["nonsaturating"] > 2 * early["nonsaturating"]
+    assert all(early[kind] > course[0][kind] for kind in ("saturating", "nonsaturating"))
+    assert late["given"] < 0.03 and late["saturating"] < 0.03 * late["nonsaturating"]
+blind = gans.PointGAN(width=8)  # its score is 0 for every x: D = ½
+for weights in blind.discriminator.parameters():
+    nn.init.zeros_(weights)
 for kind in ("saturating", "nonsaturating"):
-    assert torch.autograd.grad(gans.generator_loss(half, kind), half)[0].unique().numel() == 1
+    for gradient in torch.autograd.grad(
+        gans.generator_loss(blind.score(blind.decode(torch.randn(64, 2))), kind), list(blind.generator.parameters())
+    ):
+        assert (gradient == 0).all()
+
+# %% [markdown]
+# **What the second loss minimises.** Not JS any more. At the best $D$ its gradient is that of $\mathrm{KL}(q\,\|\,p)-2\,\mathrm{JS}(p,q)$ (Arjovsky & Bottou 2017). **Test it** on the tables of section 3, where $G$ owns the four probabilities $q$. Then ask what it costs never to draw one of two equal modes.
+
+# %%
+logits = torch.tensor([0.3, -1.0, 0.5, 0.1], requires_grad=True)
+drawn = logits.softmax(0)  # q
+fixed = gans.optimal_discriminator(p.log(), drawn.log()).detach()  # D* of this q, held still while G moves
+by_loss = torch.autograd.grad(-(drawn * fixed.log()).sum(), logits, retain_graph=True)[0]
+theirs = torch.autograd.grad((drawn * (drawn / p).log()).sum() - 2 * gans.js_divergence(p, drawn), logits)[0]
+print("gradient of −log D        ", [round(v, 4) for v in by_loss.tolist()])
+print("gradient of KL(q‖p) − 2 JS", [round(v, 4) for v in theirs.tolist()])
+both, one_mode = torch.tensor([0.5, 0.5]), torch.tensor([1.0, 0.0])
+missing = gans.js_divergence(both, one_mode).item()
+print(f"one of two modes missing: JS = {missing:.2f}, KL(q‖p) − 2 JS = {math.log(2) - 2 * missing:.2f}, KL(p‖q) = ∞")
+
+# %% [markdown]
+# > **What to notice.** A missing mode costs little in both: 0.22 nats and 0.26. Maximum likelihood minimises $\mathrm{KL}(p\,\|\,q)$, and there it costs infinitely much. So a GAN has less reason than the models of lecture 00 to cover all of the data. Section 7 shows what comes of it.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+assert torch.allclose(by_loss, theirs, atol=1e-6)
+assert abs(missing - 0.22) < 0.005 and abs(math.log(2) - 2 * missing - 0.26) < 0.005  # KL(q‖p) = 1 · log(1 / ½)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 5 · A game is not a descent
@@ -358,9 +399,13 @@ circle = gans.play("bilinear", "alternating", 10_000, 0.1, 0.1)
 print(f"taking turns: distance after 10,000 steps {circle[-1].norm():.2f}, distance of the mean of all steps {circle.mean(0).norm():.4f}")
 
 # %% [markdown]
-# > **What to notice.** Simultaneous steps spiral *out*, by the factor $\sqrt{1+\eta^2}$ a step, however small the rate $\eta$. Taking turns circles for ever. Looking one step ahead (**extragradient**), or adding the change of the gradient (**optimistic**), settles.
-# > The last menu entry, *dirac GAN*, has one parameter a player, and taking turns it circles too. So losses that oscillate do not say that a GAN is broken, and still losses do not say that it is well. Look at samples.
-# > One more thing: the mean of the circling players lies at the equilibrium. Section 10 makes use of that.
+# > **What to notice.** Simultaneous steps spiral *out*, by the factor $\sqrt{1+\eta^2}$ a step, however small the rate $\eta$. Taking turns circles for ever.
+# >
+# > Two cures settle: to look one step ahead (**extragradient**), and to add the change of the gradient (**optimistic**).
+# >
+# > The last menu entry, *dirac GAN*, is a GAN with one parameter a player. All data are at 0, $G$ draws only the point $x$, and the score of a place $v$ is $y\,v$. Taking turns it circles, too. So losses that oscillate need not mean a bug.
+# >
+# > The mean of the circling players lies at the equilibrium. Section 10 makes use of that.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 for rate in (0.5, 0.1, 0.01):
@@ -376,16 +421,18 @@ assert game.game.value == "bilinear" and game.players.value == "simultaneous" an
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 6 · The film of a GAN
 #
-# Now the same game with two small networks. The data are 25 Gaussians on a grid, the samples are points $G_\theta(z)$ with $z\in\mathbb R^2$. Two more pairs of losses join in:
+# Now the same game with two small networks. The data are 25 Gaussians on a grid, the samples are points $G_\theta(z)$ with $z\in\mathbb R^2$. Each of the Gaussians is a **mode**, a peak of the density. A sample is *near* a mode within 4 standard deviations of its centre. A mode is *covered* when at least 10 of 2,500 samples are near it.
+#
+# Two more pairs of losses join in:
 #
 # | loss | $D$ minimises | $G$ minimises |
 # |---|---|---|
 # | **hinge** | $\mathbb E_x\max(0,1-s(x))+\mathbb E_z\max(0,1+s(G(z)))$ | $-\mathbb E_z\,s(G(z))$ |
 # | **Wasserstein** (section 8) | $\mathbb E_z\,s(G(z))-\mathbb E_x\,s(x)$, with some rule against steep $s$ | $-\mathbb E_z\,s(G(z))$ |
 #
-# The hinge leaves scores alone that are beyond $\pm1$ on the right side: those examples teach $D$ nothing more. With the Wasserstein losses $D$ makes three **critic steps** for each step of $G$, since its score is worth following only when it is near its best.
+# The hinge leaves scores alone that are beyond $\pm1$ on the right side: those examples teach $D$ nothing more. With the Wasserstein losses $D$ makes three **critic steps** for each step of $G$. Their authors advise that: the score is worth following when it is near its best.
 #
-# The colour is the discriminator's opinion of every place. **Predict first.** Will the samples spread over all 25 at once, or go from one to the next? Press play, for each loss.
+# The colour is the discriminator's opinion of every place. **Predict first.** Will the samples spread over all 25 modes at once, or go from one to the next? Press play, for each loss.
 
 # %%
 grid_points = datasets.load("gaussians25", "test").x
@@ -396,41 +443,40 @@ movie.frame.value = 2  # step 600
 movie
 
 # %% [markdown]
-# > **What to notice.** It depends on the loss. With the non-saturating one they go from one place to the next: 2 to 7 modes for the first 900 steps. From step 3,000 on they cover all 25, with a slip or two, and at the end 94 % lie near a mode. With the hinge this takes longer: fewer than 14 modes until step 2,400, and 24 at the end.
-# > With the saturating loss they spread at once: 22 modes at step 300, and 93 % near a mode at the end. That is in spite of section 4. From start to end $D$ gives these samples 0.4 or more on average, so the factor $-D$ does not vanish.
-# > The Wasserstein losses reach 16 modes and more within 300 steps, but many of their points lie in between: 41 and 57 % are near a mode at the end. Mind that the steps counted are those of $D$, so here $G$ has made a third of them. And this is one seed for each loss: no loss has won.
+# > **What to notice.** There is one seed for each loss. So the films show what can happen, and rank nothing.
+# >
+# > *Non-saturating*: the samples go from one place to the next, on 2 to 7 modes for the first 900 steps. From step 3,000 on they cover all 25. *Hinge*: much the same, more slowly.
+# >
+# > *Saturating*: they spread at once, over 22 modes at step 300. What became of the vanishing gradient of section 4? Here $D$ never wins: it gives these samples 0.4 or more on average in every frame, so the factor $-D$ is not small.
+# >
+# > *Wasserstein*: 16 modes and more within 300 steps, but at the end some 40 % and 60 % of the points are near a mode, where the non-saturating loss has 94 %. The steps counted are those of $D$; here $G$ has made a third of them.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 seen_at, reached, near = (films["non-saturating"][key].tolist() for key in ("steps", "modes", "good"))
 assert min(reached[: seen_at.index(900) + 1]) == 2 and max(reached[: seen_at.index(900) + 1]) == 7
-assert (
-    min(reached[seen_at.index(3000) :]) >= 24
-    and statistics.mean(reached[seen_at.index(3000) :]) > 24.8
-    and reached[-1] == 25
-    and round(near[-1], 2) == 0.94
-)
-assert max(films["hinge"]["modes"][: seen_at.index(2400) + 1]) < 14 and films["hinge"]["modes"][-1] == 24
-assert round(films["saturating"]["good"][-1].item(), 2) == 0.93 and films["saturating"]["modes"][seen_at.index(300)] == 22
+assert min(reached[seen_at.index(3000) :]) == 25 and abs(near[-1] - 0.94) < 0.005
+assert max(films["hinge"]["modes"][: seen_at.index(2400) + 1]) < 14 and films["hinge"]["modes"][-1] == 24  # more slowly
+assert films["saturating"]["modes"][seen_at.index(300)] == 22
 assert all(rules.get("critic_steps", 1) == (3 if "Wasserstein" in name else 1) for name, rules in gans.films.FILMS.items())
 places, opinions = films["saturating"]["samples"].float(), films["saturating"]["landscape"].float()
 across, down = ((v / 0.2).long().clamp(0, 39) for v in (places[..., 0] + 4, 4 - places[..., 1]))
 assert min(opinions[t][down[t], across[t]].mean() for t in range(len(opinions))) > 0.4
-for name, share in (("Wasserstein, clipped", 0.41), ("Wasserstein, penalised", 0.57)):
-    assert films[name]["modes"][seen_at.index(300)] >= 16 and round(films[name]["good"][-1].item(), 2) == share
+for name, share in (("Wasserstein, clipped", 0.40), ("Wasserstein, penalised", 0.60)):
+    assert films[name]["modes"][seen_at.index(300)] >= 16 and abs(films[name]["good"][-1].item() - share) < 0.05
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7 · Mode collapse, and four cures
 #
-# When parts of the data are never drawn we speak of **mode collapse**. It is rarely a single mode; more often some are missing, and the others have the wrong shares.
+# When parts of the data are never drawn we speak of **mode collapse**. Seldom a single mode is left. More often some are missing, and the others have the wrong shares.
 #
-# Why does the game allow it? Think of a generator that draws one mode perfectly. Each of its samples is as real as the data there. No single judgement of $D$ is wrong; only the lack of variety is, and a $D$ that sees one sample at a time cannot see variety. It can only learn that this place is drawn too often. Then its score is highest somewhere else. Samples that lie close together get nearly the same gradient, so they all move there together.
+# Why does the game allow it? Think of a generator that draws one mode perfectly. Each of its samples looks real; only the lack of variety is wrong. A $D$ that sees one sample at a time can say no more than “this place is drawn too often”. Then its score is highest somewhere else. Samples that lie close together get nearly the same gradient, so they all move there together.
 #
 # | cure | idea | source |
 # |---|---|---|
 # | **minibatch discrimination** | $D$ sees, beside a sample, how close the others of its batch are | Salimans et al. 2016 |
 # | **packing** | $D$ judges four samples together: four alike are suspicious | Lin et al. 2017 |
-# | **R1**, a zero-centred penalty | add $\frac\gamma2\,\mathbb E_x\lVert\nabla_x s(x)\rVert^2$ to $D$'s loss: it may not be steep at the data, so the game calms down near its equilibrium | Mescheder et al. 2018 |
-# | Wasserstein loss, gradient penalty | the critic's slope is 1 between data and samples (section 8) | Gulrajani et al. 2017 |
+# | **R1**, a zero-centred penalty | add $\frac\gamma2\,\mathbb E_x\lVert\nabla_x s(x)\rVert^2$ to $D$'s loss: it may not be steep at the data. The dirac GAN of section 5 then settles | Mescheder et al. 2018 |
+# | Wasserstein loss, gradient penalty | the critic is asked for the slope 1 between data and samples (section 8) | Gulrajani et al. 2017 |
 #
 # **Predict first.** Two of the cures show $D$ more samples at once, two make it less steep. Which kind helps more on 25 Gaussians?
 
@@ -448,7 +494,9 @@ explorer.cure.value, explorer.seed.value = "minibatch", 2
 explorer
 
 # %% [markdown]
-# **How to rank them.** Two things count: samples near a mode (within 4 standard deviations), and modes covered (by at least 10 of 2,500 samples). One alone can be had for nothing: points scattered evenly over the square cover all modes. One number needs both. With $a_k$ the share of all samples near mode $k$, the **overlap** $\sum_k\min(a_k,\tfrac1{25})$ is 1 for the data and $\tfrac1{25}$ for samples all on one mode. (It is 1 less a *total variation distance*.) Beside the GANs stand data, and that even scatter, as **chance**.
+# **How to rank them.** Two things count: samples near a mode, and modes covered. One alone can be had for nothing: points scattered evenly over the square cover all modes. One number needs both. With $a_k$ the share of all samples near mode $k$, the **overlap** is $\sum_k\min(a_k,\tfrac1{25})$.
+#
+# It is at most 1, and $\tfrac1{25}$ when all samples are near one mode. The data come to 0.96, since 2,500 draws do not give each mode just its share. (1 less the overlap is a *total variation distance*.) Beside the GANs stand the data, and even scatter, as **chance**.
 
 # %%
 show_source(gans.mode_overlap)
@@ -479,23 +527,24 @@ table(
 )
 
 # %% [markdown]
-# > **What to notice.** Only minibatch discrimination beats chance with every loss: 24 modes or all 25, and an overlap of 0.43 to 0.53 against 0.32. It takes three to five times the time of the same loss without it.
-# > Packing shows $D$ more samples, too. It brings back 18 to 25 modes at no cost, but spreads the points out: with no loss is its overlap more than a tenth above chance. The same holds for clipped weights alone: 24 or 25 modes, 32 % near one, as even scatter has.
-# > R1 with the non-saturating loss covers all 25 with three seeds of five and 3 or 4 modes with the others: it does not show $D$ variety. Without a cure that GAN covers 0, 8, 0, 4 and 25 modes. One run proves nothing.
+# > **What to notice.** Minibatch discrimination is the only cure that beats chance with every loss: 24 modes or all 25, and an overlap of 0.43 to 0.53 against 0.32. It takes three to five times the time of the same loss without it.
 # >
-# > All of these were trained for 2,000 steps (of $D$; with the Wasserstein loss $G$ makes a third of them). The film of section 6 has the non-saturating loss without a cure, in twice the width, one seed, for 12,000: overlap 0.90. Where there is time, more steps did more than any of these tricks.
+# > Packing shows $D$ more samples, too. It costs no time and covers 18 to 25 modes. But the points are spread out: with no loss is its overlap more than a tenth above chance.
+# >
+# > Modes alone prove little. Clipped weights, without any cure, cover 24 or 25, with 32 % of the points near one. So does even scatter.
+# >
+# > Nor does one run. R1 with the non-saturating loss covers all 25 modes with three seeds, and 3 or 4 with the other two. Without a cure that GAN covers 0, 8, 0, 4 and 25.
+# >
+# > So neither “more samples at once” nor “less steep” wins as a kind. And mind what the table is: one setting of each cure, not tuned, after 2,000 steps of $D$. The film of section 6 has no cure, but twice the width and 12,000 steps. Its overlap, with one seed, is 0.90.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 overlaps, by_chance = ({name: r["overlap"].mean().item() for name, r in rated.items()}, rated["chance: even scatter", ""])
 mean_chance, losses = by_chance["overlap"].mean().item(), ("nonsaturating", "hinge", "wasserstein")
-assert (
-    by_chance["modes"] == (25,) * 5
-    and round(mean_chance, 2) == 0.32 == round(statistics.mean(by_chance["good"]), 2)
-    and overlaps["data", ""] > 0.95
-)
+assert by_chance["modes"] == (25,) * 5 and abs(mean_chance - 0.32) < 0.01 and abs(overlaps["data", ""] - 0.96) < 0.005
+assert abs(statistics.mean(by_chance["good"]) - 0.32) < 0.01
 mini = [rated[loss, "minibatch"] for loss in losses]
 assert all(min(r["modes"]) >= 24 and r["overlap"].mean() > mean_chance + r["overlap"].std() for r in mini)
-assert round(min(r["overlap"].mean().item() for r in mini), 2) == 0.43 and round(max(r["overlap"].mean().item() for r in mini), 2) == 0.53
+assert abs(min(r["overlap"].mean() for r in mini) - 0.43) < 0.01 and abs(max(r["overlap"].mean() for r in mini) - 0.53) < 0.01
 assert max(v for (loss, cure), v in overlaps.items() if cure not in ("", "minibatch")) < min(r["overlap"].mean().item() for r in mini)
 assert all(3 <= seconds[loss, "minibatch"] / seconds[loss, "none"] <= 5 for loss in losses)
 assert all(seconds[loss, "packing"] < 1.05 * seconds[loss, "none"] and overlaps[loss, "packing"] < 1.1 * mean_chance for loss in losses)
@@ -504,16 +553,12 @@ assert (
     and max(max(rated[loss, "packing"]["modes"]) for loss in losses) == 25
 )
 clipped = rated["wasserstein", "none"]
-assert set(clipped["modes"]) == {24, 25} and round(statistics.mean(clipped["good"]), 2) == 0.32
-assert sorted(rated["nonsaturating", "penalty"]["modes"]) == [3, 4, 25, 25, 25] and rated["nonsaturating", "none"]["modes"] == (
-    0,
-    8,
-    0,
-    4,
-    25,
-)
+assert set(clipped["modes"]) == {24, 25} and abs(statistics.mean(clipped["good"]) - 0.32) < 0.01
+assert sorted(rated["nonsaturating", "penalty"]["modes"]) == [3, 4, 25, 25, 25]
+assert rated["nonsaturating", "none"]["modes"] == (0, 8, 0, 4, 25)
+assert max(overlaps["nonsaturating", "penalty"], overlaps["wasserstein", "penalty"]) < mean_chance + 0.05  # the other kind does not win
 long = gans.mode_overlap(films["non-saturating"]["samples"][-1].float(), centres, std)
-assert round(long, 2) == 0.90 > max(overlaps[name] for name in overlaps if name[1]) and checkpoints.record("gan_films")["steps"] == 12_000
+assert abs(long - 0.90) < 0.01 and checkpoints.record("gan_films")["steps"] == 12_000
 assert checkpoints.record("gan_collapse")["steps"] == 2_000 and gans.modes_covered(centres.repeat(100, 1), centres, std) == (25, 1.0)
 assert abs(gans.mode_overlap(centres[:1].repeat(100, 1), centres, std) - 1 / 25) < 1e-6
 young = gans.films.train_points(datasets.load("gaussians25", "train").x, 300, 128, 0, width=64)  # samples feel alike, so they go together
@@ -542,9 +587,11 @@ own
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 8 · Earth mover's distance: WGAN
 #
-# JS says “apart” and not “how far apart”. The **Wasserstein distance** does. Think of $p$ as heaps of earth and of $q$ as holes. A **transport plan** $\pi$ says how much goes from each $x$ to each $y$, and $W$ is the cost of the cheapest plan, mass times distance:
+# Of two clouds that do not overlap, JS says “apart” and not “how far apart”. The **Wasserstein distance** does. Think of $p$ as heaps of earth and of $q$ as holes. A **transport plan** $\pi$ says how much goes from each $x$ to each $y$, and $W$ is the cost of the cheapest plan, mass times distance:
 #
 # $$W(p,q)=\min_{\pi}\;\mathbb E_{(x,y)\sim\pi}\,\lVert x-y\rVert,\qquad\pi\text{ has the marginals }p\text{ and }q$$
+#
+# (The marginals: from each place the plan takes what $p$ has there, and to each it brings what $q$ has there.)
 #
 # **Two points.** Let all of $p$ sit at 0 and all of $q$ at 3. There is one plan, and $W=3$. Now look from the other side. Let $f$ be any function that never rises or falls faster than 1 for 1 (it is **1-Lipschitz**). Then $f(0)-f(3)\le3$, and $f(x)=-x$ reaches it.
 #
@@ -565,7 +612,7 @@ best_f = linprog(holes - heaps, A_ub=pairs, b_ub=way.ravel(), bounds=(None, None
 print(f"cheapest plan {cheapest.fun:.4f}, best 1-Lipschitz f {-best_f.fun:.4f}")
 
 # %% [markdown]
-# What remains is to keep the critic from being steep. WGAN **clips** every weight to $[-c,c]$. WGAN-GP **penalises** a gradient whose length is not 1, at points between data and samples:
+# What remains is to keep the critic from being steep. WGAN **clips** every weight to $[-c,c]$. WGAN-GP **penalises** a gradient whose length is not 1, at points between data and samples. (Why 1? The best $f$ falls by 1 for 1 along the way of the cheapest plan, as $-x$ did above.)
 #
 # $$\lambda\,\mathbb E_{\hat x}\big[(\lVert\nabla_{\hat x}f(\hat x)\rVert_2-1)^2\big],\qquad \hat x=x+\varepsilon\,(G(z)-x),\quad\varepsilon\sim U(0,1)$$
 #
@@ -580,7 +627,7 @@ for shape in [(6,), (1, 4, 4)]:
     print(f"x of shape {shape}: penalty {penalty:.4f}, (‖w‖ − 1)² = {(w.norm() - 1) ** 2:.4f}")
 
 # %% [markdown]
-# **Predict first.** Two critics of the same size learn to tell the same two clouds apart, one clipped at $c=0.1$, one with the penalty. The second cloud is the first, moved by 3, so $W=3$. Which weights does the clipped one use, and how steep does it get?
+# **Predict first.** Two critics of the same size learn to tell the same two clouds apart, one clipped at $c=0.1$, one with the penalty. Both are drawn from one Gaussian, the second moved by 3, so $W=3$. Which weights does the clipped one use, and how steep does it get?
 
 # %%
 torch.manual_seed(0)
@@ -622,18 +669,19 @@ table(
 )
 
 # %% [markdown]
-# > **What to notice.** More than half of the clipped weights lie at the limit, where they can be little but on or off. The slope is whatever such weights allow, and differs from place to place by a factor of 3; so the score is no distance.
-# > The penalised critic rises evenly, with a slope a little above 1, since a penalty only asks: ten times the weight brings the slope closer to 1. Divide the distance it reports by its median slope, and you get 3 within 5 %.
+# > **What to notice.** About half of the clipped weights or more lie at the limit. The slope differs from place to place by a factor of 2 or more. So the score is no distance.
+# >
+# > The penalised critic rises evenly. Its slope is a little above 1, since a penalty only asks: ten times its weight brings the slope closer to 1. Divide the distance it reports by its median slope, and you get 3, within 5 %.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 (clipped_weights, clipped_slopes, _), (_, slopes, gap) = critics.values()
-assert 0.5 < (abs(clipped_weights.abs() - 0.1) < 0.001).double().mean() < 0.62
+assert 0.45 < (abs(clipped_weights.abs() - 0.1) < 0.001).double().mean() < 0.7
 low, _, high = clipped_slopes.quantile(tenths)
-assert 2.7 < high / low < 4.2  # a factor of 3
+assert high / low > 2
 low, middle, high = slopes.quantile(tenths)
 assert high / low < 1.2 and 1.05 < middle < 1.3
 _, firmer, _ = judge_clouds(penalty=100.0)
-assert 0.95 < firmer.median() < middle - 0.05
+assert 0.95 < firmer.median() < middle - 0.04
 assert abs(gap / middle / 3 - 1) < 0.05
 moved = one + torch.tensor([3.0, 0.0])  # any cloud, moved: the plan costs 3, and f(x) = −x₁ reaches it
 assert abs((moved - one).norm(dim=1).mean() - 3) < 1e-5 and abs((moved - one)[:, 0].mean() - 3) < 1e-5
@@ -669,30 +717,33 @@ table(
 )
 
 # %% [markdown]
-# > **What to notice.** What is divided out is $\sigma_1$ of the reshaped kernel, which is now 1, up to what power iteration leaves. For the linear layer that is its norm. The convolutions stretch by more, up to the limit of twice as much. So this $D$ is not 1-Lipschitz. It is Lipschitz with the product of the right column, about 4 at most, for images in $[-1,1]$.
-# > Does that harm? With $K$ in place of 1 the best gap is $K$ times $W$: a matter of scale. At real digits the slope is far below the bound, of the size that WGAN-GP's penalty asks for.
+# > **What to notice.** What is divided out is $\sigma_1$ of the reshaped kernel. It is now 1, up to what power iteration leaves. For the linear layer that is its norm. The convolutions stretch by nearly twice as much.
+# >
+# > So the *guarantee* is not 1. It is the product of the right column, about 4, for images in $[-1,1]$.
+# >
+# > A guarantee is no measurement. At 500 real digits and 500 samples the slope of this $D$ is 0.6 at most. For images in $[0,1]$ slopes are twice as large: at real digits the median is then about 0.9, not far from the 1 that the penalty of our WGAN-GP asks for and gets.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert all(abs(v - 1) < 0.05 for v in reshaped) and abs(own_norm[2] / reshaped[2] - 1) < 1e-3
-assert all(1.1 < ratio <= 2.0001 for ratio in (own_norm[0] / reshaped[0], own_norm[1] / reshaped[1]))
-assert abs(dense / own_norm[0] - 1) < 0.01 and math.prod(own_norm) < 4.4
-at_digits = gans.gradient_norm(lambda v: sngan.discriminator(v), (2 * x_test[:500] - 1).requires_grad_())
-assert at_digits.max() < 0.5 * math.prod(own_norm)
-steepness = {name: gans.gradient_norm(checkpoints.load(name).score, x_test[:500].clone().requires_grad_()) for name in ("sngan", "wgan_gp")}
-assert all(0.3 < slope.median() < 3 for slope in steepness.values())  # for images in [0, 1], as the penalty sees them
+assert all(1.8 < ratio <= 2.0001 for ratio in (own_norm[0] / reshaped[0], own_norm[1] / reshaped[1]))
+assert abs(dense / own_norm[0] - 1) < 0.01 and 3.5 < math.prod(own_norm) < 4.4
+for pictures in (x_test[:500], sngan.sample(500)):
+    assert gans.gradient_norm(sngan.discriminator, (2 * pictures - 1).requires_grad_()).max() < 0.6
+for name, slope in (("sngan", 0.9), ("wgan_gp", 1.0)):  # for images in [0, 1], as the penalty sees them
+    assert abs(gans.gradient_norm(checkpoints.load(name).score, x_test[:500].clone().requires_grad_()).median() - slope) < 0.08
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 10 · Images: the rules of the DCGAN
 #
-# | rule | why |
+# | rule | usual reason |
 # |---|---|
 # | no pooling: strided convolutions down, transposed ones up | the networks learn their own resampling |
-# | batch norm in both, but not at $G$'s end and $D$'s start | keeps the scale of every layer; at the ends it would wash out what is real |
+# | batch norm in both, but not at $G$'s end and $D$'s start | keeps the scale of every layer; at the ends it made training oscillate |
 # | no hidden linear layers | fewer weights, and structure stays local |
 # | ReLU and a last tanh in $G$, leaky ReLU in $D$ | a leaky unit always passes some gradient on to $G$ |
 # | Adam with rate $2\cdot10^{-4}$ and $\beta_1=0.5$ | with much momentum the players chase where the other was |
 #
-# These are the paper's rules. Our live network keeps all but the last: a small network with little time takes larger steps. What the shipped ones keep, the table below says.
+# These are the paper's rules. Our live network keeps all but the last: with little time it takes larger steps. The table below says what the shipped ones keep.
 #
 # **EMA.** In section 5 the mean of circling players lay at the equilibrium. So do not sample from the last weights, but from an *exponential moving average*, updated after each step: $\bar\theta\leftarrow\beta\,\bar\theta+(1-\beta)\,\theta$, with $\beta$ near 1. Training never sees $\bar\theta$. All shipped GANs are such averages.
 
@@ -742,21 +793,24 @@ show_images(
 table([{"1,000 samples": name, "digit network more than 90 % sure": f"{sure(v):.0%}"} for name, v in drawn.items()])
 
 # %% [markdown]
-# > **What to notice.** After 500 steps there are strokes, and some digits. After some thousand steps many samples are digits, and the digit network is sure of more of them, though not of as many as of real ones: some are signs that nobody writes. $D$ judges what is drawn, not what it is called.
-# > The average is safe where players swing: with $\beta=0.99$ it brings the circling pair of section 5 from distance 1 to less than 0.15. Where the learning rate falls to 0, as here, the swings end by themselves and it changes little.
+# > **What to notice.** The live network draws strokes, and some digits. After some thousand steps more of the samples are digits, as the digit network reads them, though not as many as of the real ones. The others are signs that nobody writes.
+# >
+# > The average helps where players swing: with $\beta=0.99$ it brings the circling pair of section 5 from distance 1 to less than 0.15. Here the learning rate falls to 0, and the average changes little.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 shares = [sure(v) for v in drawn.values()]
-assert shares[0] < shares[1] < shares[2] and live["steps"] == 500 and shipped.record["steps"] >= 4_000 and shares[0] > 0.2
+assert shares[0] > 0.2 and shares[1] < shares[2] - 0.1 and shipped.record["steps"] >= 4_000
+if live["steps"] <= 500:  # on a GPU the live one trains for longer
+    assert shares[0] < shares[1] - 0.1
 torch.manual_seed(1)
-assert abs(sure(fitted.model.eval().sample(1000)) - shares[0]) < 0.05
+assert abs(sure(fitted.model.eval().sample(1000)) - shares[0]) < 0.08
 followed, decay = circle[0], 0.99
 for step in circle[1:]:
     followed = decay * followed + (1 - decay) * step
 assert followed.norm() < 0.15 < 0.9 < circle[-1].norm()
 
 # %% [markdown]
-# **How sensitive is it?** Change one rule at a time, with everything else as it was. One seed each.
+# **How sensitive is it?** Change one rule at a time, with everything else as it was. One seed each. “As the rules say” has five times the rules' rate, as there are few steps.
 
 # %%
 broken = checkpoints.record("gan_rules")["numbers"]
@@ -769,9 +823,13 @@ show_images(
 )
 
 # %% [markdown]
-# > **What to notice.** Two changes decide between strokes and nothing. With the saturating loss $G$ never gets going. After 60 steps $D$ gives the samples less than 0.1, and $-D$ is all the gradient there is; with the other loss $D$ is as sure by then, and that $G$ learns.
+# > **What to notice.** Two changes decide between strokes and nothing.
+# >
+# > With the saturating loss $G$ never gets going. After 60 steps $D$ gives the samples less than 0.1, and $-D$ is the factor of all that $G$ learns. With the other loss $D$ is as sure by then, and $G$ learns.
+# >
 # > Without batch norm in $D$, $G$ paints black. But batch norm is no law: the conditional GAN of section 12 has none in $D$, but R1, and draws well.
-# > The other rows are a matter of degree, and with one seed of luck. A rate ten times as high is *better* in so short a run. The rules are places to start from. Change one at a time, with several seeds, and measure.
+# >
+# > The other rows are a matter of degree, and with one seed of luck. Ten times the rate is even *better* in so short a run. So the rules are places to start from. Change one at a time, with several seeds, and measure.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 ruined = [name for name, n in broken.items() if n["fid"] > 1000]
@@ -809,9 +867,11 @@ walk.a.value, walk.b.value, walk.c.value = a, b, c
 walk
 
 # %% [markdown]
-# > **What to notice.** The picture changes a little with every step. Halfway a mix of pixels would show two digits on top of each other, in grey; the walk has far less grey than such a mix.
-# > The middle has a shorter $z$ and looks no worse. Over 500 walks the digit network is sure of it no less often than of the ends, and no less often than on the arc, **slerp**, which keeps the length (both within 5 points). Lecture 01 found the same for this GAN: whether short codes harm depends on the decoder, and this one does not mind.
-# > $z_a-z_b+z_c$ is longer than a draw, about $\sqrt3$ times; the last picture has it cut to the usual length. Over 500 triples it shows the digit of $a$ or that of $c$ more often than an unrelated digit, and that of $b$ less often: some arithmetic is there, but you cannot rely on it for one triple. The paper's famous sums of faces average several draws for each term.
+# > **What to notice.** A mix of pixels would show, halfway, two digits on top of each other, in grey. The walk has far less grey.
+# >
+# > The middle has a shorter $z$ and looks no worse. Over 500 walks the digit network is sure of it about as often as of the ends, and as of the middle of the arc, **slerp**, which keeps the length. Lecture 01 found the same for this GAN, and another answer for its VAE: whether short codes harm depends on the decoder.
+# >
+# > $z_a-z_b+z_c$ is longer than a draw, about $\sqrt3$ times. The last picture has it cut to the usual length. Over 500 triples it shows the digit of $a$ or that of $c$ more often than an unrelated digit, and that of $b$ less often. So some arithmetic is there, but it fails for most single triples. The paper's sums of faces average several draws for each term.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 ends = torch.randn(3, 500, shipped.latents, generator=torch.Generator().manual_seed(0))
@@ -821,13 +881,15 @@ with torch.no_grad():
 mixed = (images["ends"] + images["other ends"]) / 2
 assert grey(mixed) > 1.5 * grey(images["line"])
 confident = {name: sure(v) for name, v in images.items()}
-assert confident["line"] > (confident["ends"] + confident["other ends"]) / 2 - 0.05 and confident["line"] > confident["arc"] - 0.05
+assert (
+    abs(confident["line"] - (confident["ends"] + confident["other ends"]) / 2) < 0.08 and abs(confident["line"] - confident["arc"]) < 0.08
+)
 lengths = ends.norm(dim=2).mean().item()
 with torch.no_grad():
     at_ends, summed = (metrics.predicted_digits(shipped.decode(v)) for v in (ends.flatten(0, 1), ends[0] - ends[1] + ends[2]))
 of_a, of_b, of_c = ((summed == part).double().mean().item() for part in at_ends.split(500))
 unrelated = (summed == at_ends[:500].roll(1)).double().mean().item()
-assert min(of_a, of_c) > unrelated + 0.04 and of_b < unrelated - 0.02 and max(of_a, of_c) < 0.6
+assert min(of_a, of_c) > unrelated + 0.04 and of_b < unrelated - 0.02 and max(of_a, of_c) < 0.5
 assert abs((ends[0] - ends[1] + ends[2]).norm(dim=1).mean() / lengths - math.sqrt(3)) < 0.05
 assert (
     abs(lerp(ends[0], ends[1], 0.5).norm(dim=1).mean() / lengths - math.sqrt(0.5)) < 0.02 and len({kinds[i].item() for i in (a, b, c)}) == 3
@@ -836,7 +898,7 @@ assert (
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 12 · On demand: the conditional GAN
 #
-# Give the label $y$ to both players: $G(z,y)$ and $D(x,y)$. $D$ must see it too, or $G$ has no reason to obey. The first paper joins the label to the input. The **projection** discriminator gives each class a vector $e_y$ and adds its inner product with $h(x)$, what enters the last layer $w$:
+# Give the label $y$ to both players: $G(z,y)$ and $D(x,y)$. $D$ must see it too, or $G$ has no reason to obey. The first paper joins the label to the input. The **projection** discriminator gives each class a vector $e_y$ and adds its inner product with $h(x)$, the features that enter the last layer, whose weights are $w$:
 #
 # $$s(x,y)=w^\top h(x)+e_y^\top h(x)$$
 
@@ -904,25 +966,32 @@ table(
 )
 
 # %% [markdown]
-# > **What to notice.** With 20 images a class the classifier reads less than half of the 4s and 9s. Showing the 20 again and again mends less than half of that: so much of the harm was the imbalance. The larger part is the lack of images.
-# > The GAN that knows only the same 20 does no better than those 20 shown again: it cannot know more about a 4 than its data. The classes that were rare for it are the ones it draws worst.
-# > The GAN trained on all of MNIST brings most of what the real images bring, because it has seen thousands more. It hands on data that you did not have; it makes none.
+# > **What to notice.** With 20 images a class the classifier reads less than 55 % of the 4s and 9s. To show the 20 again and again mends less than half of the damage. So part of the harm was the imbalance; the larger part is the lack of images.
+# >
+# > The GAN that was trained on the same images helps about as much as the 20 shown again. The two rare classes are those that it draws worst. (It also had 2,500 steps, the other one 11,000. But its common classes come out well.)
+# >
+# > The GAN trained on all of MNIST brings more than 80 % of what the real images bring. It has seen thousands more 4s and 9s. It hands on data that you did not have; it makes none.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 on_rare = {name: torch.tensor([pair[0] for pair in v]) for name, v in scores.items()}
 none, repeated, same, everything, truth = on_rare.values()
-assert (theirs[4].numel(), theirs[9].numel()) == (20, 20) and none.max() < 0.5
-assert repeated.min() > none.max() and repeated.mean() - none.mean() < 0.5 * (truth.mean() - none.mean())
-assert same.mean() < repeated.mean() + repeated.std() + same.std()
-assert everything.mean() - none.mean() > 0.8 * (truth.mean() - none.mean())
+assert (theirs[4].numel(), theirs[9].numel()) == (20, 20) and none.mean() < 0.55
+assert 0.05 < repeated.mean() - none.mean() < 0.5 * (truth.mean() - none.mean())
+assert abs(same.mean() - repeated.mean()) < 0.08
+assert everything.mean() - none.mean() > 0.80 * (truth.mean() - none.mean())
 asked = torch.arange(10).repeat_interleave(100)
 obeyed = (metrics.predicted_digits(poor.sample(1000, y=asked)) == asked).double().view(10, 100).mean(1)
-assert set(obeyed.argsort()[:2].tolist()) == set(gans.RARE) and len(x) - 10 * 20 > 2_000
+common = torch.ones(10, dtype=bool)
+common[list(gans.RARE)] = False
+assert (
+    obeyed[common].mean() > 0.9 and obeyed[~common].mean() < obeyed[common].mean() - 0.15 and obeyed[~common].max() < obeyed[common].mean()
+)
+assert (poor.record["steps"], cgan.record["steps"]) == (2_500, 11_000)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 13 · Growing up: progressive GANs
 #
-# Large images are hard to begin with: there are many ways to be wrong, and $D$ finds one at once. So begin with small ones. Both players learn 7×7 images, then 14×14, then 28×28, and each new layer is **faded in**: for a while the output is a mix of the old image, enlarged, and the new one.
+# Large images are hard to begin with, since $D$ finds a fault at once. The idea: begin with small ones. Both players learn 7×7 images, then 14×14, then 28×28, and each new layer is **faded in**. For a while the output is $\alpha\cdot\text{new image}+(1-\alpha)\cdot\text{old image, enlarged}$, with $\alpha$ growing from 0 to 1.
 
 # %%
 show_source(gans.growth)
@@ -940,8 +1009,9 @@ show_images(
 )
 
 # %% [markdown]
-# > **What to notice.** One $z$ keeps its picture as it grows. Shrink the last stage to 7×7, and its pixels correlate with those of the first by more than 0.7, over 300 draws; with those of another $z$ by nothing. So the first layer settles where most of the ink is, and the later ones move its edges.
-# > Each stage took a third of the training. So the last layer, which has the finest details to learn, was there for the last third only.
+# > **What to notice.** One $z$ keeps its picture as it grows. Shrink the last stage to 7×7: over 300 draws its pixels correlate with those of the first stage by more than 0.7, and with those of another $z$ hardly at all. So the first layer settles where most of the ink is, and the later ones add detail.
+# >
+# > Each stage took a third of the training. So the last layer, with the finest details, was there for the last third only. (No twin was trained at full size from the start: this shows *how* such a network grows, not that growing helps.)
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 shrunk = {size: F.avg_pool2d(v, 4).flatten(1) for size, v in stages.items()}
@@ -958,7 +1028,7 @@ assert [gans.growth(t) for t in (0.32, 0.6, 0.66, 1.0)] == [1, 2, 2, 3] and gans
 #
 # $$\mathrm{AdaIN}(h,w)=\sigma_w\,\frac{h-\mu(h)}{\sigma(h)}+\mu_w$$
 #
-# $\mu(h)$ and $\sigma(h)$ are taken over the pixels of one channel of one image. Noise for each pixel is added in every layer, so that $w$ need not say where each speck of ink lies.
+# Here $h$ is one channel of a layer, for one image. $\mu(h)$ and $\sigma(h)$ are the mean and standard deviation over its pixels, $\mu_w$ and $\sigma_w$ are what $w$ asks for. Noise for each pixel is added in every layer, so that $w$ need not say where each speck of ink lies.
 
 # %%
 show_source(gans.adain)
@@ -977,9 +1047,11 @@ mixer.coarse.value, mixer.fine.value, mixer.layer.value = 2, 5, 4
 mixer
 
 # %% [markdown]
-# > **What to notice.** The first layer alone mostly decides the digit: let the other style take over after it, at layer 1, and over 300 pairs of different digits four in five keep the digit of the first style. Here too it stays a 0, if a torn one.
-# > The fifth layer, number 4, decides how thick the line is. Take over at 4, and the thickness follows the second style; take over at 5, and it follows more the first. Here, at 4, the 0 keeps its shape and its stroke thins.
-# > $\psi=0$ shows one digit, a 2, whatever you draw: the mean style. On the way from it to the 0 lie shapes that are no digit.
+# > **What to notice.** The layers are numbered from 0. Layer 0 alone mostly decides the digit. Let the other style take over from layer 1 on: about four in five of 300 pairs of draws keep the digit of the first style. Here too it stays a 0, if a torn one.
+# >
+# > Layer 4 decides how thick the line is. Take over at 4, and the thickness follows the second style. Take over at 5, and it follows more the first. Here, at 4, the 0 keeps its shape and its stroke thins.
+# >
+# > $\psi=0$ shows one digit, a 2, whatever you draw: the mean style. On the way from it to the 0 lie shapes that are no clear digit.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 stylegan = mixer.model
@@ -1010,7 +1082,7 @@ assert metrics.digit_probabilities(mixer.truncated()[1:4]).max(1).values.min() <
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 15 · From image to image: pix2pix
 #
-# Now the condition is an image. The pairs are made by us: the outline of a digit, and the digit. The generator is a **U-Net**, whose shortcuts carry what need not change past the bottleneck. Its loss has two parts:
+# Now the condition is an image $y$. The pairs are made by us: the outline of a digit, $y$, and the digit, $x$. The generator is a **U-Net**, whose shortcuts carry what need not change past the bottleneck. Its loss has two parts:
 #
 # $$\min_\theta\;\text{adversarial}+\lambda\,\mathbb E\,\lVert x-G_\theta(y)\rVert_1$$
 #
@@ -1039,7 +1111,8 @@ translation = widgets.TranslationExplorer(translators, unseen.x[::50])
 translation
 
 # %% [markdown]
-# > **What to notice.** The ink goes between the two rings and not inside the inner one. Nobody said which side is ink: the pairs did. A gap of two pixels hardly leaks, since the network has learned strokes and not flood filling.
+# > **What to notice.** The ink goes between the two rings and not inside the inner one. Nobody wrote down which side is ink: the pairs show it. A gap of two pixels hardly leaks.
+# >
 # > Draw a line across, and it is taken for a border: the ink parts there. Clear the picture and draw a single stroke, and you get little ink and much grey: no outline in the pairs looked like that.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
@@ -1095,11 +1168,12 @@ table(
 )
 
 # %% [markdown]
-# > **What to notice.** Bicubic enlargement adds nothing, and the digit network reads one in five. You read more, and so does a small network that was trained on such pictures: 9 in 10. What fails is a network off its distribution; the digit is still there.
-# > pix2pix turns the 49 given pixels into strokes with little more grey than real ones, and 95 % are read as what they were. In the others the strokes are about as sharp: some 11 % of their pixels are grey, as in those that were read. Sharp is not true. Do not enlarge evidence with a GAN.
+# > **What to notice.** Of the bicubic pictures the digit network reads one in five. You read more, and so does a small network that was trained on such pictures: about 9 in 10. The digit is still there; the digit network is off its distribution.
+# >
+# > pix2pix turns the 49 given pixels into strokes with little more grey than real ones, and 95 % are read as what they were. The others are about as sharp: some 11 % of their pixels are grey, as in those that were read. Sharp is not true. Do not enlarge evidence with a GAN.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
-assert 0.17 < answers["bicubic"].double().mean() < 0.23 and round(answers["pix2pix"].double().mean().item(), 2) == 0.95
+assert 0.17 < answers["bicubic"].double().mean() < 0.23 and abs(answers["pix2pix"].double().mean() - 0.95) < 0.01
 assert len(F.avg_pool2d(x_test[:1], 4).flatten()) == 49
 bicubic = F.interpolate(F.avg_pool2d(x, 4), scale_factor=4, mode="bicubic").clamp(0, 1)
 training.seed_everything(0)
@@ -1110,15 +1184,15 @@ for _ in range(400):
     adam.zero_grad()
     F.cross_entropy(reader(bicubic[batch]), digits.y[batch]).backward()
     adam.step()
-assert 0.87 < (reader(enlarged["bicubic"]).argmax(1) == unseen.y).double().mean() < 0.94
+assert 0.85 < (reader(enlarged["bicubic"]).argmax(1) == unseen.y).double().mean() < 0.95
 wrong = enlarged["pix2pix"][~answers["pix2pix"]]
 sharpness = grey(wrong), grey(enlarged["pix2pix"][answers["pix2pix"]])
-assert all(abs(share - 0.11) < 0.01 for share in sharpness) and max(sharpness) < 1.35 * grey(x_test) < 0.5 * grey(enlarged["bicubic"])
+assert all(abs(share - 0.11) < 0.015 for share in sharpness) and max(sharpness) < 1.35 * grey(x_test) < 0.5 * grey(enlarged["bicubic"])
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Without pairs: CycleGAN
 #
-# Often there are pictures of both kinds, but no pairs: days and nights, but no place twice. A judge for each kind can still say whether $F(x)$ looks like a night and $B(y)$ like a day. That is not enough: $F$ may send any day to any night. So ask that the way there and back changes nothing, **cycle consistency**:
+# Often there are pictures of both kinds, but no pairs: days $x$ and nights $y$, but no place twice. Let $F$ translate days to nights, and $B$ nights to days. A judge for each kind can still say whether $F(x)$ looks like a night and $B(y)$ like a day. That is not enough: $F$ may send any day to any night. So ask that the way there and back changes nothing, **cycle consistency**:
 #
 # $$\text{adversarial}(F)+\text{adversarial}(B)+\lambda\Big(\mathbb E_x\lVert B(F(x))-x\rVert_1+\mathbb E_y\lVert F(B(y))-y\rVert_1\Big)$$
 #
@@ -1132,11 +1206,13 @@ show_source(gans.cycle_step)
 day, day_kind = gans.colours("day", 10_000, seed=1)
 
 
-def learn_unpaired(name, cycle, seed):
-    """Translators between the colours of the day and another palette."""
+def learn_unpaired(name, cycle, seed, start=None):
+    """Translators between the colours of the day and another palette; start: translators to begin with."""
     training.seed_everything(seed)
     other, _ = gans.colours(name, 10_000, seed=2)
     model = gans.CycleGAN(cycle=cycle)
+    if start is not None:
+        model.generator.load_state_dict(start)
     rules = {"step": gans.cycle_step, "optimisers": model.optimisers(), "schedule": "cosine", "device": "cpu", "progress": False}
     return training.fit(model, (day, other), steps=400, batch_size=128, seed=seed, **rules).model
 
@@ -1165,10 +1241,15 @@ show_images(
 
 
 # %% [markdown]
-# > **What to notice.** All that was asked for holds: the colours are those of nights, and with the cycle every colour finds its way home. Yet the sky has the colour of the moon, and the hill that of the night sky. Nobody said what belongs to what. Each colour is as frequent as the others, so judges and cycle are as happy with one pairing as with another.
-# > Which one comes out is decided by where the networks start, close to “change nothing”: the day's sky lies nearest to the moon. To dusk, where each colour lies nearest to its namesake, the same networks do what you would wish, with both seeds tried.
-# > Without the cycle a third of the colours or more do not come home, with both seeds: $F$ and $B$ each make good colours, but do not undo each other. And the cycle is no cure for collapse: with a third seed one colour of the night is never made.
-# > A CycleGAN on photographs has more to go by: its networks see whole images, so shapes must fit, too. But it, too, translates as suits the losses, and may be wrong without a sign of it.
+# > **What to notice.** All that was asked for holds: the colours are those of nights, and with the cycle every colour finds its way home. Yet the sky did not become the sky. Here it has the colour of the moon, and the hill that of the night sky. Each colour is as frequent as the others, so judges and cycle are as happy with one pairing as with another.
+# >
+# > What decides, then? Where the networks start. Let them start at the pairing that you would wish, and they stay there. Left alone they start near “change nothing”. To dusk, your pairing moves the colours by far the least, and they find it. To night, four of the six pairings move them about as much, within 5 %; other seeds find other ones.
+# >
+# > Without the cycle nothing makes $F$ and $B$ undo each other. Here one colour of three does not come home.
+# >
+# > And the cycle is no cure for collapse: with some seeds two colours become the same one, and a colour of the night is never made.
+# >
+# > On photographs the networks see whole images, so shapes must fit, too. But there, too, a translation is what suits the losses. It may be wrong without a sign of it.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def sent(model, name):
@@ -1180,20 +1261,33 @@ def sent(model, name):
     return [kind[day_kind[:2000] == i].mode().values.item() for i in range(3)], off.mean().item(), home.double().mean().item()
 
 
-for seed in range(2):
-    cycled, plain, dusky = (
-        unpaired.values() if seed == 0 else [learn_unpaired(*each, seed) for each in (("night", 1.0), ("night", 0.0), ("dusk", 1.0))]
-    )
-    pairing, off, home = sent(cycled, "night")
-    assert pairing == [2, 0, 1] and off < 0.08 and home > 0.999  # sky → moon, hill → sky, sun → hill
-    assert sent(dusky, "dusk")[0] == [0, 1, 2] and sent(dusky, "dusk")[2] > 0.999
-    _, off, home = sent(plain, "night")
-    assert off < 0.1 and home < 0.72  # good colours, but a third and more do not come home
-pairing, _, home = sent(learn_unpaired("night", 1.0, 2), "night")
-assert pairing == [2, 0, 2] and home > 0.999
+cycled, plain, dusky = unpaired.values()
+pairings = []
+for model in (cycled, learn_unpaired("night", 1.0, 2), learn_unpaired("night", 1.0, 3)):
+    pairing, off, home = sent(model, "night")
+    assert pairing != [0, 1, 2] and off < 0.15 and home > 0.99
+    pairings.append(pairing)
+assert pairings[0] == [2, 0, 1]  # sky → moon, hill → sky, sun → hill
+assert (
+    len({tuple(pairing) for pairing in pairings}) > 1 and min(len(set(pairing)) for pairing in pairings) == 2
+)  # other seeds; some collapse
+assert sent(dusky, "dusk")[0] == [0, 1, 2] and sent(dusky, "dusk")[2] > 0.99
+assert 0.6 < sent(plain, "night")[2] < 0.75  # two of three colours
+cost = {name: torch.cdist(gans.palette("day"), gans.palette(name)) for name in ("night", "dusk")}
+far = {name: sorted((sum(c[i, to[i]].item() for i in range(3)), to) for to in permutations(range(3))) for name, c in cost.items()}
+assert far["dusk"][0][1] == (0, 1, 2) and far["dusk"][1][0] > 1.5 * far["dusk"][0][0] and far["night"][3][0] < 1.05 * far["night"][0][0]
+assert (0, 1, 2) in [to for _, to in far["night"][:4]]
+training.seed_everything(0)
+wished, day_colours, night_colours = gans.CycleGAN(), gans.palette("day"), gans.palette("night")
+adam = torch.optim.Adam(wished.generator.parameters(), lr=3e-3)
+for _ in range(300):  # sky to sky, hill to hill, sun to moon
+    entry, grain = torch.randint(3, (128,)), gans.cycle.GRAIN * torch.randn(128, 3)
+    there, back = wished.translate(day_colours[entry] + grain), wished.translate(night_colours[entry] + grain, "back")
+    adam.zero_grad()
+    ((there - night_colours[entry]).square().mean() + (back - day_colours[entry]).square().mean()).backward()
+    adam.step()
+assert sent(learn_unpaired("night", 1.0, 0, wished.generator.state_dict()), "night")[0] == [0, 1, 2]
 assert (torch.bincount(day_kind) / len(day_kind) - 1 / 3).abs().max() < 0.02  # each as often: a judge cannot tell pairings apart
-nearest = {name: torch.cdist(gans.palette("day"), gans.palette(name)).argmin(1).tolist() for name in ("night", "dusk")}
-assert nearest["night"][0] == 2 and nearest["dusk"] == [0, 1, 2]
 with torch.no_grad():  # an untrained network moves a colour by less than half of the way to the nearest one of the night
     untrained = torch.stack([(gans.CycleGAN().translate(day[:2000]) - day[:2000]).norm(dim=1).mean() for _ in range(10)])
     assert untrained.mean() < 0.5 * torch.cdist(gans.palette("day"), gans.palette("night")).min()
@@ -1203,7 +1297,7 @@ with torch.no_grad():  # an untrained network moves a colour by less than half o
 #
 # A GAN has no likelihood. We compare sets of samples instead. The digit network, a classifier with a test accuracy of 99.5 %, gives 64 features of an image. The **Fréchet distance** (FID) fits a Gaussian to the features of each set and measures how far apart the two are. Lower is better. Lecture 07 takes it apart.
 #
-# All rows are 10,000 samples, FID with its error (a *jackknife*: a tenth of both sets is left out in turn). *Rarest class* is the share of the digit that is drawn least, as the digit network reads them: 10 % at best, and 9 % for the 5s of MNIST. Minutes are those of one thread on a busy machine.
+# All rows are 10,000 samples of one training. The error is that of drawing samples (a *jackknife*: a tenth of both sets is left out in turn), not of training again. *Rarest class* is the share of the digit that is drawn least, as the digit network reads them: 10 % at best, and 9 % for the 5s of MNIST. Minutes are those of one thread on a busy machine.
 #
 # Published FIDs use another network's features. They cannot be compared with these, nor with each other where networks or steps differ. For scale: on CIFAR-10, after 100,000 steps, the library mimicry reports 22.3 for WGAN-GP, 16.8 for spectral norm and 10.8 for projection with labels.
 
@@ -1242,8 +1336,11 @@ table(
 )
 
 # %% [markdown]
-# > **What to notice.** The first three have one size of network and the same data, and differ in loss, norm and penalty. The rows below differ from them in other things, too; the last columns and the recipes in `course_lib/gans/recipes.py` say in which. Where several differ at once, none of them can be given the credit.
-# > What does this FID see? Take 1,000 real digits, and spoil them. The real ones score 8 (fewer samples, larger FID). Give one digit in five the lower half of another digit: 11. Blur all of them, with a Gaussian of half a pixel: 18. Leave out the ones: 55. So it sees what is missing far more than signs that nobody writes. Look at both samples and numbers.
+# > **What to notice.** The first three have the same networks, but for the norm, and the same data. They differ in loss, penalty, rate of Adam, critic steps and training steps. The rows below differ in more. Where several things differ at once, none of them can be given the credit.
+# >
+# > The VAE, whose pictures are greyer, has a better FID than four of the six GANs: sharp strokes are not all that counts. (It has more weights than any of them.)
+# >
+# > What does this FID see? Take 1,000 real digits, and spoil them. The real ones score about 8 (fewer samples, larger FID). Give one digit in five the lower half of another digit: about 11. Blur all of them, with a Gaussian of half a pixel: about 18. Leave out the ones: about 55. So it all but overlooks signs that nobody writes. Look at samples, too.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 sizes = [
@@ -1253,6 +1350,9 @@ assert (
     len(set(sizes)) == 1
     and len({(records[name]["config"]["loss"], records[name]["config"]["norm"]) for name in ("dcgan", "wgan_gp", "sngan")}) == 3
 )
+rivals = [name for name in what if name != "vae"]
+assert sum(board["vae"]["fid"] + 3 * board["vae"]["fid_error"] < board[name]["fid"] for name in rivals) == 4 and len(rivals) == 6
+assert records["vae"]["parameters"] > max(records[name]["parameters"] for name in rivals)
 assert all(board[name]["sha256"] == records[name]["sha256"] for name in what), "measured on other weights: run `make checkpoint`"
 
 
@@ -1269,7 +1369,7 @@ def fifth_with_other_halves(seed):
 
 
 score = lambda v: float(metrics.digit_fid(v))  # noqa: E731
-assert len(x_test) == 1_000 and round(score(x_test)) == 8 and abs(score(blurred(x_test, 0.5)) - 18) < 1
+assert len(x_test) == 1_000 and abs(score(x_test) - 8) < 1 and abs(score(blurred(x_test, 0.5)) - 18) < 1
 halves = [score(fifth_with_other_halves(seed)) for seed in range(3)]
 assert abs(statistics.mean(halves) - 11) < 1 and statistics.stdev(halves) < 1.5
 assert abs(score(x_test[unseen.y != 1]) - 55) < 1
@@ -1310,7 +1410,7 @@ assert cost["no ones"] > 2 * cost["blur"] > 2 * cost["halves"] and len(x_test[un
 #
 # <details><summary><b>4.</b> Every sample is excellent, and all are the digit 1. What does JS say? What does the discriminator see?</summary>
 #
-# JS is large: 0.53 of at most 0.69 nats, if 1s are a tenth of the data. But a discriminator that looks at one sample at a time can only say "a 1 is now too frequent", and $G$ answers by moving to another digit. A discriminator that sees several samples at once can say "too much alike".
+# JS is large: 0.53 of at most 0.69 nats, if 1s are a tenth of the data and the samples are as the 1s among them. But a discriminator that looks at one sample at a time can only say "a 1 is now too frequent", and $G$ answers by moving to another digit. A discriminator that sees several samples at once can say "too much alike".
 # </details>
 #
 # <details><summary><b>5.</b> Why is there no batch norm in the critic of WGAN-GP?</summary>
@@ -1325,7 +1425,7 @@ assert cost["no ones"] > 2 * cost["blur"] > 2 * cost["halves"] and len(x_test[un
 #
 # <details><summary><b>7.</b> A CycleGAN's round trips are perfect. Are its translations right?</summary>
 #
-# They can be undone; that is all. Any pairing of colours that keeps the shares can be undone, the wrong ones too. <i>Not</i> "right up to small errors": in section 15 the sky got the colour of the moon, at no cost in any loss.
+# They can be undone; that is all. Any pairing of colours that keeps the shares can be undone, the wrong ones too. <i>Not</i> "right up to small errors": in section 15 the sky got the colour of the moon, and the round trips were perfect.
 # </details>
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
@@ -1352,16 +1452,16 @@ assert cut > 2 * uncut
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 18 · Summary, and when things go wrong
 #
-# - A GAN learns its loss. If the discriminator is at its best, the saturating generator minimises the Jensen–Shannon divergence, the non-saturating one $\mathrm{KL}(q\,\|\,p)-2\,\mathrm{JS}$.
-# - It is a game: it circles, the gradient can vanish, modes can go missing. Each has a cure that can be measured: by good samples *and* modes, over several seeds, against chance.
-# - WGAN, penalties and spectral norm all keep the discriminator from being steep. None makes it exactly 1-Lipschitz.
+# - A GAN learns its loss. If the discriminator is at its best, the saturating generator follows the gradient of the Jensen–Shannon divergence, the non-saturating one that of $\mathrm{KL}(q\,\|\,p)-2\,\mathrm{JS}$.
+# - It is a game: it can circle, the gradient can vanish, modes can go missing. Measure a cure by good samples *and* modes, over several seeds, against chance.
+# - Clipping, penalties and spectral norm all keep the discriminator from being steep. None guarantees just 1 for our networks.
 # - Labels, styles and images can steer the generator. Without pairs, a cycle makes a translation invertible, not right. There is no likelihood and no encoder.
 # - Today the adversarial loss is mostly one term among others.
 #
 # | you see | look at | cure |
 # |---|---|---|
 # | D's loss near 0, samples stand still | the gradient that reaches G | non-saturating loss, slower D, R1 or spectral norm |
-# | all samples alike | modes, class shares | minibatch discrimination, packing, penalty; smaller rate; more steps |
+# | all samples alike | modes, class shares | minibatch discrimination; more steps; then packing or a penalty |
 # | samples good, then suddenly noise | the swings of the losses | R1, EMA of G, `schedule="linear"` |
 # | checkerboard patterns | kernel and stride of transposed convolutions | kernel a multiple of the stride; resize, then convolve |
 # | the label is ignored | does D see the label? | give it to both; projection |
