@@ -63,7 +63,6 @@ import torch  # after the course, which tells threads that wait not to spin
 if "COLAB_RELEASE_TAG" in os.environ and not torch.cuda.is_available():
     print("This runtime has no GPU, so training is slow. Runtime → Change runtime type → T4 GPU gives you one.")
 
-
 # %% slideshow={"slide_type": "slide"}
 import math
 
@@ -120,6 +119,7 @@ assert walk(apart, 0.2).r_hat > 5
 striding = walk(here, 2.0)
 assert hollows(striding) == 8 and 0.05 < striding.acceptance < 0.12
 walk(here, 0.2)
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1 · The naive attempt: let a network say how likely x is
 #
@@ -250,10 +250,10 @@ lattices.start.value, lattices.sweeps.value = lattices.start.options[0], 40
 weighing = widgets.ImportanceExplorer()
 weighing
 
+
 # %% [markdown]
 # > **What to notice.** As it stands, everything looks well: nearly all of the 100 draws count, and the mean is about 2 with an error of 0.05. The truth is 0. The proposal covers one of two modes, and the weights see only where draws fell.
 # > Set *shift* to 0 and *width* to 1.5: now both modes are covered, four draws of ten count, and the estimate is right within its error. Narrow $q$ to 0.5: few draws reach the modes, and these few have huge weights. **A proposal must be wider than its target.** Then raise *dimensions* to 10: of 1,000 draws about 4 are left.
-
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def weighed(shift, width, dims, draws):
@@ -268,6 +268,7 @@ ess, mean, error = weighed(0.0, 1.5, 1, 1_000)
 assert abs(ess / 1_000 - 0.4) < 0.05 and abs(mean) < 3 * error
 assert weighed(0.0, 0.5, 1, 1_000)[0] < 30 and weighed(0.0, 1.5, 10, 1_000)[0] < 10
 weighed(2.0, 0.7, 1, 100)
+
 # %% [markdown]
 # In many dimensions a proposal that is wrong by a little in each is wrong by a lot. Let $p$ be $\mathcal N(0,I)$ and $q$ wider by half, $\mathcal N(0,1.5^2I)$. In one dimension $\mathbb E_q[w^2]=s^2/\sqrt{2s^2-1}$ with $s=1.5$, so the effective share is $0.83$. In $d$ dimensions it is $0.83^d$.
 
@@ -614,6 +615,7 @@ training.seed_everything(0)
 young = eb.RBM(hidden=64)
 young.begin_at(datasets.to_float(digits.x))
 training.fit(young, digits.x, prepare=datasets.binarise, watch=LossPlot(), **live)
+
 # %% [markdown]
 # The curve is a difference of two free energies: it goes up and down around 0 and does not say how well training goes. Look at what was learned. Below: what single hidden units pull at, white for on and black for off; then dreams of the young machine.
 
@@ -853,13 +855,13 @@ accuracy = (jem.logits(some).argmax(1) == unseen.y[::2]).double().mean().item()
 print(f"right answers on digits: {accuracy:.1%}")
 
 # %% [markdown]
-# > **What to notice.** Noise, digits in negative and shuffled digits lie higher than digits in 99 of 100 comparisons or more; the classifier's doubt is less sure of each. *Sprites* are the warning. By energy they pass for digits, more easily than digits do: 0.39 lies below chance. What no dream has ever visited may lie at any height.
+# > **What to notice.** Noise, digits in negative and shuffled digits lie higher than digits in 99 of 100 comparisons or more; the classifier's doubt is less sure of each. *Sprites* are the warning. By energy they pass for digits, more easily than digits do: their number lies below a half, which is chance. What no dream has ever visited may lie at any height.
 # > The joint training costs answers: 94.6 % are right, where lecture 07's digit network, trained for nothing else, has 99.5 %.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 told, doubted = ({name: metrics.auroc(of["digits"], of[name]) for name in of if name != "digits"} for of in (scores, unsure))
 assert all(told[name] > 0.985 and told[name] > doubted[name] for name in ("noise", "negatives", "shuffled"))
-assert abs(told["sprites"] - 0.39) < 0.04 and told["sprites"] < 0.5 < doubted["sprites"]
+assert told["sprites"] < 0.5 < doubted["sprites"]
 answers = jem.record["numbers"]["accuracy"]
 assert (
     abs(100 * answers - 94.6) < 0.1
@@ -907,10 +909,10 @@ assert jem.energy(ordinary).min() > scores["digits"].mean() + 3 * scores["digits
 composing = widgets.CompositionExplorer()
 composing
 
+
 # %% [markdown]
 # > **What to notice.** Ring *and* stripe: only the two places where they cross. Ring *or* stripe: both. Ring *and not* stripe: the ring without the crossings. Make $w_2$ larger than the first can bear, and "not" has no density at all: far out the stripe is so unlikely that running away from it pays without end. The explorer says so instead of drawing.
 # > The constants matter in "or" alone. Each energy is known up to a constant, and that constant is part of its weight.
-
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def seen(way):
@@ -926,7 +928,7 @@ assert not composing.places()[1]
 composing.weight2.value, composing.way.value = 1.0, composing.way.options[0]
 
 # %% [markdown]
-# **Faces.** The same works with networks that were never meant for it. A VAE (lecture 02) has learned 16 × 16 faces; its prior is an energy of its codes, $E_0(z)=\frac12\|z\|^2$. A network reads attributes off a face, so $-\log p(\text{dark glasses}\mid\text{face}(z))$ is another energy of $z$. Add what you want, and walk in the space of codes. Blue hair and dark glasses were never seen together: that pair is held out of the training faces.
+# **Faces.** The same works with networks that were never meant for it. A VAE (lecture 02) has learned 16 × 16 faces; its prior is an energy of its codes, $E_0(z)=\frac12\|z\|^2$. A network reads attributes off a face, so $-\log p(\text{red hair}\mid\text{face}(z))$ is another energy of $z$. Add what you want, and walk in the space of codes. Red hair and a green top were never seen together: that pair is held out of the training faces.
 
 # %%
 from course_lib.datasets import faces
@@ -941,30 +943,38 @@ def says(factor, word):
     return lambda z: -reader.split(reader(painter.decode(z)))[factor].log_softmax(1)[:, which].logsumexp(1)
 
 
-blue, dark, red = says("hair_colour", "blue"), says("glasses", "dark"), says("hair_colour", "red")
+red, green, blue = says("hair_colour", "red"), says("clothing_colour", "green"), says("clothing_colour", "blue")
 wishes = {
     "anything": [prior],
-    "blue hair": [prior, blue],
-    "blue and dark glasses": [prior, blue, dark],
-    "red or blue hair": [prior, eb.mixture([red, blue])],
+    "red hair": [prior, red],
+    "red hair and a green top": [prior, red, green],
+    "a green or a blue top": [prior, eb.mixture([green, blue])],
 }
 codes = {}
 for name, parts in wishes.items():
     training.seed_everything(0)
-    codes[name] = eb.mala(eb.product(parts), torch.randn(24, 64), 0.05, 150).path[-1]
+    codes[name] = eb.mala(eb.product(parts), torch.randn(12, 64), 0.05, 150).path[-1]
 pictures = {name: painter.decode(z) for name, z in codes.items()}
-show_pixels(torch.cat([x[:12] for x in pictures.values()]), f"twelve faces for each wish: {', '.join(wishes)}", columns=12, times=4)
+show_pixels(torch.cat(list(pictures.values())), f"twelve faces for each wish: {', '.join(wishes)}", columns=12, times=4)
+
 
 # %% [markdown]
-# NOTICE_FACES
+# > **What to notice.** Each column begins at the same code. With one wish more than half of the faces have red hair, where hardly any had it before. With two wishes more than half obey each, in a combination that no training face has. "Green or blue" gives both. Nothing was trained for this: three networks were added up.
+# > The reader judges its own work here, so look yourself: where a hat hides the hair, or colours run into each other, it may read a red that nobody sees. Lecture 10 asks for such faces in words.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
-judge_of = lambda x, factor, words: (  # noqa: E731
-    sum(metrics.faces.predicted_attributes(x)[:, list(faces.ATTRIBUTES).index(factor)] == faces.ATTRIBUTES[factor].index(w) for w in words)
-    .double()
-    .mean()
-)
+def share(x, factor, *words):
+    """The share of faces in which the face network reads one of the words."""
+    read = metrics.faces.predicted_attributes(x)[:, list(faces.ATTRIBUTES).index(factor)]
+    return sum(read == faces.ATTRIBUTES[factor].index(word) for word in words).double().mean().item()
 
+
+assert ("hair_colour", "red", "clothing_colour", "green") in faces.HELD_OUT and all(len(x) == 12 for x in pictures.values())
+assert share(pictures["anything"], "hair_colour", "red") < 0.25 and share(pictures["red hair"], "hair_colour", "red") > 0.5
+both_wishes, choice = pictures["red hair and a green top"], pictures["a green or a blue top"]
+assert share(both_wishes, "hair_colour", "red") > 0.5 and share(both_wishes, "clothing_colour", "green") > 0.5
+assert min(share(choice, "clothing_colour", word) for word in ("green", "blue")) > 0.1
+assert share(choice, "clothing_colour", "green", "blue") > 0.7
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 16 · Break it: good reconstructions, bad dreams
