@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from . import checkpoints, datasets, training
 
-TOPICS = ["autoencoders", "autoregressive", "diffusion", "flows", "gans", "metrics", "transformers"]  # energy_based: not trained yet
+TOPICS = ["autoencoders", "autoregressive", "diffusion", "flows", "gans", "metrics", "transformers", "energy_based"]
 
 
 @dataclass(frozen=True)

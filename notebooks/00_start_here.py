@@ -799,7 +799,7 @@ cards = {
     "05_autoregressive": ("Autoregression", 110, "one pixel, letter or sound sample after the other", half),
     "06_diffusion": ("Diffusion", 120, "learn to remove a little noise, many times", tile(noisy)),
     "07_metrics": ("Metrics", 110, "which model is better, and who says so", tile(torch.cat([x_test[::350], vae.sample(3), gan.sample(3)]), 3)),
-    "08_energy_based": ("Energy-based", None, "low energy where data are; walk there by chance", 1 - density["rings"] / density["rings"].max()),
+    "08_energy_based": ("Energy-based", 110, "low energy where data are; walk there by chance", 1 - density["rings"] / density["rings"].max()),
     "09_transformers": ("Transformers", 110, "attention: text, translation, and pictures as text", (follows / follows.sum(1, keepdim=True)).sqrt()),
     "10_text_to_image": ("Text to image", None, "the capstone: a picture for a sentence, here for “three”", tile(three)),
 }  # fmt: skip

@@ -135,6 +135,14 @@ CONTROLS = {
         Control("widgets.FeatureExplorer", "features", "select", option="young network"),
         Control("widgets.LeaderboardExplorer", "leaderboard", "select", option="precision"),
     ],
+    "08_energy_based": [
+        Control("widgets.ChainExplorer", "chains", "select", option="spread out", nth=2),
+        Control("widgets.IsingExplorer", "ising", key="ArrowRight", times=3),
+        Control("widgets.ImportanceExplorer", "importance", times=3),
+        Control("widgets.GibbsExplorer", "gibbs", "select", option="digit"),
+        Control("widgets.PartitionExplorer", "partition", key="ArrowRight", times=1),
+        Control("widgets.CompositionExplorer", "composition", "select", option="first OR second", nth=2),
+    ],
     "09_transformers": [
         Control("widgets.TranslationExplorer", "translation", "select", option="French → English"),
         Control("widgets.MaskExplorer", "mask", "select", option="none"),
