@@ -118,7 +118,7 @@ assert abs(stuck.later[:, :, 1].var() - 0.07) < 0.02 and abs(landscape.right()[3
 assert walk(apart, 0.2).r_hat > 5
 striding = walk(here, 2.0)
 assert hollows(striding) == 8 and 0.05 < striding.acceptance < 0.12
-walk(here, 0.2)
+_ = walk(here, 0.2)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1 · The naive attempt: let a network say how likely x is
@@ -269,7 +269,7 @@ assert ess > 90 and abs(mean - 2) < 0.1 and abs(error - 0.05) < 0.01
 ess, mean, error = weighed(0.0, 1.5, 1, 1_000)
 assert abs(ess / 1_000 - 0.4) < 0.05 and abs(mean) < 3 * error
 assert weighed(0.0, 0.5, 1, 1_000)[0] < 30 and weighed(0.0, 1.5, 10, 1_000)[0] < 10
-weighed(2.0, 0.7, 1, 100)
+_ = weighed(2.0, 0.7, 1, 100)
 
 # %% [markdown]
 # In many dimensions a proposal that is wrong by a little in each is wrong by a lot. Let $p$ be $\mathcal N(0,I)$ and $q$ wider by half, $\mathcal N(0,1.5^2I)$. In one dimension $\mathbb E_q[w^2]=s^2/\sqrt{2s^2-1}$ with $s=1.5$, so the effective share is $0.83$. In $d$ dimensions it is $0.83^d$.
@@ -857,12 +857,12 @@ accuracy = (jem.logits(some).argmax(1) == unseen.y[::2]).double().mean().item()
 print(f"right answers on digits: {accuracy:.1%}")
 
 # %% [markdown]
-# > **What to notice.** Noise, digits in negative and shuffled digits lie higher than digits in 99 of 100 comparisons or more; the classifier's doubt is less sure of each. *Sprites* are the warning. By energy they pass for digits, more easily than digits do: their number lies below a half, which is chance. What no dream has ever visited may lie at any height.
+# > **What to notice.** Noise, digits in negative and shuffled digits lie higher than digits in 98 of 100 comparisons or more; the classifier's doubt is less sure of each. *Sprites* are the warning. By energy they pass for digits, more easily than digits do: their number lies below a half, which is chance. What no dream has ever visited may lie at any height.
 # > The joint training costs answers: 94.6 % are right, where lecture 07's digit network, trained for nothing else, has 99.5 %.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 told, doubted = ({name: metrics.auroc(of["digits"], of[name]) for name in of if name != "digits"} for of in (scores, unsure))
-assert all(told[name] > 0.985 and told[name] > doubted[name] for name in ("noise", "negatives", "shuffled"))
+assert all(told[name] > 0.98 and told[name] > doubted[name] for name in ("noise", "negatives", "shuffled"))
 assert told["sprites"] < 0.5 < doubted["sprites"]
 answers = jem.record["numbers"]["accuracy"]
 assert (
@@ -1081,6 +1081,8 @@ print("FID of 2,000 samples:", ", ".join(f"{name} {value}" for name, value in fi
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 n = {name: checkpoints.record(name)["numbers"] for name in told}
+assert any(row["machine"] == "500 hidden units, CD-25 (2008)" and row["−log p, nats an image"] == "86.34" for row in rows)
+assert checkpoints.record("rbm_20")["config"]["hidden"] == 20
 assert abs(n["rbm"]["nll"] - 86.34) < 1 and checkpoints.record("rbm")["steps"] == 60_000 and n["rbm_cd1"]["nll"] > n["rbm"]["nll"] + 50
 assert abs(n["rbm_pcd1"]["nll"] - n["rbm"]["nll"] - 5) < 1 and abs(n["rbm_20"]["nll"] - n["rbm"]["nll"] - 50) < 4
 assert all(entry["ais_ess"] > 10 and (entry["ais_runs"], entry["ais_steps"]) == (200, 10_000) for entry in n.values())

@@ -129,7 +129,8 @@ def grey(x: Tensor) -> Tensor:
 def log_prob_of_levels(model: nn.Module, x: Tensor, y: Tensor, levels: GreyLevels) -> tuple[Tensor | None, str]:
     """log P of uint8 images (batch, 1, 28, 28) on 256 grey levels, nats, or None; and what it is: "exact", "bound", "estimate" or "none".
 
-    An estimate has a log Z that annealed importance sampling found, which is too low on average. Models that must know the label are judged on P(x | y), and it says so.
+    An estimate has a log Z that annealed importance sampling found, which is too low on average. Models that must know the label are
+    judged on P(x | y), and it says so.
     """
     if getattr(model, "levels", 0) == 256:
         return model.log_prob(x.long()), "exact"
