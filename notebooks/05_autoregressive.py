@@ -165,7 +165,6 @@ print(f"each pixel by itself: {alone:.1f} nats an image")
 # > - Dust in the shape of an average digit.
 # > - Each pixel is on as often as it should be, and knows nothing of its neighbour. In digits, neighbours agree.
 
-
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def bond(x):
     """Covariance of a pixel with its right neighbour, mean over the image."""
@@ -237,7 +236,6 @@ assert bond(lines) > 0.5 * bond(new_digits) > 10 * abs(bond(dust))
 # - Output $i$ listens to units with $m<i$.
 #
 # Along a path from input $j$ the degrees never fall: $j\le m\le m'<i$. So only inputs $j<i$ reach output $i$.
-
 
 # %%
 def show_mask(axis, mask, title):
@@ -339,7 +337,7 @@ assert (
     all(cost[name][1] > cost[name][0] + 40 for name in ("yours", "MADE, shipped")) and new_digits[..., 25:].sum() < 0.01 * new_digits.sum()
 )
 assert cost["PixelCNN of section 5"][1] < cost["PixelCNN of section 5"][0] + 15
-centre = (unseen.x.float().sum((1, 2)) @ torch.arange(28.0) / unseen.x.float().sum((1, 2, 3))[:, None]).flatten()
+centre = unseen.x.float().sum((1, 2)) @ torch.arange(28.0) / unseen.x.float().sum((1, 2, 3))
 assert (centre - centre.mean()).abs().mean() < 1  # centred: three pixels are far
 sizes = {name: checkpoints.record(name)["parameters"] for name in ("made", "pixelcnn_blind")}
 assert sizes["made"] > 1e6 and sizes["pixelcnn_blind"] < sizes["made"] / 5
@@ -371,7 +369,7 @@ widgets.ReceptiveFieldExplorer()
 # >
 # > - The **receptive field** grows up and to the left.
 # > - Above and to the right there is a part that it never reaches, however many layers there are: the **blind spot**. With each row up it can go right by half a kernel at most: one pixel for 3 × 3, two for 5 × 5.
-# > - So with 5 × 5 the blind spot is smaller, but it is there.
+# > - With 5 × 5 the blind spot is smaller, but it is there.
 # > - Set the first mask to B. The pixel sees itself. Is that good or bad? The next cells show it.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
@@ -624,7 +622,9 @@ for log_scale in (-3.0, -5.0, -7.0):
 table(rows)
 
 # %% [markdown]
-# **Which is better?** The same small gated model on the 8 × 8 digits of scikit-learn, 17 grey levels, with both outputs, from three seeds. Then the same with the grey levels exchanged by a fixed shuffle: 3 may be called 11, and 4 be called 0. **Predict first.** Which output minds?
+# **Which is better?** The same small gated model on the 8 × 8 digits of scikit-learn, 17 grey levels, with both outputs, from three seeds. Then the same from two seeds, with the grey levels exchanged by one fixed shuffle: 3 may be called 11, and 4 be called 0.
+#
+# **Predict first.** Which output minds?
 
 # %%
 tiny = [datasets.load("digits8", part).x for part in ("train", "test")]
@@ -788,7 +788,9 @@ assert ar.sample_parallel(Copycat(), 1, uniforms=uniforms)[1] == 785
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 10 · A digit in sixteen bytes: arithmetic coding
 #
-# $-\log_2p(x)$ is called the length of a code. Where is the code? Naively each pixel gets a code word of its own. The shortest word has one bit, so a digit takes 784 bits, and nothing is won. A pixel that was expected with probability 0.99 should cost $-\log_20.99=0.014$ bits. So pixels must share bits. **Arithmetic coding** does that:
+# $-\log_2p(x)$ is called the length of a code. Where is the code? Naively each pixel gets a code word of its own. The shortest word has one bit, so a digit takes 784 bits, and nothing is won.
+#
+# A pixel that was expected with probability 0.99 should cost $-\log_20.99=0.014$ bits. So pixels must share bits. **Arithmetic coding** does that:
 #
 # 1. Begin with the interval $I_0=[0,1)$. Cut it into two pieces of lengths $p(x_1=0)$ and $p(x_1=1)$. Keep the piece of the true $x_1$.
 # 2. Cut that piece in the same proportions as $p(x_2\mid x_1)$, keep the piece of the true $x_2$, and go on to the last pixel:
@@ -900,7 +902,6 @@ completion
 # > - The chain rule in this order has $p(\text{lower}\mid\text{upper})$ ready. The other direction would need a sum over all upper halves.
 # > - At a low temperature the ten answers are more alike; at a high one there is dust.
 
-
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def over_the_edge(hide):
     """How often neighbours on both sides of the edge differ: in completions and in the original, mean over five digits."""
@@ -992,7 +993,6 @@ widgets.DilationExplorer()
 # >
 # > - Each dilated layer doubles the field. Each plain one adds one sample, so 1,024 take 1,023 layers.
 # > - No sample is skipped: the dilated tree has exactly one path to each.
-
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def paths(dilations):
@@ -1169,7 +1169,7 @@ writer
 # > **What to notice.**
 # >
 # > - Greedy text is not typical text: nearly every prompt soon runs into the same phrase, and then into blanks without end.
-# > - Set *top k* to all, and there are three different texts. High temperature invents words.
+# > - Set *top k* to all, and there are three different texts. The higher the temperature, the more words are invented.
 # > - After `The import statemen` the next character is sure; after `The ` a dozen are likely.
 # > - **Top-k** keeps the $k$ likeliest: the same number in both places. The **nucleus** keeps as few as reach probability $p$ together, so it adapts: one in the first place, more than ten in the other.
 
@@ -1191,7 +1191,7 @@ for warmth in (0.5, 1.0, 1.6):
     text = lstm.sample(20, 200, temperature=warmth, uniforms=torch.rand(20, 200, generator=torch.Generator().manual_seed(0)))
     words = re.findall("[a-z]{4,}", " ".join(map(manual.decode, text)).lower())
     invented.append(np.mean([word not in known_words for word in words]))
-assert invented[0] < 0.12 and invented[1] < 0.4 < 0.55 < invented[2]
+assert invented[0] < 0.12 < invented[1] < 0.45 < invented[2]
 kept = {}
 for prompt in ("The import statemen", "The "):
     with torch.no_grad():
@@ -1220,7 +1220,9 @@ for name, keep in {"everything": lambda z: z, "top 5": lambda z: ar.top_k(z, 5),
 #
 # In training the model reads true text; when sampling, its own. After a slip it is in a place that it has never seen (**exposure bias**). An old cure is **scheduled sampling**: in training, feed the model its own guess now and then, and more often as training goes on.
 #
-# Take the smallest text there is: two characters, always equal, `aa` or `bb`. **Predict first.** What does the second prediction learn if the first character it reads is its own guess, and the target the true one?
+# Take the smallest text there is: two characters, always equal, `aa` or `bb`.
+#
+# **Predict first.** What does the second prediction learn if the first character it reads is its own guess, and the target the true one?
 #
 # Count. With probability $s$ the character it reads is a guess, and half of the guesses are wrong. So what it reads equals its target with probability $1-s/2$. The best it can do is to say "the same" with just this probability.
 #
@@ -1258,7 +1260,7 @@ table(rows)
 # > - Teacher forcing finds the truth: one bit, and all samples are pairs.
 # > - Its own guesses have nothing to do with this pair's second character. Fed with them alone, the model learns to *ignore what it reads*.
 # > - Fed with half of each, it trusts what it reads half as much as it should. The count and the measurement agree.
-# > - So scheduled sampling is not maximum likelihood, and more data do not mend it: the count has no place for them. Its inventors report gains for captions of pictures, and raise the share $s$ slowly; the answer to them is in the reading list.
+# > - So scheduled sampling is not maximum likelihood, and more data do not mend it: the count has no place for them. Its inventors report gains for captions of pictures, and raise $s$ slowly. The reading list has an answer to them.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert all(abs(row["bits for a pair, by the count"] - row["bits for a pair, measured"]) < 0.03 for row in rows)
@@ -1276,7 +1278,6 @@ assert own == 1.0 and abs(after_a - after_b) < 0.05
 # On MNIST's 10,000 test images; exact, unless a bound is named. "nats": pixels drawn as black or white, nats an image. "bits/dim": all 256 grey levels, bits a pixel. Lower is better.
 #
 # The rows are no race between equals: look at weights, epochs and minutes. Published rows: github.com/EugenHotaj/pytorch-generative, and tutorial 12 of UvA's deep-learning course.
-
 
 # %%
 def row(name, what):
