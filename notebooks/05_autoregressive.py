@@ -1330,7 +1330,7 @@ table(
 # > - The gated model needs fewer nats than MADE, with a fraction of its weights.
 # > - It lies below the VAE's bound from lecture 02, and is exact. How far the VAE itself lies below its bound, the bound does not say.
 # > - Told the digit, a smaller model does as well. At most 2.3 nats of that are the label's doing.
-# > - Published numbers come from hundreds of epochs on a GPU; our gated models saw a few epochs, on one thread of a busy CPU.
+# > - Published numbers come from more than a hundred epochs on a GPU; our gated models saw a few epochs, on one thread of a busy CPU.
 # > - Of the two published PixelCNNs the plain one is as good as the gated one, with a sixtieth of its weights. They differ in more than the blind spot, so this does not say what it costs (section 7).
 # > - On grey levels the gated model is ahead of the flow's bound.
 # > - Compare only within a column: nats of black-and-white images say nothing of bits of grey ones.
