@@ -114,26 +114,31 @@ pen = widgets.DrawingExplorer(gated)
 pen
 
 # %% [markdown]
-# > **What to notice.** A stroke that has begun is carried on: below a white pixel the model expects white. Which digit it becomes is decided late. Keep the upper half of a drawing and draw the rest again: in about half of the cases it becomes the same digit, as the network of lecture 07 reads it.
-# > Only the framed pixel's probability counts. The orange guesses are no forecast: each takes what is undrawn before it as black, and together they expect less than half of the ink that comes.
-# > The chart shows the price: a whole pass of the network for each of the 784 pixels. Section 9 makes that cheap.
+# > **What to notice.**
+# >
+# > - A stroke that has begun is carried on: below a white pixel the model expects white.
+# > - When is the digit decided? Keep the top quarter of a drawing and let the rest be drawn again: in about one case of four it becomes the same digit. Keep the top half: in about six of ten. Keep three quarters: in nearly nine of ten. (The network of lecture 07 reads the digits; by chance it would be one in ten.)
+# > - Only the framed pixel's probability counts. The orange guesses are no forecast, for each takes what is undrawn before it as black. Together they expect less than half of the ink that comes.
+# > - The chart shows the price. Naively each of the 784 pixels takes a whole pass of the network. Section 9 makes that cheap.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 with torch.no_grad():
     expects = gated.logits(new_digits[::10])[:, 0, 0].sigmoid()
 white_above = new_digits[::10, 0, :-1].bool()
 assert expects[:, 1:][white_above].mean() > 0.6 and expects[:, 1:][~white_above].mean() < 0.1
-upper_half = torch.arange(28).view(1, 1, 28, 1).expand(1, 1, 28, 28) < 14
-drawings = ar.sample_cached(gated, 40, uniforms=coins(40, 0))
-redrawn = ar.sample_cached(
-    gated, 200, uniforms=coins(200, 1), given=drawings.repeat_interleave(5, 0), known=upper_half.expand(200, -1, -1, -1)
-)
-named = metrics.digit_probabilities(redrawn.float()).argmax(1).view(40, 5)
-same = (named == metrics.digit_probabilities(drawings.float()).argmax(1)[:, None]).float().mean()
-assert 0.35 < same < 0.7  # 0.57 where this was written; a tenth would be chance
-orange = pen.map().ravel()[pen.pixels.value :].sum()
-ink = redrawn.flatten(1)[:, 392:].sum(1).float().mean()
-assert pen.pixels.value == 406 and orange < 0.5 * ink and gated.shape == (1, 28, 28) and 28 * 28 == 784
+drawings, same = ar.sample_cached(gated, 40, uniforms=coins(40, 0)), {}
+for kept_rows in (7, 14, 21):  # a quarter, a half, three quarters
+    kept = (torch.arange(28).view(1, 1, 28, 1) < kept_rows).expand(120, 1, 28, 28)
+    redrawn = ar.sample_cached(gated, 120, uniforms=coins(120, 1), given=drawings.repeat_interleave(3, 0), known=kept)
+    named = metrics.digit_probabilities(redrawn.float()).argmax(1).view(40, 3)
+    same[kept_rows] = (named == metrics.digit_probabilities(drawings.float()).argmax(1)[:, None]).float().mean()
+    if kept_rows == 14:
+        with torch.no_grad():
+            orange = gated.logits(drawings * kept[:40])[:, 0, 0].sigmoid()[:, 14:].sum((1, 2)).mean()
+        assert orange < 0.5 * redrawn[:, 0, 14:].sum((1, 2)).float().mean()
+# standard errors near 0.05: 40 drawings, each redrawn three times
+assert 0.1 < same[7] < 0.38 and 0.45 < same[14] < 0.75 < same[21] < 0.97 and same[7] < same[14] < same[21]
+assert gated.shape == (1, 28, 28) and 28 * 28 == 784
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1 · The naive attempt: each pixel by itself
@@ -142,7 +147,10 @@ assert pen.pixels.value == 406 and orange < 0.5 * ink and gated.shape == (1, 28,
 #
 # $$p(x)=\prod_i p(x_i)$$
 #
-# and count how often each is on. **Predict first.** What will samples look like?
+# and count how often each is on. (A pixel that was never on gets 1 in 1,000, or its first appearance would cost infinitely much.)
+# What a digit costs is $-\log p(x)$, in nats; lower is better.
+#
+# **Predict first.** What will samples look like?
 
 # %%
 on = black_and_white.float().mean(0).clamp(1e-3, 1 - 1e-3)
@@ -152,7 +160,10 @@ print(f"each pixel by itself: {alone:.1f} nats an image")
 
 
 # %% [markdown]
-# > **What to notice.** Dust in the shape of an average digit. Each pixel is on as often as it should be, and knows nothing of its neighbour. In digits, neighbours agree.
+# > **What to notice.**
+# >
+# > - Dust in the shape of an average digit.
+# > - Each pixel is on as often as it should be, and knows nothing of its neighbour. In digits, neighbours agree.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def bond(x):
@@ -172,8 +183,9 @@ assert abs(bond(dust)) < 0.05 * bond(new_digits)
 #
 # $$p(x)=p(x_1)\,p(x_2\mid x_1)\,p(x_3\mid x_1,x_2)\cdots=\prod_{i=1}^{D}p(x_i\mid x_{<i})$$
 #
-# Nothing is approximated: each factor is a fraction whose numerator is the next one's denominator. $x_{<i}$ is short for $x_1,\dots,x_{i-1}$. A model of this form is **autoregressive**.
-# It has to answer $D$ small questions, each about a single pixel. Answers to small questions are easy to normalise.
+# Here $x_{<i}$ is short for $x_1,\dots,x_{i-1}$, and $D$ is the number of pixels. Each factor is a fraction, $p(x_i\mid x_{<i})=p(x_1,\dots,x_i)\,/\,p(x_1,\dots,x_{i-1})$. Its numerator is the next one's denominator, so all cancel but $p(x)$. Nothing is approximated.
+#
+# A model of this form is **autoregressive**. It has to answer $D$ small questions, each about a single pixel. Answers to small questions are easy to normalise.
 #
 # **Test it** on a table of three coins: 8 probabilities, any numbers.
 
@@ -199,7 +211,10 @@ with torch.no_grad():
 show_images(linear.sample(10), columns=10, row_labels=["samples"])
 
 # %% [markdown]
-# > **What to notice.** Nearly half of the nats are gone, and strokes appear. And that is without a hidden layer.
+# > **What to notice.**
+# >
+# > - Nearly half of the nats are gone, and strokes appear.
+# > - And that is without a hidden layer.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 with torch.no_grad():
@@ -215,7 +230,12 @@ assert bond(lines) > 0.5 * bond(new_digits) > 10 * abs(bond(dust))
 #
 # We want networks instead of one linear layer, but not 784 of them. **MADE** takes one ordinary network from $x$ to 784 logits and cuts connections until output $i$ has no path from $x_i$ or anything after it.
 #
-# Each hidden unit gets a number $m$, its **degree**: it may see the first $m$ pixels and no others. Input $j$ counts as $m=j$. A connection from unit $m$ to unit $m'$ stays if $m'\ge m$. Output $i$ listens to units with $m<i$.
+# Each hidden unit gets a number $m$, its **degree**: it may see the first $m$ pixels and no others. Input $j$ counts as $m=j$. Two rules follow.
+#
+# - A connection from unit $m$ to unit $m'$ stays if $m'\ge m$.
+# - Output $i$ listens to units with $m<i$.
+#
+# Along a path from input $j$ the degrees never fall: $j\le m\le m'<i$. So only inputs $j<i$ reach output $i$.
 
 # %%
 def show_mask(axis, mask, title):
@@ -243,8 +263,11 @@ for axis, mask, title in zip(
 plt.show()
 
 # %% [markdown]
-# > **What to notice.** Dark is a connection, rows are outputs. The last picture follows them all the way through the hidden layers: only what lies *below* the diagonal is left. The first output has no input at all. It is a bias, as $p(x_1)$ should be.
-# > Beside this network our MADE keeps the logistic regressions of before (`direct`), so the hidden layers need only learn what those cannot say.
+# > **What to notice.**
+# >
+# > - Dark is a connection, rows are outputs. The last picture follows them all the way through the hidden layers: only what lies *below* the diagonal is left.
+# > - The first output has no input at all. It is a bias, as $p(x_1)$ should be.
+# > - Beside this network our MADE keeps the logistic regressions of before (`direct`). So the hidden layers need only learn what those cannot say.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert (through.triu() == 0).all() and (through.tril(-1) > 0).sum() == 15 and not through[0].any()
@@ -257,21 +280,34 @@ with torch.no_grad():  # without hidden layers' output the regressions are left
     assert torch.allclose(bare.in_turn(some), F.linear(some, small.direct[0].weight * small.direct[0].mask, small.direct[0].bias))
 
 # %% [markdown]
-# **Test it** in two ways. A leak shows in the first, probabilities that do not add up in the second. (1) The gradient of output $i$ is zero for inputs $i,i+1,\dots$ (2) On a 3 × 3 grid there are only 512 images: their probabilities must add up to 1.
+# **Test it** in two ways.
+#
+# 1. The gradient of output $i$ is zero for inputs $i,i+1,\dots$
+# 2. On a 3 × 3 grid there are only 512 images: their probabilities must add up to 1.
+#
+# Then let each output see its own pixel, a **leak**. Both tests fail: each output still lies between 0 and 1, but their product is no distribution any more.
 
 # %%
 torch.manual_seed(0)
 model = ar.MADE((1, 3, 3), hidden=(32, 32))
-jacobian = torch.autograd.functional.jacobian(lambda x: model.logits(x.view(1, 1, 3, 3)).flatten(), torch.rand(9))
+leaking = copy.deepcopy(model)
+leaking.direct[0].mask.fill_diagonal_(1)
+point = torch.rand(9)
 everything = torch.tensor(list(itertools.product([0.0, 1.0], repeat=9))).view(512, 1, 3, 3)
-print(f"largest gradient on or above the diagonal: {jacobian.triu().abs().max():g}, below it {jacobian.tril(-1).abs().max():.2f}")
-with torch.no_grad():
-    print(f"sum over all {len(everything)} images: {model.log_prob(everything).exp().sum():.6f}")
+for name, tested in {"masked": model, "with a leak": leaking}.items():
+    jacobian = torch.autograd.functional.jacobian(lambda x, tested=tested: tested.logits(x.view(1, 1, 3, 3)).flatten(), point)
+    with torch.no_grad():
+        total = tested.log_prob(everything).exp().sum()
+    print(f"{name}: largest gradient on or above the diagonal {jacobian.triu().abs().max():.2g}; sum over all 512 images {total:.4f}")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4 · Train it live: teacher forcing
 #
-# The loss is $-\log p(x)=-\sum_i\log p(x_i\mid x_{<i})$. With $p_i=\sigma(\ell_i)$ each term is a binary cross-entropy, $-x_i\log p_i-(1-x_i)\log(1-p_i)$. The network always sees the *true* pixels before $i$, never its own guesses. This is called **teacher forcing**. It is no trick: it is what the formula says. And it makes training parallel, since no pixel waits for another. (In sampling the guesses are all there is. Section 14 asks whether that matters.)
+# The loss is $-\log p(x)=-\sum_i\log p(x_i\mid x_{<i})$. With $p_i=\sigma(\ell_i)$ each term is a binary cross-entropy, $-x_i\log p_i-(1-x_i)\log(1-p_i)$.
+#
+# The network always sees the *true* pixels before $i$, never its own guesses. This is called **teacher forcing**. It is no trick: it is what the formula says. And it makes training parallel, since no pixel waits for another.
+#
+# (In sampling the guesses are all there is. Section 14 asks whether that matters.)
 
 # %%
 training.seed_everything(0)
@@ -287,9 +323,12 @@ show_images(torch.cat([made.sample(10), shipped_made.sample(10)]), columns=10, r
 table(rows)
 
 # %% [markdown]
-# > **What to notice.** Pieces of digits. The shipped model was trained longer, on 59,000 digits, and needs some nats fewer.
-# > Move every digit to the right by three pixels, and both are lost: MADE has other weights for each place, more than a million in all. What it learned of a stroke at one place it does not know at another.
-# > The network of the next section uses the same few weights everywhere. Moving costs it little.
+# > **What to notice.**
+# >
+# > - Yours draws pieces of digits. The shipped model was trained longer, on 59,000 digits, and needs some nats fewer.
+# > - Move every digit three pixels to the right, and both MADEs lose dozens of nats. They have other weights for each place, more than a million in all. What was learned of a stroke at one place does not serve at another.
+# > - The network of the next section uses the same few weights everywhere. Moving costs it little.
+# > - Is less always better here? No: our digits are centred, so a moved one *is* rarer, and a perfect model would mind, too.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 cost = {row["model"]: [float(row["nats"]), float(row["nats, digits moved by 3 pixels"])] for row in rows}
@@ -298,6 +337,8 @@ assert (
     all(cost[name][1] > cost[name][0] + 40 for name in ("yours", "MADE, shipped")) and new_digits[..., 25:].sum() < 0.01 * new_digits.sum()
 )
 assert cost["PixelCNN of section 5"][1] < cost["PixelCNN of section 5"][0] + 15
+centre = unseen.x.float().sum((1, 2)) @ torch.arange(28.0) / unseen.x.float().sum((1, 2, 3))
+assert (centre - centre.mean()).abs().mean() < 1  # centred: three pixels are far
 sizes = {name: checkpoints.record(name)["parameters"] for name in ("made", "pixelcnn_blind")}
 assert sizes["made"] > 1e6 and sizes["pixelcnn_blind"] < sizes["made"] / 5
 
@@ -324,8 +365,12 @@ plt.show()
 widgets.ReceptiveFieldExplorer()
 
 # %% [markdown]
-# > **What to notice.** The **receptive field** grows up and to the left. Above and to the right there is a part that it never reaches, however many layers there are: the **blind spot**. With each row up it can go right by half a kernel at most, one pixel for 3 × 3, two for 5 × 5. A larger kernel makes the blind spot smaller, not empty.
-# > Set the first mask to B. The pixel sees itself. Is that good or bad? The next cells show it.
+# > **What to notice.**
+# >
+# > - The **receptive field** grows up and to the left.
+# > - Above and to the right there is a part that it never reaches, however many layers there are: the **blind spot**. With each row up it can go right by half a kernel at most: one pixel for 3 × 3, two for 5 × 5.
+# > - With 5 × 5 the blind spot is smaller, but it is there.
+# > - Set the first mask to B. The pixel sees itself. Is that good or bad? The next cells show it.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 field = widgets.ReceptiveFieldExplorer()
@@ -350,12 +395,13 @@ assert spots(3, mask="B")[1] and not spots(3)[1]
 # **Predict first.** Train a PixelCNN whose first mask is B. Will its loss be better or worse than the honest one's? And its samples?
 
 # %%
-leaky = ar.PixelCNN(width=16, layers=3)
+training.seed_everything(0)
+leaky = ar.PixelCNN(width=16, layers=3, residual=True)
 leaky.net[0].mask.copy_(ar.causal_mask(7, "B"))
-honest = ar.PixelCNN(width=16, layers=3)
+honest = ar.PixelCNN(width=16, layers=3, residual=True)
 losses = {}
 for name, model in {"A, then B": honest, "B from the start": leaky}.items():
-    run = training.fit(model, digits.x, prepare=binarise, progress=False, **live | {"steps": 120, "lr": 1e-2})
+    run = training.fit(model, digits.x, prepare=binarise, progress=False, **live | {"steps": 100, "lr": 1e-2})
     losses[name] = ([r["step"] for r in run.history], [r["loss"] for r in run.history])
 curves(losses, y_label="nats an image", title="The loss of the leaky model is wonderful")
 torch.manual_seed(3)
@@ -363,13 +409,19 @@ samples = torch.cat([ar.sample_naive(model, 8).float() for model in (honest, lea
 show_images(samples, columns=8, row_labels=["A, then B", "B"])
 
 # %% [markdown]
-# > **What to notice.** The leaky model reads the answer and copies it: nearly 0 nats, where the best published models need more than 75. Its samples are black: when it draws there is nothing to copy but the empty canvas. **A likelihood that is too good is a leak until proven otherwise.**
+# > **What to notice.**
+# >
+# > - The leaky model reads the answer and copies it: nearly 0 nats, where the best published models need more than 75.
+# > - Its samples are black. When it draws there is nothing to copy but the empty canvas.
+# > - Its number is no likelihood. It gives fifty different digits a "probability" near 1 *each*, and all images together may have 1.
+# > - **A likelihood that is too good is a leak until proven otherwise.**
 #
 # One backward pass finds a leak. Take one output, and ask which inputs it depends on.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert losses["B from the start"][1][-1] < 1 and losses["A, then B"][1][-1] > 75 and samples[8:].float().mean() < 0.01
 with torch.no_grad():  # put another canvas before it, and it copies that
+    assert leaky.log_prob(new_digits[::20]).exp().mean() > 0.5 and len(new_digits[::20]) == 50
     for other in (new_digits[:50], new_digits[:50].flip(2)):
         assert ((leaky.logits(other)[:, 0, 0] > 0) == other[:, 0].bool()).float().mean() > 0.98
 
@@ -389,7 +441,12 @@ for name, model in {"honest": honest, "leaky": leaky}.items():
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7 · No blind spot: two stacks and gates
 #
-# The **gated PixelCNN** splits the work. A *vertical* stack sees all rows above, to both sides: it may, since they are all past. A *horizontal* stack sees its own row to the left, and is told what the vertical one found. Never the other way round: the vertical stack looks to both sides, so it would bring news from the right, the pixel itself among it.
+# The **gated PixelCNN** splits the work.
+#
+# - A *vertical* stack sees all rows above, to both sides. It may: they are all past.
+# - A *horizontal* stack sees its own row to the left, and is told what the vertical one found.
+#
+# Never the other way round. What the horizontal stack knows one column further right includes this very pixel, and the vertical stack, which looks to both sides, would bring it back.
 #
 # There is no mask A here. Both inputs are moved by one place, once, before the first layer. After that, each layer may look at its own place.
 #
@@ -407,8 +464,11 @@ print(f"its layers reach {1 + reach} columns to each side and {2 + reach} rows u
 print(f"the plain PixelCNN sees {(blind & past).sum()}, and {(blind & ~past).sum()} others")
 
 # %% [markdown]
-# > **What to notice.** Neither sees itself or a later pixel. What the gated model misses lies beyond the reach of its layers, and more layers bring it in. The plain model's missing corner stays missing.
-# > What is the corner worth? Little, on these digits: a published plain PixelCNN of fifteen layers needs 81.45 nats, a published gated one 81.50, and that one is sixty times as large (section 15).
+# > **What to notice.**
+# >
+# > - Neither sees itself or a later pixel.
+# > - What the gated model misses lies beyond the reach of its layers, and more layers bring it in. The plain model's missing corner stays missing.
+# > - What is the corner worth? Take it from the logistic regressions of section 2 and train them again, with all else the same: they need about 2 nats more, of more than a hundred. Little, but not nothing. Other networks may miss it less, or more.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 missing = (past & ~seen).nonzero() - 14
@@ -420,7 +480,15 @@ assert (sees(ar.GatedPixelCNN(width=4, dilations=(*gated.config["dilations"], 8,
 corner = past & (torch.arange(28)[None] - 14 > 16 - torch.arange(28)[:, None])  # its first kernel goes right by 3, the others by 1 a row
 assert corner.sum() == 55 and (sees(ar.PixelCNN(width=4, layers=40, residual=True), 14, 14) == (past & ~corner)).all()
 assert not (corner & blind).any()
-assert 81.45 < 81.50 and 55 < 3_360_000 / 54_000 < 65  # as published, by one author, both after 457 epochs
+row_of, column_of = torch.arange(784) // 28, torch.arange(784) % 28
+up, right = row_of[:, None] - row_of[None], column_of[None] - column_of[:, None]  # of input j, seen from output i
+training.seed_everything(0)
+cornerless = ar.MADE(hidden=())
+cornerless.net[0].mask.mul_(~((up > 0) & (right > up)))  # what 3 × 3 kernels never see
+training.fit(cornerless, digits.x, steps=300, batch_size=100, lr=5e-2, prepare=binarise, progress=False)
+with torch.no_grad():
+    more = linear.log_prob(new_digits).mean() - cornerless.log_prob(new_digits).mean()
+assert 1.4 < more < 2.7 and -linear.log_prob(new_digits).mean() > 100  # 2.04, 2.05, 2.03 from three seeds
 
 
 class Talkative(ar.GatedLayer):  # the horizontal stack speaks to the vertical one: "never the other way round"
@@ -440,6 +508,7 @@ assert sees(wrong, 14, 14)[14, 14]
 # The gates $f,i,o=\sigma(\cdot)$ (forget, input, output) and the candidate $g=\tanh(\cdot)$ are computed from the new input and the last output $h_{\text{old}}$. Where $f=1$ and $i=0$ the memory is kept as it is, for as long as you like.
 #
 # Ours is a **row LSTM**: it runs down the image, a whole row at a time. Its new input is the row, its $h_{\text{old}}$ that of the row above, three columns wide. (The paper's **diagonal** one runs from corner to corner.)
+#
 # So its memory reaches any number of rows up, but with each row only one column further to each side. It has a blind spot too: choose *row LSTM* in the picture of section 5. And rows wait for each other, in training too.
 
 # %%
@@ -454,7 +523,11 @@ labels = [f"{label}, FID {measured[name]:.0f}" for label, name in shipped.items(
 show_images(torch.cat([checkpoints.load(name).sample(10).float() for name in shipped.values()]), columns=10, row_labels=labels)
 
 # %% [markdown]
-# > **What to notice.** Ten samples of each rank nothing. The FID of lecture 07, from 10,000, says that none is near real digits made black and white: those have 39.5. The four are of unlike sizes, and were trained for unlike times: section 15 has all that, and the nats.
+# > **What to notice.**
+# >
+# > - Ten samples of each rank nothing. The **FID** of lecture 07 measures how far 10,000 samples lie from real digits; lower is closer.
+# > - By FID none is near real digits made black and white: those have 39.5.
+# > - The four are of unlike sizes, and were trained for unlike times. Section 15 has all that, and the nats.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 board = leaderboard.read()
@@ -495,8 +568,12 @@ grey = checkpoints.load("pixelcnn_8bit")
 widgets.NextPixelExplorer(grey, unseen.x[::100])
 
 # %% [markdown]
-# > **What to notice.** Nobody told the softmax that 180 and 181 are neighbours, and it found out: its bars form a hill. The hill is ragged, for each value has its own weights. Black and nearly white have peaks of their own.
-# > In the background nearly all mass is on 0. Temperature flattens or sharpens; top-k and the nucleus cut the feet of the hill off.
+# > **What to notice.**
+# >
+# > - Nothing in a softmax says that 180 and 181 are neighbours. It found out: its bars form a hill.
+# > - The hill is ragged, and that is learned, too. Some grey values are more frequent than their neighbours in the data, and its small peaks stand where theirs do.
+# > - Black and nearly white have peaks of their own. In the background nearly all mass is on 0.
+# > - Temperature flattens or sharpens. Top-k and the nucleus cut the feet of the hill off.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 with torch.no_grad():
@@ -507,6 +584,9 @@ inner = hills[:, 2:250]
 jumps = [v.diff(dim=1).abs().sum(1).mean() for v in (inner, inner[:, torch.randperm(248, generator=torch.Generator().manual_seed(0))])]
 assert len(hills) > 300 and jumps[0] < 0.5 * jumps[1]  # neighbours are alike: with values shuffled they are not
 assert ((inner[:, 1:-1] > inner[:, :-2]) & (inner[:, 1:-1] > inner[:, 2:])).sum(1).float().mean() > 40  # ragged: many small peaks
+often = torch.bincount(digits.x.flatten().long(), minlength=256)[2:250].float().log()
+rough = [v - F.avg_pool1d(v[None, None], 9, 1, 4, count_include_pad=False)[0, 0] for v in (inner.log().mean(0), often)]
+assert np.corrcoef(*rough)[0, 1] > 0.7
 assert (inner[:, 178] - inner[:, 179]).abs().mean() < 0.7 * (inner[:, 178] - inner[:, 60]).abs().mean()  # values 180 and 181
 average = hills.mean(0)
 assert average[0] > 5 * average[1:6].max() and average[251:256].max() > 2 * average[240:250].max()
@@ -518,7 +598,9 @@ flat, sharp = ((logits / t).softmax(0).max() for logits in [hills[0].log()] for 
 assert flat < hills[0].max() < sharp and (ar.nucleus(hills[0].log(), 0.9).isfinite().nonzero().flatten() > 0).float().mean() > 0.9
 
 # %% [markdown]
-# **A trap.** At small scales $\sigma(a)-\sigma(b)$ subtracts two numbers that are nearly equal. In float32 the digits that differ are lost, and the loss becomes $\log 0$. Written as $\log\sigma(a)+\log\sigma(-b)+\log(1-e^{b-a})$ the nearly equal numbers are gone. The last term comes from `expm1`, and $b-a$ is known exactly.
+# **A trap.** Call the two arguments of $P(k)$ above $a$ and $b$. At small scales $\sigma(a)-\sigma(b)$ subtracts two numbers that are nearly equal. In float32 the digits that differ are lost, and the loss becomes $\log 0$.
+#
+# The same number is $\log\sigma(a)+\log\sigma(-b)+\log(1-e^{b-a})$, without that subtraction. The last term comes from `expm1`, and $b-a=-1/s_c$ is known without subtracting.
 
 # %%
 show_source(distributions.logistic_bin_log_prob)
@@ -541,7 +623,9 @@ for log_scale in (-3.0, -5.0, -7.0):
 table(rows)
 
 # %% [markdown]
-# **Which is better?** The same small gated model on the 8 × 8 digits of scikit-learn, 17 grey levels, with both outputs, from three seeds. Then the same with the grey levels exchanged by a fixed shuffle: 3 may be called 11, and 4 be called 0. **Predict first.** Which output minds?
+# **Which is better?** The same small gated model on the 8 × 8 digits of scikit-learn, 17 grey levels, with both outputs, from three seeds. Then the same from two seeds, with the grey levels exchanged by one fixed shuffle: 3 may be called 11, and 4 be called 0.
+#
+# **Predict first.** Which output minds?
 
 # %%
 tiny = [datasets.load("digits8", part).x for part in ("train", "test")]
@@ -571,12 +655,21 @@ for order, parts, seeds in (("in order", levels, (0, 1, 2)), ("shuffled", [renam
 table(rows)
 
 # %% [markdown]
-# > **What to notice.** With levels in order the mixture starts lower: a step that draws a bell towards 9 makes 8 and 10 likelier too. The softmax learns each level by itself; by the end it has made up a part of the way.
-# > Shuffle the levels, and the mixture's head start is gone: its bells lie over values that have nothing to do with each other. The softmax has the better end then. (It loses too, for shades are also its *input*.)
+# > **What to notice.**
+# >
+# > - With levels in order the mixture starts lower. A step that draws a bell towards 9 makes 8 and 10 likelier, too; the softmax learns each level by itself. By the end it has made up a part of the way.
+# > - Shuffle the levels, and the mixture's head start is gone: its bells lie over values that have nothing to do with each other. Now the softmax ends lower.
+# > - The softmax loses, too, but not by its output: exchange its 17 outputs in the same way, and it says what it said before. The shades are also its *input*, and there the shuffle hurts.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 lead = {order: results[order, "categorical"] - results[order, "logistic"] for order in ("in order", "shuffled")}
-assert (lead["in order"][0] > 0.1).all() and 0 < lead["in order"][1].mean() < 0.75 * lead["in order"][0].mean()
+assert (lead["in order"][0] > 0).all() and lead["in order"][0].mean() > 0.1 and 0 < lead["in order"][1].mean() < lead["in order"][0].mean()
+softmax = ar.GatedPixelCNN((1, 8, 8), width=8, dilations=(1,), levels=17)
+exchanged, back_again = copy.deepcopy(softmax), renamed.long().argsort()
+exchanged.heads[0][2].load_state_dict({name: v[back_again] for name, v in softmax.heads[0][2].state_dict().items()})
+with torch.no_grad():  # inputs as they were, only the names of the outputs exchanged
+    x = levels[1][:20]
+    assert torch.allclose(exchanged.score(exchanged.logits(x), renamed[x.long()]), softmax.log_prob_map(x), atol=1e-5)
 assert (lead["shuffled"][0] < -0.3).all() and (lead["shuffled"][1] < -0.03).all()
 assert results["shuffled", "categorical"][1].mean() > results["in order", "categorical"][1].mean() + 0.1
 bells = torch.tensor([0.0, -0.6, -1.5]).repeat_interleave(5).requires_grad_()  # weights, middles at level 3, log-scales
@@ -633,7 +726,10 @@ print(f"same pixels: {torch.equal(quick, slow)}")
 print(f"cached {middle - started:.2f} s, naive {ended - middle:.1f} s: {(ended - middle) / (middle - started):.0f} times as long")
 
 # %% [markdown]
-# > **What to notice.** Uniform numbers $u_i$ are drawn beforehand; pixel $i$ is on if $u_i<p(x_i=1\mid x_{<i})$. Then both loops must give the *same* image, pixel by pixel. That is how a cache is tested. One that is a single column late gives another image.
+# > **What to notice.**
+# >
+# > - Uniform numbers $u_i$ are drawn beforehand; pixel $i$ is on if $u_i<p(x_i=1\mid x_{<i})$. Then both loops must give the *same* image, pixel by pixel.
+# > - That is how a cache is tested. One that is a single column late gives another image.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert torch.equal(quick, slow) and quick.sum() > 20
@@ -649,7 +745,7 @@ assert not torch.equal(ar.sample_cached(gated, 1, uniforms=uniforms), slow)
 ar.sampling.CachedLayer = honest_layer
 
 # %% [markdown]
-# **In parallel after all?** With fixed $u$ the image solves 784 equations: $x_i$ is 1 where $u_i<p_\theta(x_i=1\mid x_{<i})$, and 0 elsewhere. So *guess* the image, compute all right sides in one pass, take the result as the next guess, and stop when nothing changes. After $k$ passes the first $k$ pixels are surely right.
+# **In parallel after all?** With fixed $u$ the image solves 784 equations: $x_i$ is 1 where $u_i<p_\theta(x_i=1\mid x_{<i})$, and 0 elsewhere. So *guess* the image, compute all right sides in one pass, take the result as the next guess, and stop when nothing changes (a **fixed-point iteration**). After $k$ passes the first $k$ pixels are surely right.
 #
 # **Predict first.** 785 passes are always enough: 784, and one that changes nothing. How many will it take?
 
@@ -660,8 +756,12 @@ others = [ar.sample_parallel(gated, 1, uniforms=coins(1, seed))[1] for seed in r
 print(f"same pixels: {torch.equal(guess, slow)}, after {passes} passes; three more images: {', '.join(map(str, others))}")
 
 # %% [markdown]
-# > **What to notice.** Far fewer than 784: most pixels come out the same whatever the one just before is, so they need not wait for it. Where each pixel copies the one before, all 785 passes are needed.
-# > Each pass is a *whole* one: more arithmetic than the cache, but a GPU does it at once. **Speculative decoding** of language models is a relative: a small model guesses, the large one checks many words in one pass.
+# > **What to notice.**
+# >
+# > - Far fewer than 784. Most pixels come out the same whatever the one just before is, so they need not wait for it.
+# > - Where each pixel copies the one before, all 785 passes are needed.
+# > - Each pass is a *whole* one: more arithmetic than with the cache, but a GPU does it at once.
+# > - **Speculative decoding** of language models is a relative: a small model guesses, the large one checks many words in one pass.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert torch.equal(guess, slow) and all(10 < n < 784 / 6 for n in (passes, *others))
@@ -689,7 +789,9 @@ assert ar.sample_parallel(Copycat(), 1, uniforms=uniforms)[1] == 785
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 10 · A digit in sixteen bytes: arithmetic coding
 #
-# $-\log_2p(x)$ is called the length of a code. Where is the code? Naively each pixel gets a code word of its own. The shortest word has one bit, so a digit takes 784 bits, and nothing is won. A pixel that was expected with probability 0.99 should cost $-\log_20.99=0.014$ bits. So pixels must share bits. **Arithmetic coding** does that:
+# $-\log_2p(x)$ is called the length of a code. Where is the code? Naively each pixel gets a code word of its own. The shortest word has one bit, so a digit takes 784 bits, and nothing is won.
+#
+# A pixel that was expected with probability 0.99 should cost $-\log_20.99=0.014$ bits. So pixels must share bits. **Arithmetic coding** does that:
 #
 # 1. Begin with the interval $I_0=[0,1)$. Cut it into two pieces of lengths $p(x_1=0)$ and $p(x_1=1)$. Keep the piece of the true $x_1$.
 # 2. Cut that piece in the same proportions as $p(x_2\mid x_1)$, keep the piece of the true $x_2$, and go on to the last pixel:
@@ -698,7 +800,10 @@ assert ar.sample_parallel(Copycat(), 1, uniforms=uniforms)[1] == 785
 #
 # 3. Write down a binary number that lies inside $I_D$ with all its continuations: at most $-\log_2p(x)+2$ bits.
 #
+# **Three pixels by hand.** Each is white with probability ¾, and all three are. White keeps the upper piece: $[\tfrac14,1)$, then $[\tfrac7{16},1)$, then $[\tfrac{37}{64},1)$, of length $\tfrac{27}{64}=(\tfrac34)^3$. The binary number $0.11\dots$ lies in $[\tfrac34,1)$ however it goes on. So two bits stand for three pixels.
+#
 # The receiver has the same model. The number lies in one of the first two pieces, so $x_1$ is known; then $p(x_2\mid x_1)$ can be computed, and so on. This is the sampling loop, **with a file in the place of the coin**.
+#
 # Both must have the same probabilities to the last digit. So they run the same loop, and round to whole numbers of $2^{-20}$.
 #
 # **Predict first.** A black-and-white digit is 784 bits, 98 bytes. How many bytes has it as a PNG, and how many here?
@@ -742,9 +847,13 @@ show_images(
 table(rows)
 
 # %% [markdown]
-# > **What to notice.** The code is as long as $-\log_2p(x)$ says, and at most two bytes more. PNG takes more than the raw 98 bytes: 57 of its bytes are headers. Its method without them, deflate, still needs three times ours. The model of each pixel by itself (section 1) would need twice ours; the rest is what the pixels know of each other.
-# > No magic: the receiver needs the model, and deflate does not. Against deflate it has paid for itself after thousands of digits.
-# > And it is brittle: disturb the weights a little, and what is decoded is not the digit.
+# > **What to notice.**
+# >
+# > - The code is as long as $-\log_2p(x)$ says, and at most two bytes more.
+# > - PNG takes more than the raw 98 bytes: 57 of its bytes are headers. Its method without them, deflate, still needs more than three times ours.
+# > - The model of each pixel by itself (section 1) would need more than twice ours. The rest is what the pixels know of each other.
+# > - No magic: the receiver needs the model, and deflate does not. Against deflate it has paid for itself after thousands of digits.
+# > - And it is brittle: disturb the weights a little, and what is decoded is not the digit.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 for name, v in sizes.items():
@@ -758,9 +867,13 @@ assert (
     and sizes["256 grey levels"]["deflate"].mean() > 1.3 * sizes["256 grey levels"]["our code"].mean()
 )
 alone_bytes = (-(new_digits * on.log() + (1 - new_digits) * (1 - on).log()).flatten(1).sum(1) / math.log(2) / 8)[::100].numpy()
-assert 1.8 < alone_bytes.mean() / bit["our code"].mean() < 3
+assert 2.1 < alone_bytes.mean() / bit["our code"].mean() < 2.8
 paid_back = gated.record["bytes"] / (bit["deflate"] - bit["our code"]).mean()
 assert 2_000 < paid_back < 40_000
+by_hand = coding.Interval()
+for _ in range(3):
+    by_hand.narrow([2**18, 3 * 2**18], 1)
+assert by_hand.width / 2**by_hand.bits == 27 / 64 and by_hand.low / 2**by_hand.bits == 37 / 64 < 0.75
 shaken = copy.deepcopy(gated)
 with torch.no_grad():
     for p in shaken.parameters():
@@ -770,7 +883,9 @@ assert not torch.equal(coding.decode_images(shaken, codes["black and white"]), n
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 11 · Steering: temperature, completion, classes
 #
-# **Temperature.** (Not the time $t$ of other lectures.) Each conditional becomes $p(x_i\mid x_{<i})^{1/T}$, normalised anew. $T<1$ sharpens, $T\to0$ always takes the likeliest value. **Completion**, or **inpainting**, is free: pixels that are known are not drawn. The chain rule does the rest, if what is missing comes *after* what is known.
+# **Temperature.** (Not the time $t$ of other lectures.) Each conditional becomes $p(x_i\mid x_{<i})^{1/T}$, normalised anew. $T<1$ sharpens, $T\to0$ always takes the likeliest value. This is not $p(x)^{1/T}$ of the whole image: each step is sharpened without asking what can follow it.
+#
+# **Completion**, or **inpainting**, is free: pixels that are known are not drawn. The chain rule does the rest, if what is missing comes *after* what is known.
 #
 # **Predict first.** Hide the lower half of a digit, then the upper half. Which completions will fit, and why?
 
@@ -781,9 +896,12 @@ completion
 
 
 # %% [markdown]
-# > **What to notice.** The lower half fits: strokes go on over the edge, and different coins may end in different digits. The upper half does not: it was drawn before the model came to the known part, and knows nothing of it. Over its edge, neighbours differ more than twice as often as over the other, or in the digit itself.
-# > The chain rule in this order has $p(\text{lower}\mid\text{upper})$ ready. The other direction would need a sum over all upper halves.
-# > At a low temperature the ten answers are more alike; at a high one there is dust.
+# > **What to notice.**
+# >
+# > - The lower half fits: strokes go on over the edge, and different coins may end in different digits.
+# > - The upper half does not. It was drawn before the model came to the known part, and knows nothing of it. Over its edge neighbours differ about twice as often as over the other, or in the digit itself.
+# > - The chain rule in this order has $p(\text{lower}\mid\text{upper})$ ready. The other direction would need a sum over all upper halves.
+# > - At a low temperature the ten answers are more alike; at a high one there is dust.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def over_the_edge(hide):
@@ -797,7 +915,7 @@ def over_the_edge(hide):
 
 
 below, above = over_the_edge("lower"), over_the_edge("upper")
-assert below[0] < 1.6 * below[1] and above[0] > 2 * max(above[1], below[0])
+assert below[0] < 1.6 * below[1] and above[0] > 1.6 * max(above[1], below[0])
 completion.hide.value, alike, specks = "lower", [], []
 endings = []
 for completion.temperature.value in (0.3, 1.0, 2.0):
@@ -811,6 +929,9 @@ for completion.temperature.value in (0.3, 1.0, 2.0):
 assert alike[0] < 0.75 * alike[1] < alike[2] and specks[2] > 5 * max(specks[0], specks[1], 1e-3)
 assert sum(n > 1 for n in endings[1]) >= 2 and endings[1][1] >= 2  # of five upper halves; the 2 among them
 completion.image.value, completion.temperature.value = 2, 1.0
+sharpened = [q**2 / (q**2).sum(axis, keepdim=True) for axis, q in enumerate((first, second, third))]  # section 2's three coins, T = 1/2
+in_steps = sharpened[0][:, None, None] * sharpened[1][:, :, None] * sharpened[2]
+assert abs(in_steps.sum() - 1) < 1e-5 and (in_steps - joint**2 / (joint**2).sum()).abs().max() > 0.03
 
 # %% [markdown]
 # **Classes.** To ask for a digit, give every layer the label $y$ too: $p(x\mid y)=\prod_i p(x_i\mid x_{<i},y)$. The **one-hot** vector of $y$ (a 1 at its place, else 0) times a matrix is added inside each gate, a bias of its own for each label.
@@ -820,9 +941,11 @@ of_class = checkpoints.load("pixelcnn_classes")
 widgets.ClassExplorer(of_class)
 
 # %% [markdown]
-# **What is a label worth?** With $p(x)=\tfrac1{10}\sum_yp(x\mid y)$ no image can gain more than $\log10=2.3$ nats from its label: $p(x)\ge\tfrac1{10}\,p(x\mid y)$. Averaged over images and their labels, the gain is the **mutual information** $I(x;y)$. It reaches the limit where the image leaves no doubt about the label.
+# **What is a label worth?** With $p(x)=\tfrac1{10}\sum_yp(x\mid y)$ no image can gain more than $\log10=2.3$ nats from its label, for $p(x)\ge\tfrac1{10}\,p(x\mid y)$.
 #
-# Bayes turns the model round: $p(y\mid x)=p(x\mid y)/\sum_{y'}p(x\mid y')$ reads digits, though it was only ever taught to draw.
+# Bayes turns the model round: $p(y\mid x)=p(x\mid y)/\sum_{y'}p(x\mid y')$ reads digits, though it was only ever taught to draw. And it says what the gain is: $\log p(x\mid y)-\log p(x)=\log10+\log p(y\mid x)$. It is all of $\log10$ where the image leaves no doubt about its label.
+#
+# On average over real digits the gain is at most their **mutual information** $I(x;y)$. It would be equal for a model that reads as well as can be.
 
 # %%
 some, labels = new_digits[::20], unseen.y[::20]
@@ -833,33 +956,35 @@ print(
     f"told the label, {len(some)} digits gain {gain.mean():.2f} nats on average and {gain.max():.3f} at most; log 10 = {math.log(10):.3f}"
 )
 print(f"the label that makes the digit likeliest is the true one for {(each.argmax(1) == labels).float().mean():.0%}")
-drawn = ar.sample_cached(of_class, 100, y=torch.arange(10).repeat(10), uniforms=coins(100, 0))
-share = [(x[:, 0, 25:].sum((1, 2)) > 0).float().mean() for x in (drawn, new_digits)]
-print(
-    f"the model looks back {2 + sum(of_class.config['dilations'])} rows; ink in the three lowest: {share[0]:.0%} of its drawings, {share[1]:.0%} of digits"
-)
 
 # %% [markdown]
-# > **What to notice.** The same coins, another label, another digit, more often than not the one that was asked for. In the border the label says nothing, and hardly anything changes.
-# > The label is worth nearly all of its 2.3 nats. It cannot be worth more: of a larger difference between two models, the rest has another cause.
-# > A receptive field is a memory. What lies further up than a model looks back, it has forgotten. One that no longer sees how its digit began may begin a second one at the lower edge: compare the ink there.
+# > **What to notice.**
+# >
+# > - The same coins, another label, another digit: more often than not the one that was asked for.
+# > - In the border the label says nothing, and hardly anything changes.
+# > - One fault is easy to see: stray strokes at the lower edge. About half of the drawings have ink in their three lowest rows, of the digits about a fifth.
+# > - The label is worth nearly all of its 2.3 nats. Where two models differ by more, the rest has another cause.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 sets = torch.stack([ar.sample_cached(of_class, 20, y=torch.full((20,), k), uniforms=coins(20, 0)) for k in range(10)])
 read = metrics.digit_probabilities(sets.flatten(0, 1).float()).argmax(1).view(10, 20)
 assert (read == torch.arange(10)[:, None]).float().mean() > 0.55 and np.mean([len(read[:, i].unique()) for i in range(20)]) > 5
+low = [(x[..., 0, 25:, :].flatten(-2).sum(-1) > 0).float().mean() for x in (sets, new_digits)]
+assert 0.35 < low[0] < 0.65 and 0.15 < low[1] < 0.27
 changes, rim = (sets != sets[:1]).float().mean((0, 1, 2)), torch.ones(28, 28, dtype=torch.bool)
 rim[2:26, 2:26] = False
 assert changes[rim].mean() < 0.35 * changes[~rim].mean()
 assert gain.max() <= math.log(10) + 1e-4 and 1.9 < gain.mean() < 2.3 and (each.argmax(1) == labels).float().mean() > 0.9
-behind = 2 + sum(of_class.config["dilations"])
-looks_back = 27 - sees(of_class, 27, 14, torch.tensor([3])).any(1).nonzero().min()
-assert looks_back == min(27, behind) and (behind > 20 or share[0] > share[1] + 0.2)
+assert torch.allclose(gain, math.log(10) + each.log_softmax(1).gather(1, labels[:, None])[:, 0], atol=1e-3)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 12 · Sound: WaveNet
 #
-# Sound is a long row: 8,000 numbers a second here, 44,100 on a CD. To hear a tone of 262 Hz you must look back 31 samples; for a syllable, thousands. A **causal** convolution sees now and the past alone. With two weights it looks back one step. **Dilate** it: look at $t$ and $t-d$, with $d=1,2,4,\dots,512$ from layer to layer. Ten layers then see 1,024 samples: 128 ms, enough for a tone, not for a syllable.
+# Sound is a long row: 8,000 numbers a second here, 44,100 on a CD. One period of a tone of 262 Hz is 31 samples. A syllable of a fifth of a second is 1,600.
+#
+# A **causal** convolution sees now and the past alone. With two weights it looks back one step. **Dilate** it: look at $t$ and $t-d$, with $d=1,2,4,\dots,512$ from layer to layer. Ten layers then see 1,024 samples, 128 ms: enough for a tone, not for a syllable.
+#
+# Each layer ends in a gate, as in section 7. One half of what it finds is added to its input and goes on to the next layer (a **shortcut**). The other half goes straight to the output (a **skip**).
 #
 # **Predict first.** How many plain layers (no dilation) would that take?
 
@@ -868,7 +993,10 @@ widgets.DilationExplorer()
 
 
 # %% [markdown]
-# > **What to notice.** Each dilated layer doubles the field; each plain one adds one sample, so 1,024 take 1,023 layers. No sample is skipped: the dilated tree has exactly one path to each.
+# > **What to notice.**
+# >
+# > - Each dilated layer doubles the field. Each plain one adds one sample, so 1,024 take 1,023 layers.
+# > - No sample is skipped: the dilated tree has exactly one path to each.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def paths(dilations):
@@ -887,7 +1015,7 @@ assert (
 )
 
 # %% [markdown]
-# **μ-law.** 16 bits are 65,536 values, too many for a softmax. Ears notice small changes of quiet sounds and miss them in loud ones. So the values are squeezed, $\operatorname{sign}(x)\ln(1+\mu|x|)/\ln(1+\mu)$ with $\mu=255$, and cut into 256 steps that are fine near 0.
+# **μ-law.** 16 bits are 65,536 values, too many for a softmax. Ears notice small changes of quiet sounds and miss them in loud ones. So the values are squeezed, $\operatorname{sign}(x)\ln(1+\mu|x|)/\ln(1+\mu)$ with $\mu=255$, and cut into 256 steps that are fine near 0. Below, the two ways are compared in decibels: 10 dB more is ten times less squared error.
 
 # %%
 sounds = datasets.load("sounds", "test")
@@ -941,9 +1069,13 @@ for waves in (notes[:3], played):
     display(Audio(torch.cat([part for wave in waves for part in (wave, silence)]).numpy(), rate=datasets.RATE))
 
 # %% [markdown]
-# > **What to notice.** The samples begin ragged, for at the start there is no past to hold on to. Take the past of true sounds away, and their next 20 samples cost twice the bits. Then a tone settles, with hiss over it.
-# > Listen to the second sample: its pitch drifts from 400 to 440 Hz. Nearly half of such samples move by more than half a semitone from one tenth of a second to three tenths; of the notes in the data none does, and of all sounds one in twelve (chirps, which slide). The network hears 128 ms, and the note is longer.
-# > Each layer keeps a **ring buffer** of its last inputs. Step $t$ reads the entry that is $d$ steps old and writes over it. Nothing is moved, whatever the dilation.
+# > **What to notice.**
+# >
+# > - The samples begin ragged, for at the start there is no past to hold on to. Take the past of true sounds away, and their next 20 samples cost about twice the bits.
+# > - Then a tone settles, with hiss over it.
+# > - Listen for a pitch that drifts. Nearly half of all samples move by more than half a semitone within two tenths of a second. Of the notes in the data none does, and of all sounds one in twelve (chirps, which slide).
+# > - Each value is drawn from the last 128 ms alone, and the note is longer. Nothing ties it to the pitch with which it began.
+# > - Each layer keeps a **ring buffer** of its last inputs. Step $t$ reads the entry that is $d$ steps old and writes over it. Nothing is moved, whatever the dilation.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert all(abs(pitch(x[600:1400]) / float(sounds.classes[y]) - 1) < 0.02 for x, y in zip(sounds.x[:60], sounds.y[:60]) if y < 8)
@@ -951,8 +1083,7 @@ with torch.no_grad():
     true = distributions.mu_law(sounds.x[:20])
     price = lambda x: -wavenet.logits(x).log_softmax(1).gather(1, x[:, None])[:, 0]  # noqa: E731
     with_past, without = price(true)[:, 2_000:], price(true[:, 2_000:])
-assert without[:, :20].mean() > 1.8 * with_past[:, :20].mean() and torch.allclose(without[:, 1_100:], with_past[:, 1_100:], atol=1e-3)
-assert abs(pitch(played[1][400:1200]) - 400) < 8 and abs(pitch(played[1][2800:3600]) - 440) < 5
+assert 1.7 < without[:, :20].mean() / with_past[:, :20].mean() < 2.8 and torch.allclose(without[:, 1_100:], with_past[:, 1_100:], atol=1e-3)
 crowd = distributions.inverse_mu_law(
     wavenet.sample_fast(40, 3000, temperature=0.9, uniforms=torch.rand(40, 3000, generator=torch.Generator().manual_seed(0)))
 )
@@ -975,13 +1106,15 @@ assert round(1_024 / datasets.RATE * 1000) == 128 and notes.shape[1] > 3 * 1_024
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 13 · Text, one character at a time
 #
-# The data: Python's own manual, which comes with every Python. The oldest language model counts: an **n-gram** looks at the last $n-1$ characters and asks how often each character followed. What follows a context that was seen once, or never? Shorter contexts are mixed in, the more so the rarer the long one (**interpolation**, or **smoothing**). With $n_k$ the count of the last $k$ characters and $n_k(x)$ how often $x$ followed them,
+# The data: Python's own manual, which comes with every Python. The oldest language model counts: an **n-gram** looks at the last $n-1$ characters and asks how often each character followed.
+#
+# What follows a context that was seen once, or never? Shorter contexts are mixed in, the more so the rarer the long one (**interpolation**, or **smoothing**). Let $n_k$ be the count of the last $k$ characters, and $n_k(x)$ how often $x$ followed them:
 #
 # $$p_k(x)=\frac{n_k(x)+s\,p_{k-1}(x)}{n_k+s}$$
 #
-# The strength $s$ says how often a context must be seen before its own counts weigh more than the shorter model.
+# It begins with $p_{-1}=1/96$ for each of the 96 characters. The strength $s$ says how often a context must be seen before its own counts weigh more than the shorter model.
 #
-# The unit. $-\log_2p$ averaged is **bits per character**. **Perplexity** is $e^{\text{nats}}=2^{\text{bits}}$: among how many equally likely characters the model is, in effect, guessing.
+# **The unit.** $-\log_2p$, averaged, is **bits per character**. **Perplexity** is 2 to the power of these bits: among how many equally likely characters the model is, in effect, guessing.
 
 # %%
 manual, new_text = datasets.load("manual", "train"), datasets.load("manual", "test")
@@ -1009,8 +1142,11 @@ with torch.no_grad():
 table([*rows, text_row("uniform", "nothing", pieces.numel() * math.log(96))])
 
 # %% [markdown]
-# > **What to notice.** Longer contexts help until they are rare: the 8-gram stores three times as many as the 6-gram and is worse. It trusts counts of one. With a larger strength it trusts them less: then both are better, and the 8-gram is no longer the worse one, but hardly the better.
-# > The LSTM has no table, and is as unsure as among 4 characters.
+# > **What to notice.**
+# >
+# > - Longer contexts help until they are rare. The 8-gram stores three times as many as the 6-gram and is worse: it trusts counts of one.
+# > - With a larger strength it trusts them less. Then both are better, and about equal.
+# > - The LSTM has no table, and is as unsure as among about 4 characters.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 of = {row["model"]: row for row in rows}
@@ -1034,8 +1170,12 @@ writer.top_k.value = 1
 writer
 
 # %% [markdown]
-# > **What to notice.** Greedy text is not typical text: nearly every prompt soon runs into the same phrase, and then into blanks without end. Set *top k* to all, and there are three different texts. High temperature invents words.
-# > After `The import statemen` the next character is sure; after `The ` a dozen are likely. **Top-k** keeps the $k$ likeliest: the same number in both places. The **nucleus** keeps as few as reach probability $p$ together, so it adapts: one in the first place, more than ten in the other.
+# > **What to notice.**
+# >
+# > - Greedy text is not typical text: nearly every prompt soon runs into the same phrase, and then into blanks without end.
+# > - Set *top k* to all, and there are three different texts. The higher the temperature, the more words are invented.
+# > - After `The import statemen` the next character is sure; after `The ` a dozen are likely.
+# > - **Top-k** keeps the $k$ likeliest: the same number in both places. The **nucleus** keeps as few as reach probability $p$ together, so it adapts: one in the first place, more than ten in the other.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 prompts = ["The ", "If ", "A class ", "In Python ", "for x in ", "Note that ", "This is ", "def ", "When ", "Return "]
@@ -1055,7 +1195,7 @@ for warmth in (0.5, 1.0, 1.6):
     text = lstm.sample(20, 200, temperature=warmth, uniforms=torch.rand(20, 200, generator=torch.Generator().manual_seed(0)))
     words = re.findall("[a-z]{4,}", " ".join(map(manual.decode, text)).lower())
     invented.append(np.mean([word not in known_words for word in words]))
-assert invented[0] < 0.12 and invented[1] < 0.4 < 0.55 < invented[2]
+assert invented[0] < 0.12 < invented[1] < 0.45 < invented[2]
 kept = {}
 for prompt in ("The import statemen", "The "):
     with torch.no_grad():
@@ -1084,9 +1224,13 @@ for name, keep in {"everything": lambda z: z, "top 5": lambda z: ar.top_k(z, 5),
 #
 # In training the model reads true text; when sampling, its own. After a slip it is in a place that it has never seen (**exposure bias**). An old cure is **scheduled sampling**: in training, feed the model its own guess now and then, and more often as training goes on.
 #
-# Take the smallest text there is: two characters, always equal, `aa` or `bb`. **Predict first.** What does the second prediction learn if the first character it reads is its own guess, and the target the true one?
+# Take the smallest text there is: two characters, always equal, `aa` or `bb`.
 #
-# Count. With probability $s$ the character it reads is a guess, and half of the guesses are wrong. So what it reads equals its target with probability $1-s/2$, and the best it can do is to say "the same" with just this probability. A pair then costs $1-\log_2(1-s/2)$ bits: 1 for the first character, the rest for the second.
+# **Predict first.** What does the second prediction learn if the first character it reads is its own guess, and the target the true one?
+#
+# Count. With probability $s$ the character it reads is a guess, and half of the guesses are wrong. So what it reads equals its target with probability $1-s/2$. The best it can do is to say "the same" with just this probability.
+#
+# A true pair then costs $1-\log_2(1-s/2)$ bits: 1 for the first character, the rest for the second.
 
 # %%
 pairs = torch.randint(2, (2000, 1)).expand(-1, 2).contiguous()
@@ -1115,14 +1259,18 @@ for own in (0.0, 0.5, 1.0):
 table(rows)
 
 # %% [markdown]
-# > **What to notice.** Teacher forcing finds the truth: one bit, all samples are pairs. Fed with its own guesses, which have nothing to do with this pair's second character, the model learns to *ignore what it reads*; fed with half of each, it trusts what it reads half as much as it should. The count and the measurement agree.
-# > So scheduled sampling is not maximum likelihood, and more data do not bring it back: the count has no place for them. Its inventors report gains for captions of pictures, and raise the share $s$ slowly; the answer to them is in the reading list.
+# > **What to notice.**
+# >
+# > - Teacher forcing finds the truth: one bit, and all samples are pairs.
+# > - Its own guesses have nothing to do with this pair's second character. Fed with them alone, the model learns to *ignore what it reads*.
+# > - Fed with half of each, it trusts what it reads half as much as it should. The count and the measurement agree.
+# > - So scheduled sampling is not maximum likelihood, and more data do not mend it: the count has no place for them. Its inventors report gains for captions of pictures, and raise $s$ slowly. The reading list has an answer to them.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert all(abs(row["bits for a pair, by the count"] - row["bits for a pair, measured"]) < 0.03 for row in rows)
 assert [row["bits for a pair, by the count"] for row in rows] == [1, 1.42, 2]
 pair_shares = [float(row["samples that are a pair"].rstrip("%")) for row in rows]
-assert pair_shares[0] == 100 and abs(pair_shares[1] - 75) < 5 and abs(pair_shares[2] - 50) < 5
+assert pair_shares[0] >= 99 and abs(pair_shares[1] - 75) < 5 and abs(pair_shares[2] - 50) < 5
 with torch.no_grad():  # the model that saw its own guesses alone: what it reads makes no difference
     after_a, after_b = model.logits(torch.tensor([[0, 0], [1, 0]])).softmax(2)[:, 1, 0]
 assert own == 1.0 and abs(after_a - after_b) < 0.05
@@ -1131,7 +1279,9 @@ assert own == 1.0 and abs(after_a - after_b) < 0.05
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 15 · Numbers
 #
-# On MNIST's 10,000 test images; exact, unless a bound is named. Left, pixels drawn as black or white (nats an image); right, all 256 grey levels (bits a pixel). Lower is better. The rows are no race between equals: look at weights, epochs and minutes.
+# On MNIST's 10,000 test images; exact, unless a bound is named. "nats": pixels drawn as black or white, nats an image. "bits/dim": all 256 grey levels, bits a pixel. Lower is better.
+#
+# The rows are no race between equals: look at weights, epochs and minutes. Published rows: github.com/EugenHotaj/pytorch-generative, and tutorial 12 of UvA's deep-learning course.
 
 # %%
 def row(name, what):
@@ -1175,10 +1325,15 @@ table(
 )
 
 # %% [markdown]
-# > **What to notice.** The gated model needs fewer nats than MADE, with a fraction of its weights. It lies below the VAE's bound from lecture 02, and is exact; how far the VAE itself lies below its bound, the bound does not say.
-# > Told the digit, a smaller model does as well. At most 2.3 nats of that are the label's doing.
-# > Published numbers come from hundreds of epochs on a GPU; our gated models saw a few epochs, on one thread of a busy CPU. And the published plain PixelCNN is as good as the published gated one, with a sixtieth of its weights: the blind spot is a fault of the mask, but not what costs most here.
-# > On grey levels the gated model is ahead of the flow's bound. Compare only within a column: nats of black-and-white images say nothing of bits of grey ones.
+# > **What to notice.**
+# >
+# > - The gated model needs fewer nats than MADE, with a fraction of its weights.
+# > - It lies below the VAE's bound from lecture 02, and is exact. How far the VAE itself lies below its bound, the bound does not say.
+# > - Told the digit, a smaller model does as well. At most 2.3 nats of that are the label's doing.
+# > - Published numbers come from more than a hundred epochs on a GPU; our gated models saw a few epochs, on one thread of a busy CPU.
+# > - Of the two published PixelCNNs the plain one is as good as the gated one, with a sixtieth of its weights. They differ in more than the blind spot, so this does not say what it costs (section 7).
+# > - On grey levels the gated model is ahead of the flow's bound.
+# > - Compare only within a column: nats of black-and-white images say nothing of bits of grey ones.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 entries = {name: checkpoints.record(name) for name in ("made", "pixelcnn_gated", "pixelcnn_classes", "pixelcnn_8bit", "vae", "spline")}
@@ -1197,7 +1352,7 @@ assert 55 < 3_360_000 / 54_000 < 65 and entries["pixelcnn_gated"]["device"] == "
 #
 # <details><summary><b>1.</b> Your PixelCNN reports 2 nats an image on binarised digits. Celebrate?</summary>
 #
-# No. The best published models need more than 75. A pixel sees itself: mask B in the first layer, a shortcut around the masked layer, or a shift that was forgotten. Take the gradient of one output.
+# No. The best published models need more than 75. It is no likelihood at all: the "probabilities" of all images add up to more than 1. A pixel sees itself: mask B in the first layer, a shortcut around the masked layer, or a shift that was forgotten. Take the gradient of one output.
 # </details>
 #
 # <details><summary><b>2.</b> Is the chain rule an approximation? Does it need pixels to be independent?</summary>
@@ -1263,7 +1418,7 @@ assert not sees(nothing_but_a, 14, 14)[14, 13] and sees(ar.PixelCNN(width=4, lay
 # **Cost.** One pass gives the likelihood of everything. One sample takes as many steps as there are values; the cache holds width × layers × the rows and columns that the kernels reach.
 # **Several GPUs**: `accelerate launch -m course_lib train pixelcnn_8bit_large --preset gpu`.
 #
-# **Care.** A language model that has read a text may recite it, names and numbers included, when it is led there. The manual is public; your users' emails are not. An exact likelihood helps to find memorised pieces: they are likelier than anything of their kind.
+# **Care.** A language model that has read a text may recite it, names and numbers included, when it is led there. The manual is public; your users' emails are not. An exact likelihood helps to find memorised pieces: look for those that are far likelier to this model than to one that has not read them.
 #
 # **Now you**: [exercise 05](../exercises/05_autoregressive/05_autoregressive.ipynb), 20 points.
 #
