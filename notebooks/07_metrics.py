@@ -110,7 +110,6 @@ first
 # > Now move the menu. *Noise* (0.25) brings precision from 0.9 down to 0.4 or less. *Dropped digits* (0.5) leave precision alone and take a third or more off recall and coverage. *Duplicates* (0.25), the same 158 images again and again, leave FID within 4 standard deviations of the floor, while recall falls to about a half. *Blur* (0.25) raises precision a little, and recall falls to about a half, too.
 # > The rest of this lecture takes these scores apart, one at a time.
 
-
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def spoilt(corruption, strength):
     first.corruption.value = corruption
@@ -492,7 +491,6 @@ balls
 # %% [markdown]
 # > **What to notice.** *Collapsed*: precision stays high, 0.83 against 0.91 for the good model; recall and coverage fall to 0.34 and 0.38. *Too wide*: precision falls to 0.46, recall is 1, coverage falls less, to 0.61. *Collapsed, one stray sample*: a single outlier doubles recall, to 0.73, and leaves coverage alone; show the balls around samples to see why. *In the hole, one real stray*: one real outlier makes precision 1 for samples in the empty middle; density, 0.34, is fooled much less. A larger $k$ makes precision, recall and coverage kinder; density is divided by $k$.
 
-
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def four(model, k=3):
     balls.model.value = model
@@ -646,7 +644,6 @@ eyes
 # %% [markdown]
 # > **What to notice.** Some order changes with the eyes. For pixels and principal components the VQ-VAE and the conditional GAN are about equally good, within a factor of 1.6. They also tell good from bad less clearly: by the digit network the nearest of the lower four is more than twice as far away as the farthest of the upper four; by principal components the two groups touch, with less than a quarter between them. Your young network, which read 3,840 images, agrees with the shipped one on which four are good. Precision nearly keeps its order: the rank correlation with the digit network's is above 0.75 for all of them. For recall it falls below 0.4.
 # > Inception learned from photographs of dogs and furniture. On faces its features look at the wrong things (arXiv:2203.06026); expect no better of X-rays or digits. On Colab, `!pip install torch-fidelity`, then `metrics.inception_features(images)` gives you its features to add to the menu.
-
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def ordered(score):
