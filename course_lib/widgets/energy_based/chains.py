@@ -141,7 +141,7 @@ class ChainExplorer(Explorer):
         found = self.found(chains) if self.steps.value >= 20 and math.isfinite(chains.r_hat) else []
         if found:
             views.append(self.table(chains, trouble, found))
-        note = Note(self.words(chains, trouble, found), WIDE - GAP - 360 if found else WIDE)
+        note = Note(self.words(chains, trouble, found), WIDE - GAP - 400 if found else WIDE)
         return [[self.plane(chains, trouble), self.trace(chains)], [*views, note]]
 
     @kept_for("shape", "temperature")
