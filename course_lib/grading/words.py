@@ -15,7 +15,7 @@ from torch import Tensor, nn
 # what an error message leaves unsaid
 ADVICE = {
     "step must be greater than zero": "torch cannot step backwards: `.flip(0)` turns a tensor round",
-    "grad can be implicitly created only for scalar outputs": "add the scores up first: each depends on its own example alone",
+    "grad can be implicitly created only for scalar outputs": "add the numbers up first, `.sum()`: each depends on its own example alone",
     "element 0 of tensors does not require grad": "the point at which you want a gradient has to say so: `.requires_grad_()`",
     "One of the differentiated Tensors does not require grad": "differentiate by the point that you put in, made to ask for a gradient "
     "with `.requires_grad_()`, not by the parameters or another tensor",
@@ -26,7 +26,8 @@ ADVICE = {
     "`expand` the shorter one",
     "expected scalar type": "float32 meets float64: new tensors take the type of the inputs, `dtype=x.dtype` or `.to(x)`",
     "values to unpack": "how many results does the call return? One tensor falls apart along its first axis",
-    "must match the size of tensor": "was an axis summed away? `keepdim=True` leaves it there with length 1",
+    "must match the size of tensor": "was an axis summed away? `keepdim=True` leaves it there; "
+    "or does one lack an axis of length 1? `[:, None]` adds it",
     "Tensors must have same number of dimensions": "`torch.cat` adds no axes: give the smaller one axes of length 1, then `expand` it",
     'can only concatenate list (not "tuple")': "a list and a tuple do not join: `[first, *others]` takes both",
     'can only concatenate tuple (not "list")': "a list and a tuple do not join: `[first, *others]` takes both",
@@ -35,8 +36,10 @@ ADVICE = {
     "mat1 and mat2 shapes cannot be multiplied": "which axis meets which? A transpose `.T` may be missing, or be one too many",
     "weight should have at least three dimensions": "`conv2d` wants a weight of shape (out, in, height, width): add the missing axes",
     "Expected size for first two dimensions of batch2": "a matrix product works on the last two axes: which ones should it mix?",
+    "can't multiply sequence by non-int": "`torch.autograd.grad` returns a tuple: `(g,) = …` takes its one entry",
     "bad operand type for unary ~: 'NoneType'": "it may be None: ask `is not None` first",
-    "Boolean value of Tensor with more than one value is ambiguous": "`if` wants one truth value: is it `is not None` that you mean?",
+    "Boolean value of Tensor with more than one value is ambiguous": "`if`, `min` and `max` want one truth value: `clamp` and "
+    "`torch.where` choose entry by entry; of an argument that may be missing ask `is not None`",
     "upper bound and lower bound inconsistent with step sign": "`arange(a, b)` ends before b: how many numbers should there be?",
     "selected index k out of range": "`topk` finds no more than there are: what if k is larger than that?",
     "Kernel size can't be greater than actual input size": "the kernel reaches over more inputs than there are: which ones are missing?",

@@ -398,13 +398,13 @@ for _ in range(800):
     optimiser.step()
 x = 3 * torch.randn(2000, 2)
 for _ in range(200):
-    x = walk_on(x, energy_of, 0.02, torch.randn_like(x))
+    x = walk_on(x, energy_of, 0.02, torch.randn_like(x)).detach()
 axis = torch.linspace(-4, 4, 80)
 places = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)
 with torch.no_grad():
     heights = energy_of(places.view(-1, 2)).view(80, 80)
 figure, panels = plt.subplots(1, 3, figsize=(10, 3.2), sharex=True, sharey=True)
-for axes, cloud, title in zip(panels, (moons[:2000], None, x), ("data", "energy learned", "your walk")):
+for axes, cloud, title in zip(panels, (moons[:2000], None, x), ("data", "energy learned, dark is low", "your walk")):
     if cloud is None:
         axes.imshow(heights.clamp(max=heights.min() + 8), extent=(-4, 4, -4, 4), origin="lower")
     else:
@@ -492,7 +492,7 @@ for dims in (1, 10, 100):
 #
 # $$E(v,h)=-v^\top W h-b^\top v-c^\top h .$$
 #
-# So, given the pixels, all hidden units are independent, and the other way round: $p(h_j=1\mid v)=\sigma\big(\sum_i v_iW_{ij}+c_j\big)$ and $p(v_i=1\mid h)=\sigma\big(\sum_j W_{ij}h_j+b_i\big)$, with the sigmoid σ.
+# So, given the pixels, all hidden units are independent, and the other way round: $p(h_j=1\mid v)=\sigma\big(\sum_i v_iW_{ij}+c_j\big)$ and $p(v_i=1\mid h)=\sigma\big(\sum_j W_{ij}h_j+b_i\big)$, with the sigmoid σ. The energy of the pixels alone adds up all hidden states, unit by unit: $\log\tilde p(v)=b^\top v+\sum_j\log\big(1+e^{\sum_iv_iW_{ij}+c_j}\big)$, in code `v @ b + F.softplus(v @ W + c).sum(1)`.
 #
 # ### 5a · A Gibbs step (2 points)
 #
@@ -668,7 +668,7 @@ show_sampler(careless=careless)
 
 
 # %% [markdown]
-# **Your turn.** Three lines do not do what their remarks say. Copy the sampler, find the three, and mend each; leave all other lines as they are. `show_sampler(mended=mended)` in a cell of your own looks at what you have. One of the three hardly shows in the picture. For the ratio you need $q(y\mid x)$: log y is normal around log x, and a density of
+# **Your turn.** Three lines do not do what their remarks say. Copy the sampler, find the three, and mend each; leave all other lines as they are. `show_sampler(mended=mended)` in a cell of your own looks at what you have. One of the three hardly shows in the picture. For the ratio you need $q(y\mid x)$: log y is normal around log x with standard deviation `width`, and a density of
 # log y becomes one of y when it is divided by y.
 
 # %% nbgrader={"grade": false, "grade_id": "mended", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -783,7 +783,7 @@ show_machine(first_try)
 
 
 # %% [markdown]
-# **Your turn.** Find settings with **pixels** of at least **−104** and an **FID** of at most **450**. `seed` is yours, any whole number: it draws the first weights, the batches and the dreams. Your numbers will differ from your neighbour's.
+# **Your turn.** Find settings with **pixels** of at least **−104** and an **FID** of at most **425**. `seed` is yours, any whole number: it draws the first weights, the batches and the dreams. Your numbers will differ from your neighbour's.
 #
 # | setting | what it does | first try |
 # |---|---|---|
@@ -878,7 +878,7 @@ print(f"a digit costs {cost:.1f} nats; coins for each pixel {coins:.1f}")
 #
 # At most 150 words in all. Use what you measured.
 #
-# 1. (1 point) Train once with `persistent` and once without, all else equal. What do the two numbers say? Why can one of them be as good, and the other so much worse?
+# 1. (1 point) Train once with `persistent` and once without, all else as in your settings. What do the two numbers say? Why can the pixels be as good without it, and the drawings worse?
 # 2. (½ point) In the last cell 100 chains are worth few, perhaps a single one. Is the cost of a digit then more likely too low, or too high? Why?
 # 3. (½ point) The careless sampler of task 6 takes a healthy share of its proposals. Why does that say nothing about its target?
 

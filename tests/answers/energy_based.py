@@ -397,7 +397,7 @@ FAULTS = {
         ("random", "draw nothing yourself", SLOPE.format("return x.detach() - step * g + math.sqrt(2 * step) * torch.randn_like(x)")),
         (
             "error",
-            "add the scores up first",
+            "add the numbers up first",
             "x = x.detach().requires_grad_()\ng = torch.autograd.grad(energy(x), x)[0]\nreturn x - step * g + math.sqrt(2 * step) * noise",
         ),
         (

@@ -241,7 +241,7 @@ FAULTS = {
             "leaves gradients behind in critic",
             POINT + "    critic(x).sum().backward(create_graph=True)\n    return ((x.grad.flatten(1).norm(dim=1) - 1) ** 2).mean()",
         ),
-        ("error", "add the scores up first", SLOPE.replace(".sum(), x", ", x") + "    return g.sum()"),
+        ("error", "add the numbers up first", SLOPE.replace(".sum(), x", ", x") + "    return g.sum()"),
         ("error", "with `.requires_grad_()`", SLOPE.replace(".requires_grad_()", "") + "    return g.sum()"),
         ("error", "`.flatten(1)` first", SLOPE + "    return ((g.norm(dim=(1, 2, 3)) - 1) ** 2).mean()"),
         ("error", "`.flatten(1)`", SLOPE + "    return ((torch.linalg.norm(g, dim=(1, 2, 3)) - 1) ** 2).mean()"),

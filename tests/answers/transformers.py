@@ -315,7 +315,7 @@ FAULTS = {
         ("error", "it may be None: ask `is not None` first", SCORES.format("w = s.masked_fill(~mask, -math.inf).softmax(-1)")),
         (
             "error",
-            "is it `is not None` that you mean?",
+            "ask `is not None`",
             SCORES.format("if mask:\n    s = s.masked_fill(~mask, -math.inf)\nw = s.softmax(-1)"),
         ),
         ("type", "2 results (the output, the weights) asked for", "F.scaled_dot_product_attention(q, k, v, mask)"),

@@ -42,7 +42,7 @@ CONTRASTIVE_GRADIENT = Task(
         states(1, 3, 3, 5, 0.9),
         tuple(each.double() for each in states(7, 4, 5, 2, 2.1)),
     ],
-    results=("the direction of the weights", "that of the visible biases", "that of the hidden biases"),
+    results=("the direction of the weights", "the direction of the visible biases", "the direction of the hidden biases"),
     mistakes="""
 sign: the direction is reversed: the machine would unlearn the data. What the data show is added, what the dreams show is taken away.
     d_weight, d_visible, d_hidden -> -d_weight, -d_visible, -d_hidden

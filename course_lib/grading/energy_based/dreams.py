@@ -28,7 +28,7 @@ def one_of(*values):
     return (lambda value: is_whole(value, values)), ", ".join(map(str, values[:-1])) + f" or {values[-1]}"
 
 
-PIXELS, FID = -104.0, -450.0
+PIXELS, FID = -104.0, -425.0
 DREAMS = Goal(
     "dreams",
     {"pixels": PIXELS, "minus FID": FID},
