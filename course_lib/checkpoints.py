@@ -7,6 +7,7 @@ plain tensors, such as the course of a training run.
 
 import difflib
 import errno
+import functools
 import hashlib
 import importlib
 import json
@@ -98,6 +99,12 @@ def load(name: str, device: torch.device | str = "cpu") -> nn.Module:
     model.load_state_dict({key: t.float() if t.is_floating_point() else t for key, t in tensors(name).items()})
     model.record = entry
     return model.to(device).eval().requires_grad_(False)
+
+
+@functools.cache
+def shipped(name: str, device: str = "cpu") -> nn.Module:
+    """`load`, once: all who ask get the same model."""
+    return load(name, device)
 
 
 def load_family(prefix: str, device: torch.device | str = "cpu") -> dict[float, nn.Module]:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy.special import ellipk
 from torch import nn
 from torch.distributions import Categorical, MixtureSameFamily, Normal
 
@@ -46,6 +47,8 @@ from course_lib.energy_based import (
     metropolis_step,
     mixture,
     noise_contrastive,
+    onsager_energy,
+    onsager_heat_capacity,
     onsager_magnetisation,
     product,
     random_walk,
@@ -579,6 +582,16 @@ def test_a_large_lattice_has_onsagers_magnetisation():
     assert onsager_magnetisation(3.5) == 0 and found[2] < 0.12
     assert pytest.approx(2.269185, abs=1e-6) == CRITICAL_TEMPERATURE
     assert onsager_magnetisation(CRITICAL_TEMPERATURE - 1e-9) < 0.2 and onsager_magnetisation(0.5) > 0.999
+
+
+def test_onsagers_energy_and_heat_capacity_are_those_of_the_elliptic_integral():
+    for t in (1.0, 2.0, 2.5, 5.0):
+        k = 2 * math.sinh(2 / t) / math.cosh(2 / t) ** 2
+        right = -1 / math.tanh(2 / t) * (1 + 2 / math.pi * (2 * math.tanh(2 / t) ** 2 - 1) * ellipk(k * k))
+        assert onsager_energy(t) == pytest.approx(right, abs=1e-9)
+        assert onsager_heat_capacity(t) == pytest.approx((onsager_energy(t + 0.01) - onsager_energy(t - 0.01)) / 0.02, rel=1e-2)
+    assert onsager_energy(2 / math.log(1 + math.sqrt(2))) == pytest.approx(-math.sqrt(2), abs=1e-3)
+    assert onsager_energy(0.3) == pytest.approx(-2) and math.isfinite(onsager_heat_capacity(2.27))
 
 
 # --- Boltzmann machines

@@ -1,21 +1,15 @@
 """The codes of a shipped VAE, for models that are trained on them: latent diffusion, a latent flow."""
 
-import functools
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
 from .. import checkpoints, training
+from ..checkpoints import shipped
 from ..datasets import Dataset, binarise
 from ..distributions import DiagonalGaussian
 from .models import VAE
-
-
-@functools.cache
-def shipped(name: str, device: str) -> nn.Module:
-    """A checkpoint, loaded once."""
-    return checkpoints.load(name, device)
 
 
 class OfCodes(nn.Module):

@@ -88,17 +88,13 @@ def measure_vae(model: VAE, data: Dataset, k: int = 500) -> dict:
 
 def measure_face_vae(model: VAE, data: Dataset, n: int = 2_000) -> dict:
     """How often each word of a face can still be read in its reconstruction, and FID of n samples; ELBO in nats, of faces as floats."""
-
-    def values(x, y):
-        distortion, rate = model.terms(x)
-        return distortion, rate, -distortion - rate
-
-    distortion, rate, elbo = averages(data, values, to_float)
+    distortion, rate = averages(data, lambda x, y: model.terms(x), to_float)
+    x = to_float(data.x)
     with torch.no_grad():
-        back = torch.cat([model.reconstruct(to_float(x)) for x in data.x.split(500)])
+        back = torch.cat([model.reconstruct(part) for part in x.split(500)])
         drawn = model.sample(n)
-    words = metrics.faces.factor_accuracy(back, data.y, words=True)
-    numbers = {"word_accuracy": words, "squared_error": (back - to_float(data.x)).square().mean().item(), "elbo": elbo, "rate": rate}
+    numbers = {"word_accuracy": metrics.faces.factor_accuracy(back, data.y, words=True), "squared_error": (back - x).square().mean().item()}
+    numbers |= {"elbo": -distortion - rate, "rate": rate}
     return numbers | {"fid": metrics.faces.face_fid(drawn), "samples": n, "test_images": len(data)}
 
 

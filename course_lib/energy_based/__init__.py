@@ -27,6 +27,8 @@ from .ising import (  # noqa: F401
     ising_sweep,
     magnetisation,
     neighbours,
+    onsager_energy,
+    onsager_heat_capacity,
     onsager_magnetisation,
 )
 from .matching import OBJECTIVES, PointEnergy, noise_contrastive, score_matching, sliced_score_matching  # noqa: F401

@@ -53,7 +53,7 @@ class UNet(nn.Module):
 class PatchDiscriminator(nn.Module):
     """A score for every patch instead of one for the image: (batch, channels, h, w) twice → (batch, h/4 − 1, w/4 − 1).
 
-    Each score sees `receptive_field` pixels square: enough to judge strokes, too little to judge the digit. L1 takes care of that.
+    Each score sees `receptive_field` pixels square: enough to judge strokes, and often too little for a whole digit, which is left to L1.
     """
 
     receptive_field = 22

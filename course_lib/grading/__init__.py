@@ -11,7 +11,7 @@
 | `pipeline` | the grading of a class |
 """
 
-from course_lib.grading.goals import Goal, Region, is_number, is_whole
+from course_lib.grading.goals import Goal, Region, is_number, is_whole, one_of
 from course_lib.grading.tasks import CheckFailed, Outcome, Task, grid, plain
 
-__all__ = ["CheckFailed", "Goal", "Outcome", "Region", "Task", "grid", "is_number", "is_whole", "plain"]
+__all__ = ["CheckFailed", "Goal", "Outcome", "Region", "Task", "grid", "is_number", "is_whole", "one_of", "plain"]

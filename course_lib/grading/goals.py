@@ -104,6 +104,11 @@ def is_number(value: Any, least: float) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and least <= value < math.inf
 
 
+def one_of(*values: int) -> tuple[Callable[[Any], bool], str]:
+    """A rule of `Goal`: one of these whole numbers."""
+    return (lambda value: is_whole(value, values)), ", ".join(map(str, values[:-1])) + f" or {values[-1]}"
+
+
 def is_whole(value: Any, allowed: Container[int]) -> bool:
     """Whether a setting is one of the whole numbers allowed, of Python or NumPy."""
     return isinstance(value, Integral) and not isinstance(value, bool) and value in allowed

@@ -4,10 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import datasets
+from .. import checkpoints, datasets
 from ..nn import as_weights, check_images, keeps_config, labels
 from .arrays import Score
-from .judges import Judge, shipped
+from .judges import Judge
 
 
 class DigitNetwork(nn.Module):
@@ -55,7 +55,7 @@ network_for = JUDGE.network_for
 
 def digit_network(device: str = "cpu") -> DigitNetwork:
     """The shipped digit network, loaded once."""
-    return shipped(JUDGE.name, device)
+    return checkpoints.shipped(JUDGE.name, device)
 
 
 def digit_features(x: Tensor, batch_size: int = 500) -> Tensor:

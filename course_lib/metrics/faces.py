@@ -4,11 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import datasets
+from .. import checkpoints, datasets
 from ..datasets import faces
 from ..nn import as_weights, check_images, keeps_config
 from .arrays import Score
-from .judges import Judge, shipped
+from .judges import Judge
 
 SHAPE = (3, faces.SIZE, faces.SIZE)
 COUNTS = [len(values) for values in faces.FACTORS.values()]
@@ -77,7 +77,7 @@ JUDGE = Judge("face_network", "face_moments", SHAPE, lambda: datasets.to_float(f
 
 def face_network(device: str = "cpu") -> FaceNetwork:
     """The shipped face network, loaded once."""
-    return shipped(JUDGE.name, device)
+    return checkpoints.shipped(JUDGE.name, device)
 
 
 def face_features(x: Tensor, batch_size: int = 500) -> Tensor:

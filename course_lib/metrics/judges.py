@@ -14,8 +14,6 @@ from .arrays import Score
 from .gaussians import frechet_distance, gaussian_distance, moments
 from .kernels import mmd
 
-shipped = functools.cache(checkpoints.load)
-
 
 @dataclass(frozen=True)
 class Judge:
@@ -34,7 +32,7 @@ class Judge:
     def network_for(self, x: Tensor, name: str = "x") -> nn.Module:
         """The network where the images x (n, *shape) are; ValueError, which calls them `name`, where they are anything else."""
         check_images(x, self.shape, name)
-        return shipped(self.name, str(x.device))
+        return checkpoints.shipped(self.name, str(x.device))
 
     def enough(self, x: Tensor, name: str) -> None:
         """Raise ValueError unless x holds two images or more: one has no spread."""

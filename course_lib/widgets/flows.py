@@ -20,7 +20,22 @@ from ..flows.models import Conditioner
 from ..flows.spline import SMALLEST, UNIT
 from ..latent_spaces import lerp
 from ..plotting.panels import CYCLE, GREY, INK, Bars, Chart, Line, Mark, Note, Strips, Strokes
-from . import BESIDE, WIDE, Explorer, as_images, at_rest, choice_slider, int_slider, kept_for, menu, plural, seed_slider, slider, some
+from . import (
+    BESIDE,
+    WIDE,
+    Explorer,
+    as_images,
+    at_rest,
+    choice_slider,
+    int_slider,
+    kept_for,
+    menu,
+    plural,
+    seed_slider,
+    seeded,
+    slider,
+    some,
+)
 from .plane import arrows, as_points, dots, log_normal, seen_lines, seen_segments, shaded, square
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -491,8 +506,7 @@ class InversionExplorer(Explorer):
     def layers(self, kind: str, weights: float, precision: str) -> list[Coupling]:
         """The random stack, the same numbers at every precision."""
         layers, half = [], self.DIMS // 2
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+        with seeded(0):
             for i in range(max(DEPTHS)):
                 network = Conditioner(half, [self.HIDDEN], COUPLINGS[kind].numbers * half)
                 nn.init.normal_(network.net[-1].weight, 0.0, weights / math.sqrt(self.HIDDEN))

@@ -13,7 +13,23 @@ from ..datasets import ALPHABET, encode
 from ..datasets.pairs import NUMBERS, english, french, held_out
 from ..plotting.panels import CYCLE, GREY, INK, Chart, Drawing, Line, Mark, Note, outline, png, ramp
 from ..transformers import GPT, MaskedLM, Translator, ViT, attention, causal_mask, sinusoidal_positions
-from . import BESIDE, HALF, WIDE, Explorer, as_images, at_rest, choice_slider, int_slider, kept_for, menu, plural, seed_slider, some, wide
+from . import (
+    BESIDE,
+    HALF,
+    WIDE,
+    Explorer,
+    as_images,
+    at_rest,
+    choice_slider,
+    int_slider,
+    kept_for,
+    menu,
+    plural,
+    seed_slider,
+    seeded,
+    some,
+    wide,
+)
 from .words import NextCharacterExplorer  # noqa: F401
 
 BLUE = (63, 144, 218)
@@ -502,8 +518,7 @@ class MaskedTextExplorer(Explorer):
         start = encode(text).long()
         start[[c == "_" for c in text]] = self.model.mask
         frames: list[Tensor] = [start[None]]
-        with at_rest(self.model) as device, torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed.value)
+        with at_rest(self.model) as device, seeded(self.seed.value):
             if (start == self.model.mask).any():
                 self.model.sample(1, len(start), steps=self.steps.value, start=start[None].to(device), order=self.order.value, film=frames)
         return [frame[0].cpu() for frame in frames]

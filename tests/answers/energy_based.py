@@ -401,6 +401,12 @@ FAULTS = {
             "x = x.detach().requires_grad_()\ng = torch.autograd.grad(energy(x), x)[0]\nreturn x - step * g + math.sqrt(2 * step) * noise",
         ),
         (
+            "error",
+            "takes its one entry",
+            "x = x.detach().requires_grad_()\ng = torch.autograd.grad(energy(x).sum(), x)\n"
+            "return x - step * g + math.sqrt(2 * step) * noise",
+        ),
+        (
             "in place",
             "changes its input x",
             SLOPE.replace("x = x.detach().requires_grad_(True)", "z = x.detach().clone().requires_grad_()")

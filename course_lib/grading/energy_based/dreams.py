@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from course_lib.grading import Goal, Region, is_number, is_whole
+from course_lib.grading import Goal, Region, is_number, is_whole, one_of
 
 
 def measure(machine, images: Tensor, drawn: Tensor) -> dict[str, float]:
@@ -22,10 +22,6 @@ def measure(machine, images: Tensor, drawn: Tensor) -> dict[str, float]:
         pixels = sum(model.pseudo_log_likelihood(part).sum().item() for part in images.split(250)) / len(images)
         distance = float(digit_fid(drawn.view(-1, 1, 28, 28)))
     return {"pixels": pixels, "minus FID": -distance, "steps": float(machine.steps)}
-
-
-def one_of(*values):
-    return (lambda value: is_whole(value, values)), ", ".join(map(str, values[:-1])) + f" or {values[-1]}"
 
 
 PIXELS, FID = -104.0, -425.0

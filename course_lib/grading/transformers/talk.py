@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_lib.grading import Goal, Region, is_number, is_whole
+from course_lib.grading import Goal, Region, is_number, is_whole, one_of
 
 
 def measure(model, pages: Tensor) -> dict[str, float]:
@@ -19,10 +19,6 @@ def measure(model, pages: Tensor) -> dict[str, float]:
     with torch.no_grad():
         nats = [float(F.cross_entropy(model.logits(x).flatten(0, 1), x.flatten(), reduction="sum")) for x in pieces.split(256)]
     return {"minus bits": -sum(nats) / pages.numel() / math.log(2), "steps": float(model.steps)}
-
-
-def one_of(*values):
-    return (lambda value: is_whole(value, values)), ", ".join(map(str, values[:-1])) + f" or {values[-1]}"
 
 
 CLOSE = -2.8  # further off, what is wrong is no fine tuning

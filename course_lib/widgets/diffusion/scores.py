@@ -10,7 +10,7 @@ from torch import Tensor
 from ...datasets.toy2d import plane
 from ...diffusion import langevin, mixture_log_prob, mixture_score
 from ...plotting.panels import CYCLE, INK, Bars, Chart, Label, Note, Strokes, png
-from .. import BESIDE, Explorer, choice_slider, int_slider, menu, slider
+from .. import BESIDE, Explorer, choice_slider, int_slider, menu, seeded, slider
 from ..plane import DEEP, arrows, dots, seen_segments, square
 
 MEANS = torch.tensor([[1.8, 1.6], [-2.0, 0.9], [0.3, -2.2]])
@@ -45,8 +45,7 @@ def walk(kind: str, sigma: float, step: float, particles: int) -> np.ndarray:
     Args:
         step: η; the annealed walk takes it at its last level, and more before, in proportion to the square of the width
     """
-    with torch.random.fork_rng(devices=[]):  # a lecture's seed shall hold
-        torch.manual_seed(0)
+    with seeded(0):
         x = torch.tensor([3.4, 3.4]) + 0.15 * torch.randn(particles, 2)
         path = [x]
         if kind == CLIMB:

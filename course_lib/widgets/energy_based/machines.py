@@ -8,7 +8,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...energy_based import CRITICAL_TEMPERATURE, RBM, heat_capacity, ising_energy, ising_sweep, magnetisation, onsager_magnetisation
+from ...energy_based import (
+    CRITICAL_TEMPERATURE,
+    RBM,
+    heat_capacity,
+    ising_energy,
+    ising_sweep,
+    magnetisation,
+    onsager_energy,
+    onsager_heat_capacity,
+    onsager_magnetisation,
+)
 from ...energy_based.samplers import coins
 from ...plotting.panels import CYCLE, GREY, Chart, Line, Mark, Note, Strips, ramp
 from .. import GAP, WIDE, Explorer, as_images, at_rest, choice_slider, film, int_slider, kept_for, menu, plural, seed_slider, seeded
@@ -18,25 +28,6 @@ from ..pixels import filled_in
 # Ising
 
 TEMPERATURES = (1.0, 1.4, 1.8, 2.0, 2.1, 2.2, 2.27, 2.35, 2.5, 2.7, 3.0, 3.5, 4.0, 5.0)
-
-
-def onsager_energy(temperature: float) -> float:
-    """Mean energy of a spin of an infinite lattice, in units of the coupling.
-
-    Source: Onsager 1944; K by the arithmetic-geometric mean.
-    """
-    both = 2 / temperature
-    k = 2 * math.sinh(both) / math.cosh(both) ** 2
-    a, b = 1.0, math.sqrt(max(0.0, 1 - k * k))
-    for _ in range(40):
-        a, b = (a + b) / 2, math.sqrt(a * b)
-    # at the critical temperature K is infinite, and its factor 0
-    return -1 / math.tanh(both) * (1 + (2 * math.tanh(both) ** 2 - 1) / max(a, 1e-12))
-
-
-def onsager_heat_capacity(temperature: float, width: float = 1e-3) -> float:
-    """Its slope: what the energy of a spin rises by with the temperature."""
-    return (onsager_energy(temperature + width) - onsager_energy(temperature - width)) / (2 * width)
 
 
 class IsingExplorer(Explorer):

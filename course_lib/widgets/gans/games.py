@@ -16,7 +16,7 @@ from torch import Tensor
 from ...gans import GAMES, LOSSES, METHODS, PointGAN, gan_step_with_cures, modes_covered, play
 from ...plotting.panels import CYCLE, GREY, INK, Bars, Chart, Label, Line, Mark, Note, Strokes, png
 from ...training import learning_rate
-from .. import BESIDE, GAP, WIDE, Explorer, choice_slider, film, int_slider, kept_for, menu, slider, some
+from .. import BESIDE, GAP, WIDE, Explorer, choice_slider, film, int_slider, kept_for, menu, seeded, slider, some
 from ..pixels import rgb
 from ..plane import arrows, as_points, circles, dots, log_normal, square
 
@@ -454,8 +454,7 @@ class LiveRun:
         self.chosen, self.data, self.centres, self.std, self.seed = chosen, data, centres, std, seed
         loss, cure, rate, self.steps = chosen
         self.step, self.seconds, self.history = 0, 0.0, []
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             self.model = PointGAN(**cured(loss, cure))
             self.z = torch.randn(self.SAMPLES, self.model.latents)  # the same at every look, so that the samples are seen to move
             self.random = torch.get_rng_state()
