@@ -72,6 +72,7 @@ from course_lib import checkpoints, datasets, metrics, training
 from course_lib import energy_based as eb
 from course_lib.datasets import toy2d, toy2d_log_prob
 from course_lib.datasets.toy2d import plane
+from course_lib.energy_based.recipes import strangers
 from course_lib.latent_spaces import start_mixture
 from course_lib.nn import mlp
 from course_lib.plotting import LossPlot, curves, show_images, show_pixels, show_source, table
@@ -215,12 +216,13 @@ print(f"log Z at T = 1 by hand {log_z_of_cold:.4f}, by the library {eb.ising_log
 # In a large lattice something happens at one temperature. **Predict first.** Raise $T$ slowly from 1 to 4. Does order fade slowly, or does it break?
 
 # %%
-lattices = widgets.IsingExplorer()
+lattices = widgets.IsingExplorer(temperature=2.2, sweeps=200)
+lattices.start.value = "cold: all up"
 lattices
 
 # %% [markdown]
 # > **What to notice.** It breaks, near $T=2.27$. At 1.8 more than nine tenths of the spins agree; at 3 the mean spin is nearly 0; most of the fall lies between 2.1 and 2.5. This is a **phase transition**, at $T_c=2/\log(1+\sqrt2)=2.269$ in an infinite lattice (Onsager, 1944). No spin was told of it.
-# > The chain has its own troubles. At $T=1.4$ start *hot*: after 40 sweeps domains of both sides are left, where the *cold* start has long been right. Near $T_c$ the two starts disagree even after 200 sweeps. The physics is slow there, and so is the sampler.
+# > The chain has its own troubles. Set *start* to hot, *temperature* to 1.4 and *sweeps* to 40: domains of both sides are left, where the cold start has long been right. Near $T_c$ the two starts disagree even after 200 sweeps. The physics is slow there, and so is the sampler.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 from course_lib.widgets.energy_based.machines import TEMPERATURES
@@ -235,7 +237,7 @@ assert cold[place[1.8]] > 0.9 and max(cold[place[3.0]], hot[place[3.0]]) < 0.15
 assert cold[place[2.1]] - cold[place[2.5]] > 0.5 * (cold[place[1.0]] - cold[place[5.0]])
 assert found["col", 40][place[1.4]] - found["hot", 40][place[1.4]] > 0.1 and abs(cold[place[1.4]] - eb.onsager_magnetisation(1.4)) < 0.02
 assert abs(2 / math.log(1 + math.sqrt(2)) - 2.269) < 1e-3 and cold[place[2.27]] - hot[place[2.27]] > 0.1
-lattices.start.value, lattices.sweeps.value = lattices.start.options[0], 40
+lattices.start.value, lattices.sweeps.value = "cold: all up", 200
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3 · Means without samples: importance weights
@@ -680,7 +682,7 @@ annealing = widgets.PartitionExplorer(small, unseen.x)
 annealing
 
 # %% [markdown]
-# > **What to notice.** With 10 temperatures the estimate is too low, by more than 5 nats, and the runs are worth hardly more than one: the explorer says that the number hangs on few runs. With 300 it is within 3 nats. With 10,000 temperatures and 200 runs, as in the record, AIS finds 211.4 ± 0.1, and the sum over all 1,048,576 states of the hidden units is 211.3. Too low means: unless checked, a bad estimate *flatters* the model.
+# > **What to notice.** With 10 temperatures the estimate is too low, by more than 5 nats, and the runs are worth hardly more than one: the explorer says that the number hangs on few runs. With 300 it is within 3 nats. With 10,000 temperatures and 200 runs, as in the record, AIS finds 211.4 ± 0.15, and the sum over all 1,048,576 states of the hidden units is 211.3. Too low means: unless checked, a bad estimate *flatters* the model.
 # > Look at the log weights, too. Those of few runs spread over many nats, so their mean is the largest one.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
@@ -693,7 +695,7 @@ assert all(abs(found[s, 300].value - annealing.exact) < 3 for s in range(3))
 assert all(float(found[s, 10].log_weights.std()) > 2 for s in range(3))
 n = small.record["numbers"]
 assert abs(n["log_z"] - n["log_z_exact"]) < 3 * n["log_z_error"] and (n["ais_steps"], n["ais_runs"]) == (10_000, 200) and 2**20 == 1_048_576
-assert abs(n["log_z"] - 211.4) < 0.1 and abs(n["log_z_error"] - 0.1) < 0.05 and abs(n["log_z_exact"] - 211.3) < 0.1
+assert abs(n["log_z"] - 211.4) < 0.1 and abs(n["log_z_error"] - 0.15) < 0.01 and abs(n["log_z_exact"] - 211.3) < 0.1
 annealing.seed.value = 0
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -814,18 +816,25 @@ for steps in (0, 5, 15, 40, 140):
     film.append(x)
 show_images(torch.cat(film), columns=12, row_labels=["noise", "5 steps", "20", "60", "200"], size=0.6)
 
+# %%
+some = datasets.to_float(unseen.x[::2])
+kinds = {"digits": some} | strangers(some)
+energies_of = {name: ebm.energy(x) for name, x in kinds.items()}
+told = {name: metrics.auroc(energies_of["digits"], e) for name, e in energies_of.items()}
+table(
+    [
+        {"pictures": name, "mean energy": f"{e.mean():.3f}", "chance that one lies above a digit": f"{told[name]:.3f}"}
+        for name, e in energies_of.items()
+    ]
+)
+
 # %% [markdown]
 # > **What to notice.** Twenty steps make strokes out of noise, sixty make most of a digit, and then little changes. No decoder, no noise schedule: the picture is a place where the walk comes to rest.
-# > Below, energies of digits and of what is none. Digits lie lowest; noise, digits in negative and shuffled pixels lie higher, so much that hardly any overlap. Sprites, white shapes on black, are told apart less well: nothing like them was ever among the dreams.
+# > The table: digits lie lowest. Noise, digits in negative and digits with shuffled pixels lie higher, so much that hardly any overlap. *Sprites*, white shapes on black, lie higher by a hair, and are told apart in two of three comparisons.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
-from course_lib.energy_based.recipes import strangers
-
-some = datasets.to_float(unseen.x[::2])
-energies_of = {name: ebm.energy(x) for name, x in ({"digits": some} | strangers(some)).items()}
-told = {name: metrics.auroc(energies_of["digits"], e) for name, e in energies_of.items()}  # a chance in 1 that a stranger lies higher
 assert all(energies_of["digits"].mean() < e.mean() for name, e in energies_of.items() if name != "digits")
-assert min(told[name] for name in ("noise", "negatives", "shuffled")) > 0.99 and 0.6 < told["sprites"] < 0.95
+assert min(told[name] for name in ("noise", "negatives", "shuffled")) > 0.99 and abs(told["sprites"] - 2 / 3) < 0.08
 moved = [(film[i + 1] - film[i]).abs().mean().item() for i in range(4)]
 assert moved[3] < 0.25 * moved[0] and max(moved[2:]) < moved[1]
 
@@ -840,8 +849,8 @@ assert moved[3] < 0.25 * moved[0] and max(moved[2:]) < moved[1]
 
 # %%
 jem = checkpoints.load("jem")
-scores = {name: jem.energy(x) for name, x in ({"digits": some} | strangers(some)).items()}
-unsure = {name: -jem.logits(x).softmax(1).amax(1) for name, x in ({"digits": some} | strangers(some)).items()}
+scores = {name: jem.energy(x) for name, x in kinds.items()}
+unsure = {name: -jem.logits(x).softmax(1).amax(1) for name, x in kinds.items()}
 table(
     [
         {
