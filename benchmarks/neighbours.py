@@ -79,8 +79,9 @@ def main() -> None:
     works = {
         f"lecture {name}": lecture(name),
         "tests: pytest tests/test_autoencoders.py": command("-m", "pytest", "-q", "tests/test_autoencoders.py"),
-        "train vae_2d, a small model": training("vae_2d", 300 if quick else 1500),
-        "train diffusion, a large one": training("diffusion", 10 if quick else 40),
+        # on images that we draw: no download
+        "train beta_vae_sprites_b1, a small model": training("beta_vae_sprites_b1", 300 if quick else 1500),
+        "train diffusion_faces, a large one": training("diffusion_faces", 10 if quick else 40),
     }
     report = Report()
     for what, work in works.items():

@@ -225,41 +225,70 @@ def as_weights(x: Tensor, model: nn.Module, name: str, shape: Sequence[int] | No
     return x.to(weight.dtype)
 
 
-def labels(y: Tensor | int | None, n: int, classes: int, device: torch.device | str) -> Tensor | None:
+Classes = int | Sequence[int]  # how many a label has, or each of several labels; 0 for a model without labels
+
+
+def labels(y: Tensor | int | None, n: int, classes: Classes, device: torch.device | str) -> Tensor | None:
     """The label of each of n examples, int64 (n,) on `device`; None for a model without classes.
 
-    y: (n,) whole numbers from 0 to classes − 1, or one for all; None where there are no classes
+    y: (n,) whole numbers from 0 to classes − 1, or one for all; None where there are no classes. Where an example has several labels, a
+        column for each, (n, len(classes)), or one row for all
 
     Raises:
         ValueError: the model has classes and y is missing, it has none and y is given, or y is anything else
     """
+    last = classes - 1 if isinstance(classes, int) else ", ".join(str(c - 1) for c in classes)
     if bool(classes) != (y is not None):
-        needs = f"needs a label from 0 to {classes - 1} for each example" if classes else "was built without classes"
+        needs = f"needs a label from 0 to {last} for each example" if classes else "was built without classes"
         raise ValueError(f"this model {needs}; y is {'missing' if y is None else 'given'}")
     if y is None:
         return None
-    y = torch.as_tensor(y)
+    y, columns = torch.as_tensor(y), () if isinstance(classes, int) else (len(classes),)
     whole = not (y.is_floating_point() or y.is_complex() or y.dtype == torch.bool)
-    fits = whole and not y.is_meta and y.ndim <= 1 and y.numel() in (1, n)
+    fits = whole and not y.is_meta and tuple(y.shape) in {columns, (1, *columns), (n, *columns)}
     # on a GPU the look at the labels would wait for the device at each step
     looked_at = y.device.type == "cpu" and not torch.compiler.is_compiling()
-    if not fits or looked_at and not ((y >= 0) & (y < classes)).all():
+    if not fits or looked_at and not ((y >= 0) & (y < torch.tensor(classes))).all():
         got = f"{y.dtype} of shape {tuple(y.shape)}{' on meta' if y.is_meta else ''}"
-        raise ValueError(f"labels y must be integers of shape ({n},) from 0 to {classes - 1}, got {got}")
-    return y.to(device).long().expand(n)
+        raise ValueError(f"labels y must be integers of shape {(n, *columns)} from 0 to {last}, got {got}")
+    return y.to(device).long().expand(n, *columns)
 
 
-def labels_or_drawn(y: Tensor | int | None, n: int, classes: int, device: torch.device | str) -> Tensor | None:
+def labels_or_drawn(y: Tensor | int | None, n: int, classes: Classes, device: torch.device | str) -> Tensor | None:
     """`labels`, drawn at random, all alike, where a model with classes is given none: what every `sample` does."""
     if classes and y is None:
-        return torch.randint(classes, (n,), device=device)
+        if isinstance(classes, int):
+            return torch.randint(classes, (n,), device=device)
+        return torch.stack([torch.randint(c, (n,), device=device) for c in classes], 1)
     return labels(y, n, classes, device)
 
 
-def one_hot(y: Tensor | int | None, n: int, classes: int, like: Tensor) -> Tensor | None:
-    """`labels` as layers take them, (n, classes) of the type of `like`, on its device; None for a model without classes."""
+def one_hot(y: Tensor | int | None, n: int, classes: Classes, like: Tensor) -> Tensor | None:
+    """`labels` as layers take them, (n, classes) of the type of `like`, on its device; None for a model without classes.
+
+    Those of several labels stand side by side, (n, sum of classes).
+    """
     y = labels(y, n, classes, like.device)
-    return None if y is None else F.one_hot(y, classes).to(like.dtype)
+    if y is None or isinstance(classes, int):
+        return None if y is None else F.one_hot(y, classes).to(like.dtype)
+    return torch.cat([F.one_hot(column, c) for column, c in zip(y.T, classes)], 1).to(like.dtype)
+
+
+def values_of(classes: Classes) -> int:
+    """How many entries `one_hot` has."""
+    return classes if isinstance(classes, int) else sum(classes)
+
+
+class LabelEmbedding(nn.Embedding):
+    """The learned code of a label, (batch,) → (batch, width); of several, (batch, labels) → (batch, width), the sum of their codes."""
+
+    def __init__(self, classes: Classes, width: int):
+        super().__init__(values_of(classes), width)
+        starts = [0] if isinstance(classes, int) else [sum(classes[:i]) for i in range(len(classes))]
+        self.register_buffer("starts", torch.tensor(starts), persistent=False)
+
+    def forward(self, y: Tensor) -> Tensor:
+        return super().forward(y.view(len(y), -1) + self.starts).sum(1)
 
 
 def check_images(x: Tensor, shape: Sequence[int], name: str = "x") -> None:

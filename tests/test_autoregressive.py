@@ -1015,6 +1015,17 @@ def test_labels_change_the_distribution_everywhere():
     assert all(torch.equal(mixed[i], images[i % 3][i]) for i in range(200))
 
 
+@torch.no_grad()
+def test_each_of_several_labels_changes_the_distribution():
+    model = pixel_model("gated", (3, 3, 3), classes=(2, 3))
+    x = whole_numbers(model, 4)
+    maps = {y: model.log_prob_map(x, torch.tensor([y] * 4)) for y in ((0, 0), (1, 0), (0, 2))}
+    assert not torch.allclose(maps[0, 0], maps[1, 0], atol=1e-3) and not torch.allclose(maps[0, 0], maps[0, 2], atol=1e-3)
+    u = torch.rand(3, 27)
+    y = torch.tensor([[0, 1], [1, 1], [1, 2]])
+    assert torch.equal(model.sample(3, y=y, uniforms=u), ar.sample_naive(model, 3, y=y, uniforms=u))
+
+
 # --- masks are buffers
 
 

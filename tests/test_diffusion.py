@@ -766,6 +766,44 @@ def test_the_null_label_is_taught_by_the_examples_that_lost_theirs(drop, taught)
     assert (gradient[:3] > 0).all() and bool(gradient[3] > 0) == taught
 
 
+SEVERAL = (3, 4, 2)
+
+
+def test_of_several_labels_each_is_lost_by_itself_and_all_together():
+    model = Diffusion(Says(lambda x, l: 0 * x, classes=SEVERAL), (1,), drop=0.2)
+    y, hidden = torch.stack([torch.arange(60) % c for c in SEVERAL], 1), []
+    for _ in range(200):
+        model.loss(torch.zeros(60, 1), y)
+        told = model.net.asked[-1][2]
+        hidden.append(told == torch.tensor(SEVERAL))
+        assert torch.equal(told[~hidden[-1]], y[~hidden[-1]])
+    lost = torch.cat(hidden).float()
+    assert lost.mean(0).tolist() == pytest.approx([1 - 0.8**2] * 3, abs=0.02)
+    assert lost.prod(1).mean().item() == pytest.approx(0.2 + 0.8 * 0.2**3, abs=0.02)
+
+
+@torch.no_grad()
+def test_what_is_not_told_of_several_labels_is_minus_one():
+    model = shaken(PointDiffusion(2, 16, 1, classes=SEVERAL), 0.3)
+    start, y = torch.randn(4, 2), torch.tensor([[0, 1, 1], [2, -1, 0], [-1, -1, -1], [1, 3, -1]])
+
+    def drawn(y, **options):
+        return model.sample(4, y=y, start=start, steps=3, **options)
+
+    assert torch.equal(drawn(y), drawn(torch.where(y < 0, torch.tensor(SEVERAL), y)))
+    assert torch.allclose(drawn(y, guidance=0.0)[2], drawn(y)[2]) and torch.allclose(drawn(y, guidance=5.0)[2], drawn(y)[2], atol=1e-5)
+    assert not torch.allclose(drawn(y)[0], drawn(y, guidance=3.0)[0], atol=1e-3)
+    for column in range(3):  # each label is heard
+        other = y.clone()
+        other[0, column] = 1 - other[0, column]
+        assert not torch.allclose(drawn(other)[0], drawn(y)[0], atol=1e-4) and torch.equal(drawn(other)[1:], drawn(y)[1:])
+    assert torch.equal(drawn([0, 1, 1]), drawn(torch.tensor([[0, 1, 1]] * 4)))
+    assert model.sample(5).shape == (5, 2)
+    for wrong in (torch.tensor([0, 1]), torch.tensor([[0, 1, 3]] * 4), torch.tensor([[-2, 1, 1]] * 4), torch.zeros(4, 3), 1):
+        with pytest.raises(ValueError, match="labels y must be integers of shape|no answer"):
+            drawn(wrong)
+
+
 def test_guidance_may_depend_on_the_time():
     model, y = shaken(PointDiffusion(2, 16, 1, classes=3), 0.3).double(), torch.arange(6) % 3
     start, times = torch.randn(6, 2, dtype=torch.float64), Schedule().times(10)

@@ -617,6 +617,28 @@ def test_a_conditional_gan_listens_to_its_label(projection):
                 f(x, wrong)
 
 
+@pytest.mark.parametrize("projection", [False, True])
+def test_several_labels_enter_as_the_sum_of_their_codes(projection):
+    several, one = (GAN(**TINY, latents=3, classes=c, projection=projection).eval() for c in ((2, 3), 6))
+    name = "label_code" if projection else "label_image"
+    pairs = torch.tensor([[i, j] for i in range(2) for j in range(3)])
+    with torch.no_grad():  # one label for each pair, whose code is the sum of the two codes
+        weights = several.state_dict()
+        code = weights[f"discriminator.{name}.weight"]
+        weights[f"discriminator.{name}.weight"] = code[pairs[:, 0]] + code[2 + pairs[:, 1]]
+        first = weights["generator.layers.0.weight"]
+        weights["generator.layers.0.weight"] = torch.cat([first[:, :3], first[:, 3 + pairs[:, 0]] + first[:, 5 + pairs[:, 1]]], 1)
+    one.load_state_dict(weights)
+    z, x = torch.randn(6, 3), images(6)
+    assert torch.allclose(several.decode(z, pairs), one.decode(z, torch.arange(6)), atol=1e-6)
+    assert torch.allclose(several.score(x, pairs), one.score(x, torch.arange(6)), atol=1e-5)
+    assert several.sample(4).shape == several.sample(4, y=[1, 2]).shape
+    with pytest.raises(ValueError, match=r"integers of shape \(4, 2\) from 0 to 1, 2, got"):
+        several.sample(4, y=torch.tensor([[2, 0]] * 4))
+    with pytest.raises(ValueError, match="needs a label from 0 to 1, 2 for each example; y is missing"):
+        several.decode(z)
+
+
 def test_labels_are_drawn_from_every_class():
     model = GAN(**TINY, latents=3, classes=4)
     model.decode = lambda z, y: y

@@ -17,7 +17,7 @@ from course_lib.metrics import (
     predicted_attributes,
     predicted_factors,
 )
-from course_lib.metrics.faces import COUNTS, NOT_ASKED
+from course_lib.metrics.faces import COUNTS, NOT_ASKED, measure_told
 from course_lib.metrics.recipes import faces_and_what_is_seen
 
 
@@ -187,3 +187,46 @@ def test_a_face_network_learns_only_from_what_can_be_seen(data):
     assert FaceNetwork(**network.config).config == network.config
     with pytest.raises(ValueError, match=r"y must hold whole numbers \(64, 17\), −1 or below 8, 45"):
         network.loss(x, y[:, :5])
+
+
+# --- models that are told words
+
+
+def obedient(words):
+    """Real faces that have the words."""
+    y = faces.random_factors(len(words), seed=5)
+    for name, column in zip(ATTRIBUTES, words.T):
+        for word in column.unique():
+            y[column == word] = faces.change(y[column == word], **{name: ATTRIBUTES[name][word]})
+    return to_float(faces.draw(y))
+
+
+def test_what_obeys_its_words_and_what_does_not():
+    good = measure_told(obedient, 1_000)
+    assert good["obeyed"] > 0.98 and min(good["word_accuracy"].values()) > 0.95
+    assert list(good["held_out_obeyed"]) == [
+        "red hair_colour, green clothing_colour",
+        "blue hair_colour, dark glasses",
+        "green hair_colour, beard beard",
+        "hat hat, light glasses",
+        "tan skin, lavender background",
+    ]
+    assert min(good["held_out_obeyed"].values()) > 0.9
+    deaf = measure_told(lambda words: obedient(words[torch.randperm(len(words))]), 1_000)
+    assert deaf["obeyed"] < 0.6 and max(deaf["held_out_obeyed"].values()) == 1.0  # all of a pair have both its words: any order will do
+    assert deaf["fid"] == pytest.approx(good["fid"], rel=0.2)  # FID does not ask who drew which
+    plain = measure_told(lambda words: obedient(torch.zeros_like(words)), 1_000)
+    assert plain["obeyed"] < 0.5 and max(plain["held_out_obeyed"].values()) < 0.1 and plain["fid"] > 10 * good["fid"]
+
+
+def test_words_that_are_told():
+    said = faces.parse("a sad person in a green shirt with long hair")
+    y = faces.told(said)
+    assert y.shape == (10,) and {name: ATTRIBUTES[name][i] for name, i in zip(ATTRIBUTES, y) if i >= 0} == said
+    assert (faces.told({}) == -1).all()
+    for words, message in (
+        ({"nose": "long"}, "captions do not speak of 'nose': choose among skin, hair"),
+        ({"hair": "red"}, "hair has no word 'red': choose one of short, long"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            faces.told(words)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from .. import distributions
 from ..distributions import bits_per_dim, logistic_mixture_log_prob
-from ..nn import Model, as_is, check_shape, check_whole, checked, keeps_config, labels_or_drawn, one_hot
+from ..nn import Model, as_is, check_shape, check_whole, checked, keeps_config, labels_or_drawn, one_hot, values_of
 from .layers import GatedLayer, MaskedConv2d, shift_down, shift_right
 from .sampling import sample_cached, sample_parallel
 
@@ -151,7 +151,7 @@ class GatedPixelCNN(PixelModel):
 
     Args:
         dilations: one gated layer for each
-        classes: with c > 0 every layer also sees a label
+        classes: with c > 0 every layer also sees a label, with a sequence several
         coordinates: both stacks are also given the row and the column, −1 to 1, of the pixel to be predicted (Liu et al. 2018,
             arXiv:1807.03247); they are known beforehand, so this is no leak
         the others as in `PixelCNN`
@@ -179,7 +179,7 @@ class GatedPixelCNN(PixelModel):
         self.first_v = nn.Conv2d(colours, width, (2, 3))
         self.first_h = nn.Conv2d(colours, width, (1, 2))
         self.where = nn.Conv2d(2, 2 * width, 1, bias=False) if coordinates else None
-        self.layers = nn.ModuleList(GatedLayer(width, kernel, dilation, classes) for dilation in dilations)
+        self.layers = nn.ModuleList(GatedLayer(width, kernel, dilation, values_of(classes)) for dilation in dilations)
         self.heads = nn.ModuleList(
             nn.Sequential(nn.Conv2d(width + i, width, 1), nn.SiLU(), nn.Conv2d(width, numbers, 1)) for i in range(colours)
         )

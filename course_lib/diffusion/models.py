@@ -11,9 +11,10 @@ from ..autoencoders import OfCodes, latents_of
 from ..nn import Model, as_weights, images, keeps_config, labels, labels_or_drawn, normal, tensors
 from . import likelihood, samplers
 from .guides import Guidance
-from .networks import UNet, VectorNetwork, WaveNetwork
+from .networks import UNet, VectorNetwork, WaveNetwork, untold, with_untold
 from .schedules import Schedule
 
+NOT_TOLD = -1  # of one of several labels
 PREDICTIONS = ("noise", "data", "v", "velocity")
 
 
@@ -93,10 +94,10 @@ class Diffusion(Model):
         if y is None or guidance in (0.0, 1.0):  # one answer is enough
             return self.net(x_t, log_snr, y if guidance else None).to(x_t.dtype)  # autocast gives 16 bits: too few for a chain
         # both answers from one call: told the labels, and not told
-        both = torch.cat([y, torch.full_like(y, self.classes)])
+        both = torch.cat([y, untold(self.classes, len(y), y.device)])
         log_snr = torch.cat([log_snr, log_snr]) if len(log_snr) > 1 else log_snr
-        told, untold = self.net(torch.cat([x_t, x_t]), log_snr, both).to(x_t.dtype).chunk(2)
-        return untold + guidance * (told - untold)
+        told, not_told = self.net(torch.cat([x_t, x_t]), log_snr, both).to(x_t.dtype).chunk(2)
+        return not_told + guidance * (told - not_told)
 
     def log_snr(self, t: Tensor | float, x: Tensor) -> Tensor:
         """The noise level as networks are told it: one for each example (batch,), or (1,) where all are at the same time t."""
@@ -106,10 +107,18 @@ class Diffusion(Model):
         return self.schedule.log_snr(t).to(x).view(-1)
 
     def labels_for(self, y: Tensor | int | None, n: int) -> Tensor | None:
-        """The labels of n examples, `classes` for "not told", as int64; ValueError for any that this model was not trained with."""
+        """The labels of n examples, `classes` for "not told", as int64; ValueError for any that this model was not trained with.
+
+        y: where examples have several labels (n, labels), in which −1 is "not told", too
+        """
         if y is not None and not self.classes:
             raise ValueError("this model was trained without labels; leave y out")
-        return None if y is None else labels(y, n, self.classes + 1, next(self.parameters(), torch.empty(0)).device)
+        if y is None:
+            return None
+        if not isinstance(self.classes, int):
+            y = torch.as_tensor(y)
+            y = torch.where(y == NOT_TOLD, torch.tensor(self.classes, device=y.device), y)
+        return labels(y, n, with_untold(self.classes), next(self.parameters(), torch.empty(0)).device)
 
     def noise_for(self, x: Tensor) -> Tensor:
         """The noise that each example of a batch is mixed with in training."""
@@ -126,9 +135,14 @@ class Diffusion(Model):
         t, noise = self.times_for(len(x)), self.noise_for(x)
         x_t = self.schedule.noised(x, t, noise)
         if y is not None:  # each example loses its label on its own
-            y = torch.where(torch.rand(len(x), device=x.device) < self.drop, self.classes, y)
+            y = torch.where(self.hidden(y), untold(self.classes, len(y), y.device), y)
         said = self.net(x_t, self.log_snr(t, x), y)
         return (said.to(x.dtype) - self.target(x, noise, t)).square().flatten(1).sum(1).mean()
+
+    def hidden(self, y: Tensor) -> Tensor:
+        """Which labels the network is not told in training, bool like y: all of an example, and of several also each by itself."""
+        all_of_it = torch.rand(len(y), device=y.device) < self.drop
+        return all_of_it if y.ndim == 1 else all_of_it[:, None] | (torch.rand(y.shape, device=y.device) < self.drop)
 
     @tensors(model="self")
     def scaled(self, x: Tensor) -> Tensor:
@@ -154,7 +168,7 @@ class Diffusion(Model):
         """n samples (n, *shape): "ddpm", "ddim" or "heun" in so many steps.
 
         Args:
-            y: labels (n,), or one for all; drawn at random when left out of a model that knows labels
+            y: labels (n,), or one for all; drawn at random when left out of a model that knows labels. Of several, −1 is "not told"
             guidance: as for `denoise`
             start: noise to begin with, (n, *shape)
 
@@ -164,7 +178,8 @@ class Diffusion(Model):
         if method not in samplers.METHODS:
             raise ValueError(f"unknown method {method!r}; choose one of {', '.join(samplers.METHODS)}")
         weight = next(self.parameters())
-        y = labels_or_drawn(y, n, self.classes, weight.device)
+        several = y is not None and not isinstance(self.classes, int)
+        y = self.labels_for(y, n) if several else labels_or_drawn(y, n, self.classes, weight.device)
         start = normal(self, n, *self.shape) if start is None else as_weights(start, self, "start")
         if tuple(start.shape) != (n, *self.shape):
             raise ValueError(f"start must be {(n, *self.shape)}, got {tuple(start.shape)}")

@@ -1,7 +1,8 @@
 """The networks that look at noisy data: a U-Net for images, an MLP for points and codes, dilated convolutions for sound.
 
 All of them are called as net(x_t, log_snr, y): noisy data, the noise level as log SNR (batch,) or (1,), labels (batch,) or None. They
-return the shape of x_t. Labels are 0 to classes − 1; `classes` itself stands for "not told".
+return the shape of x_t. Labels are 0 to classes − 1; `classes` itself stands for "not told". Where an example has several labels, y is
+(batch, labels), and each may be told or not.
 """
 
 import math
@@ -11,6 +12,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..nn import Classes, LabelEmbedding
+
+
+def with_untold(classes: Classes) -> Classes:
+    """The classes of labels of which each may be "not told"."""
+    return classes + 1 if isinstance(classes, int) else [c + 1 for c in classes]
+
+
+def untold(classes: Classes, n: int, device: torch.device | str) -> Tensor:
+    """The labels of n examples of which nothing is told, (n,), or (n, labels) where there are several."""
+    return torch.tensor(classes, device=device).expand(n, *[] if isinstance(classes, int) else [-1])
+
 
 class NoiseEmbedding(nn.Module):
     """The noise level and the label as numbers that a network can tell apart: (batch,) each → (batch, width).
@@ -18,19 +31,19 @@ class NoiseEmbedding(nn.Module):
     The level goes through sines and cosines of many frequencies, as the positions of a transformer do.
     """
 
-    def __init__(self, width: int, classes: int = 0):
+    def __init__(self, width: int, classes: Classes = 0):
         super().__init__()
         self.classes = classes
         self.register_buffer("frequencies", torch.exp(torch.linspace(math.log(0.05), math.log(4.0), 16)), persistent=False)
         self.net = nn.Sequential(nn.Linear(32, width), nn.SiLU(), nn.Linear(width, width))
-        self.label = nn.Embedding(classes + 1, width) if classes else None
+        self.label = LabelEmbedding(with_untold(classes), width) if classes else None
 
     def forward(self, log_snr: Tensor, y: Tensor | None = None) -> Tensor:
         angles = log_snr.clamp(-20, 20).float()[:, None] * self.frequencies
         given = self.net(torch.cat([angles.sin(), angles.cos()], 1).to(self.net[0].weight.dtype))
         if self.label is None:
             return given
-        return given + self.label(torch.full_like(log_snr, self.classes, dtype=torch.long) if y is None else y)
+        return given + self.label(untold(self.classes, len(log_snr), log_snr.device) if y is None else y)
 
 
 class ResidualBlock(nn.Module):

@@ -4,11 +4,24 @@ A model owns both players: `model.generator`, `model.discriminator`. Images are 
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ..nn import Model, as_weights, check_halvings, images, keeps_config, labels, labels_or_drawn, mlp, normal, tensors
+from ..nn import (
+    LabelEmbedding,
+    Model,
+    as_weights,
+    check_halvings,
+    images,
+    keeps_config,
+    labels,
+    labels_or_drawn,
+    mlp,
+    normal,
+    one_hot,
+    tensors,
+    values_of,
+)
 from .losses import check_kind, clip_weights, discriminator_loss, generator_loss, gradient_penalty, zero_centred_penalty
 
 NORMS = ("batch", "none", "spectral")
@@ -44,7 +57,7 @@ class Generator(nn.Module):
         channels, height, width_ = shape
         self.latents, self.classes = latents, classes
         self.layers = nn.Sequential(
-            nn.Linear(latents + classes, 2 * width * height * width_ // 16),
+            nn.Linear(latents + values_of(classes), 2 * width * height * width_ // 16),
             nn.Unflatten(1, (2 * width, height // 4, width_ // 4)),
             nn.BatchNorm2d(2 * width),
             nn.ReLU(),
@@ -58,7 +71,7 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         if self.classes:
-            z = torch.cat([z, F.one_hot(y, self.classes).to(z)], 1)
+            z = torch.cat([z, one_hot(y, len(z), self.classes, z)], 1)
         return self.layers(z)
 
 
@@ -90,13 +103,13 @@ class Discriminator(nn.Module):
         if norm not in NORMS:
             raise ValueError(f"unknown norm {norm!r}; choose one of {', '.join(NORMS)}")
         self.shape = channels, height, width_ = tuple(shape)
-        self.label_image = nn.Embedding(classes, height * width_) if classes and not projection else None
+        self.label_image = LabelEmbedding(classes, height * width_) if classes and not projection else None
         outputs = 2 * width * height * width_ // 16
         compare = MinibatchDiscrimination(outputs) if minibatch else nn.Identity()
         outputs = compare.outputs if minibatch else outputs
         self.features = nn.Sequential(*strided_layers(channels + bool(self.label_image), width, norm), compare)
         self.judge = nn.Linear(outputs, 1)
-        self.label_code = nn.Embedding(classes, outputs) if projection else None
+        self.label_code = LabelEmbedding(classes, outputs) if projection else None
         self.apply(dcgan_weights)
         if norm == "spectral":
             divide_by_spectral_norms(self)
@@ -177,7 +190,7 @@ class GAN(Model):
         latents: size of z ~ N(0, I);  width: channels of the first convolution
         loss: see `discriminator_loss`
         norm: of the discriminator: "batch", "none" or "spectral"
-        classes: with c > 0 both players see a label;  projection: how the discriminator sees it
+        classes: with c > 0 both players see a label, with a sequence several;  projection: how the discriminator sees it
         minibatch: minibatch discrimination
         penalty: weight of the gradient penalty of WGAN-GP;  r1: weight of the zero-centred penalty on real data. Both look at slopes
             over images in [0, 1], twice those of the papers' [−1, 1]

@@ -79,9 +79,9 @@ def digit_probabilities(x: Tensor, batch_size: int = 500) -> Tensor:
 
 @torch.no_grad()
 def draw(model, n: int, batch_size: int = 500) -> Tensor:
-    """n samples, a few at a time; of a model with classes, equally many of each."""
+    """n samples, a few at a time; of a model with classes, equally many of each. One that is told several labels draws them itself."""
     parts = torch.arange(n).split(batch_size)
-    if classes := getattr(model, "classes", 0):
+    if isinstance(classes := getattr(model, "classes", 0), int) and classes:
         return torch.cat([model.sample(len(part), y=part % classes) for part in parts])
     return torch.cat([model.sample(len(part)) for part in parts])
 

@@ -1,5 +1,7 @@
 """The face network: it reads every factor of a face, and so judges models that are told what to draw. Its features give FID and KID."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -151,6 +153,43 @@ def counted(attributes: Tensor) -> Tensor:
         asked[:, column(name)] &= hat != 1
     asked[:, column("hat_colour")] &= hat == 1
     return asked
+
+
+def words_and_faces(data: datasets.Dataset) -> tuple[Tensor, Tensor]:
+    """The `tensors` of a recipe whose model is told words: images, and the ten words of each, (n, 10)."""
+    return data.x, faces.attributes(data.y)
+
+
+@torch.no_grad()
+def measure_told(draw: Callable[[Tensor], Tensor], n: int = 10_000) -> dict:
+    """How well a model obeys: FID of faces drawn for the words of n test faces, and how often each word is read in them.
+
+    Args:
+        draw: words (m, 10) → faces (m, 3, 16, 16) in [0, 1]
+
+    Returns:
+        `fid`, `word_accuracy` and its mean `obeyed`; `held_out_obeyed`, how often both words of a pair are read that training never held
+        together, over n / 10 faces of each pair
+    """
+    words = faces.attributes(faces.load("test").y[:n])
+    drawn = draw(words)
+    accuracy = factor_accuracy(drawn, words)
+    numbers = {"fid": face_fid(drawn), "fid_error": JUDGE.fid_error(drawn), "samples": len(words)}
+    return numbers | {
+        "obeyed": sum(accuracy.values()) / len(accuracy),
+        "word_accuracy": accuracy,
+        "held_out_obeyed": obeys_pairs(draw, n // 10),
+    }
+
+
+def obeys_pairs(draw: Callable[[Tensor], Tensor], each: int) -> dict[str, float]:
+    """For each held-out pair, the share of faces drawn for words with that pair in which both of its words are read."""
+    found, names = {}, list(faces.ATTRIBUTES)
+    for pair, y in zip(faces.HELD_OUT, faces.load("held_out").y.chunk(len(faces.HELD_OUT))):
+        words, columns = faces.attributes(y[:each]), [names.index(pair[0]), names.index(pair[2])]
+        right = (predicted_attributes(draw(words)) == words)[:, columns].all(1)
+        found[f"{pair[1]} {pair[0]}, {pair[3]} {pair[2]}"] = right.float().mean().item()
+    return found
 
 
 def face_fid(x: Tensor, y: Tensor | None = None) -> Score:

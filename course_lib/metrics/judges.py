@@ -13,6 +13,7 @@ from ..nn import check_images
 from .arrays import Score
 from .gaussians import frechet_distance, gaussian_distance, moments
 from .kernels import mmd
+from .two_samples import jackknife_error
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,11 @@ class Judge:
         stored = checkpoints.tensors(self.moments)
         images = checkpoints.record(self.moments)["numbers"]["images"]
         return Score(gaussian_distance(*moments(self.features(x)), stored["mean"], stored["cov"]), len(x), images)
+
+    def fid_error(self, x: Tensor) -> float:
+        """What another draw of as many images as x would change in `fid(x)`, by leaving a tenth of them out in turn."""
+        features, stored = self.features(x), checkpoints.tensors(self.moments)
+        return jackknife_error(lambda a, _: gaussian_distance(*moments(a), stored["mean"], stored["cov"]), features, features)
 
     def kid(self, x: Tensor, y: Tensor | None = None) -> Score:
         """`mmd` of x and y, or of x and few test images."""

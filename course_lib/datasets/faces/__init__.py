@@ -12,5 +12,20 @@ licence and origin in `LICENCE.txt`) are those of the "Pixel Art" avatars by Dic
 
 from .captions import VOCABULARY, captions, parse  # noqa: F401
 from .drawing import between, draw, visible  # noqa: F401
-from .factors import ATTRIBUTES, COLOURS, FACTORS, HELD_OUT, SIZE, WORDS, attributes, change, named, row, rows, word_index  # noqa: F401
+from .factors import (  # noqa: F401
+    ATTRIBUTES,
+    COLOURS,
+    FACTORS,
+    HELD_OUT,
+    KINDS,
+    SIZE,
+    WORDS,
+    attributes,
+    change,
+    named,
+    row,
+    rows,
+    told,
+    word_index,
+)
 from .splits import SPLITS, held_out, load, random_factors  # noqa: F401

@@ -71,6 +71,7 @@ ATTRIBUTES = {
     name: WORDS[name]
     for name in ("skin", "hair", "hair_colour", "glasses", "beard", "mouth", "clothing_colour", "hat", "hat_colour", "background")
 }
+KINDS = tuple(len(words) for words in ATTRIBUTES.values())  # how many words each of them has
 # how often each word comes; words that are not here come equally often, and so do the values of one word
 SHARES = {
     "glasses": {"none": 0.5, "dark": 0.25, "light": 0.25},
@@ -148,6 +149,22 @@ def attributes(y: Tensor) -> Tensor:
     """(n, 17) → (n, 10): which word of `ATTRIBUTES` each factor that captions speak of has."""
     y = rows(y)
     return torch.stack([word_index(name)[y[:, COLUMN[name]]] for name in ATTRIBUTES], 1)
+
+
+def told(words: Mapping[str, str]) -> Tensor:
+    """What a model is told by words, as `parse` finds them: int64 (10,), −1 for what is not said. `{"glasses": "dark"}` asks for no more.
+
+    Raises:
+        ValueError: a factor or word that captions do not speak of; the message lists the valid ones
+    """
+    y = torch.full((len(ATTRIBUTES),), -1)
+    for name, word in words.items():
+        if name not in ATTRIBUTES:
+            raise ValueError(f"captions do not speak of {name!r}: choose among {', '.join(ATTRIBUTES)}.")
+        if word not in ATTRIBUTES[name]:
+            raise ValueError(f"{name} has no word {word!r}: choose one of {', '.join(ATTRIBUTES[name])}.")
+        y[list(ATTRIBUTES).index(name)] = ATTRIBUTES[name].index(word)
+    return y
 
 
 @functools.cache
