@@ -216,7 +216,7 @@ def test_what_obeys_its_words_and_what_does_not():
     assert deaf["obeyed"] < 0.6 and max(deaf["held_out_obeyed"].values()) == 1.0  # all of a pair have both its words: any order will do
     assert deaf["fid"] == pytest.approx(good["fid"], rel=0.2)  # FID does not ask who drew which
     plain = measure_told(lambda words: obedient(torch.zeros_like(words)), 1_000)
-    assert plain["obeyed"] < 0.5 and max(plain["held_out_obeyed"].values()) < 0.1 and plain["fid"] > 10 * good["fid"]
+    assert plain["obeyed"] < 0.5 and max(plain["held_out_obeyed"].values()) < 0.1 and plain["fid"] > 3 * good["fid"]
 
 
 def test_words_that_are_told():

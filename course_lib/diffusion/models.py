@@ -115,8 +115,8 @@ class Diffusion(Model):
             raise ValueError("this model was trained without labels; leave y out")
         if y is None:
             return None
-        if not isinstance(self.classes, int):
-            y = torch.as_tensor(y)
+        y = torch.as_tensor(y)
+        if not isinstance(self.classes, int) and tuple(y.shape[-1:]) == (len(self.classes),):
             y = torch.where(y == NOT_TOLD, torch.tensor(self.classes, device=y.device), y)
         return labels(y, n, with_untold(self.classes), next(self.parameters(), torch.empty(0)).device)
 
