@@ -20,7 +20,9 @@ from course_lib.metrics import GreyLevels, digits, leaderboard
 from course_lib.metrics.leaderboard import COLUMNS, entrants, grey, likelihood, log_prob_of_levels, markdown, read, table
 
 FAST = ["cgan", "vae_2d", "vqvae"]
-MEASURED = {*COLUMNS, "sha256", "trained_on", "closer", "fid_error", "kid_error"} - {"budget"}  # the budget is read from the minutes
+OF_FACES = {"obeyed", "held_out"}
+# the budget is read from the minutes
+MEASURED = {*COLUMNS, "sha256", "trained_on", "closer", "fid_error", "kid_error"} - {"budget"} - OF_FACES
 # slow to draw, and measured before rows had errors: `python -m course_lib leaderboard NAME --again` takes a name off this list
 WITHOUT_ERRORS = {
     "cgan_unbalanced", "made", "pixelcnn_8bit", "pixelcnn_blind", "pixelcnn_classes", "pixelcnn_gated", "pixelrnn", "vae_2d",
@@ -216,7 +218,7 @@ def test_measured_again_it_is_the_same(run, tmp_path):
 
 def test_without_names_all_are_measured_and_what_is_gone_leaves(run, tmp_path, monkeypatch):
     run(["vae_2d", "vqvae"])
-    monkeypatch.setattr(leaderboard, "entrants", lambda: ["vae_2d", "cgan"])  # vqvae is no longer shipped
+    monkeypatch.setattr(leaderboard, "entrants", lambda data: ["vae_2d", "cgan"])  # vqvae is no longer shipped
     assert run(None) == [("vae_2d", "there"), ("cgan", "measuring")]
     assert set(rows(tmp_path)) == {"vae_2d", "cgan"}
 
@@ -617,3 +619,51 @@ def test_a_new_folder_is_made(tmp_path, monkeypatch):
     path = tmp_path / "new" / "board.json"
     list(leaderboard.measure(["vae_2d"], "mnist_small", 100, path, tmp_path / "parts"))
     assert [row["name"] for row in read(path)["rows"]] == ["vae_2d"]
+
+
+# --- faces
+
+
+@pytest.fixture(scope="module")
+def board_of_faces(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("faces")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(leaderboard, "seconds_per_thousand", lambda model: 0.123456)
+        assert [*leaderboard.measure(["vae_faces"], "faces", 300, folder / "faces.json", folder)][0] == ("real images", "measuring")
+    return read(folder / "faces.json")
+
+
+def test_faces_have_a_table_of_their_own(board_of_faces):
+    assert "vae_faces" in entrants("faces") and not set(entrants("faces")) & set(entrants())
+    assert {name for name in entrants("faces") if checkpoints.record(name)["model"].endswith("FaceNetwork")} == set()
+    (row,), floor = board_of_faces["rows"], board_of_faces["floor"]
+    assert (row["pictures"], row["likelihood"], row["obeyed"]) == ("colour", "none", None)
+    assert floor["fid"] < row["fid"] and "floor_black_and_white" not in board_of_faces
+    shown = table(board_of_faces, columns=leaderboard.FACES_IN_SHORT)
+    assert [line["model"] for line in shown] == ["training images", "vae_faces"] and shown[1]["words obeyed ↑"] == "–"
+    with pytest.raises(KeyError, match="'cgan' cannot enter; those who can: .*vae_faces"):
+        next(leaderboard.measure(["cgan"], "faces", 300))
+
+
+class Told(nn.Module):
+    """Draws the very faces that it is told, or the same ones whatever it is told."""
+
+    def __init__(self, classes, listens=True):
+        super().__init__()
+        self.classes, self.listens, self.weight = classes, listens, nn.Parameter(torch.zeros(1))
+
+    def sample(self, n, *, y=None):
+        assert (y is None) == isinstance(self.classes, int)
+        words = y if y is not None and self.listens else torch.zeros(n, 10).long()
+        faces = datasets.faces
+        told = [{name: kinds[i] for (name, kinds), i in zip(faces.ATTRIBUTES.items(), line)} for line in words.tolist()]
+        return faces.draw(told)
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_obedience_is_read_in_the_samples(listens):
+    model, words = Told(datasets.faces.KINDS, listens), datasets.faces.attributes(datasets.load("faces", "test").y[:200])
+    fake = grey(metrics.faces.draw_told(model, words))
+    found = leaderboard.obedience(model, fake, words)
+    assert (found["obeyed"] > 0.95, found["held_out"] > 0.8) == (listens, listens), found
+    assert leaderboard.obedience(Told(0), fake, words) == {"obeyed": None, "held_out": None}

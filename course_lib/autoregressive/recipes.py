@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from .. import metrics
 from ..datasets import Dataset, Text, batches, binarise, faces, to_float
 from ..distributions import bits_per_dim, mu_law
-from ..metrics.faces import measure_told, words_and_faces
+from ..metrics.faces import draw_told, measure_told, words_and_faces
 from ..recipes import Budget, Recipe, as_far_as_known, images_and_labels, standard_error
 from .made import MADE
 from .pixels import GatedPixelCNN, PixelCNN, PixelRNN
@@ -56,11 +56,7 @@ def measure_faces(model: GatedPixelCNN, data: Dataset, n: int = 10_000) -> dict:
     x, words = words_and_faces(data)
     bits = torch.cat([model.bits_per_dim(*part) for part in batches((x, words), 100, shuffle=False)])
     numbers = {"bits_per_dim": bits.mean().item(), "bits_per_dim_error": standard_error(bits), "test_images": len(data)}
-
-    def draw(words: Tensor) -> Tensor:
-        return torch.cat([to_float(model.sample(len(part), y=part).to(torch.uint8)) for part in words.split(500)])
-
-    return as_far_as_known(numbers) | measure_told(draw, n)
+    return as_far_as_known(numbers) | measure_told(partial(draw_told, model, batch_size=500), n)
 
 
 def pieces(text: Text) -> Tensor:

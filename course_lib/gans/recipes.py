@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .. import metrics
 from ..datasets import Dataset, faces, to_float
-from ..metrics.faces import measure_told, words_and_faces
+from ..metrics.faces import draw_told, measure_told, words_and_faces
 from ..recipes import Budget, Recipe, floats_and_labels, images_and_labels
 from .films import film_of_collapse, film_of_games, film_of_rules
 from .models import GAN, gan_step_with_cures
@@ -47,7 +47,7 @@ def measure_face_samples(model, data: Dataset, n: int = 10_000) -> dict:
 
 def measure_told_faces(model: GAN, data: Dataset) -> dict:
     """FID on the face network's features, and how often the words that are asked for are obeyed."""
-    return measure_told(lambda words: model.sample(len(words), y=words))
+    return measure_told(partial(draw_told, model))
 
 
 @torch.no_grad()

@@ -160,6 +160,19 @@ def words_and_faces(data: datasets.Dataset) -> tuple[Tensor, Tensor]:
     return data.x, faces.attributes(data.y)
 
 
+def told_to(model: nn.Module, words: Tensor) -> list[Tensor]:
+    """The words as a list of one, for a model that is told any; an empty list else."""
+    return [] if isinstance(getattr(model, "classes", 0), int) else [words]
+
+
+@torch.no_grad()
+def draw_told(model: nn.Module, words: Tensor, batch_size: int = 250) -> Tensor:
+    """A face for each row of words (n, 10), in [0, 1] on the CPU; a model that is told nothing draws as many."""
+    told = bool(told_to(model, words))
+    drawn = torch.cat([(model.sample(len(y), y=y) if told else model.sample(len(y))).cpu() for y in words.split(batch_size)])
+    return drawn if drawn.is_floating_point() else datasets.to_float(drawn.to(torch.uint8))
+
+
 @torch.no_grad()
 def measure_told(draw: Callable[[Tensor], Tensor], n: int = 10_000) -> dict:
     """How well a model obeys: FID of faces drawn for the words of n test faces, and how often each word is read in them.

@@ -1,7 +1,7 @@
-"""One table of every family: each shipped model of digits, judged on the same test images with as many samples.
+"""Tables of every family: each shipped model of digits, or of faces, judged on the same test images with as many samples.
 
-`python -m course_lib leaderboard` measures what is missing or was trained anew, and writes one JSON file. The lecture, the README and the
-site show that file.
+`python -m course_lib leaderboard` measures what is missing or was trained anew, and writes one JSON file for each kind of images. The
+lecture, the README and the site show them.
 """
 
 import importlib
@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from .. import checkpoints, datasets, recipes, training
 from ..datasets import binarise, to_float
-from . import digits
+from ..datasets.faces import attributes
+from . import digits, faces
 from .coverage import memorisation, neighbour_scores_fast
 from .gaussians import frechet_distance
 from .kernels import mmd
@@ -25,6 +26,7 @@ from .likelihood import GreyLevels, bits_per_dim
 from .two_samples import jackknife_error, kid_error
 
 SHIPPED = Path(__file__).with_name("leaderboard.json")
+SHIPPED_FACES = Path(__file__).with_name("leaderboard_faces.json")
 PART = 1000  # samples that are drawn, and kept in case of an interruption, at a time
 DRAWS = 50  # of a latent, for the importance-weighted bound of a VAE
 
@@ -56,11 +58,17 @@ COLUMNS = {
     "coverage": ("coverage ↑", "{:.2f}"),
     "nearest": ("distance to training images", "{:.2f}"),
     "copies": ("copies", "{:.1%}"),
+    "obeyed": ("words obeyed ↑", "{:.1%}"),
+    "held_out": ("pairs never seen, obeyed ↑", "{:.1%}"),
     "seconds": ("s per 1,000", "{:.2g}"),
 }
 # of them, in the README and the lecture
 IN_SHORT = (
     "name", "topic", "pictures", "parameters", "minutes", "bits_per_dim", "likelihood", "fid", "kid", "precision", "recall", "coverage",
+    "seconds",
+)  # fmt: skip
+FACES_IN_SHORT = (
+    "name", "topic", "parameters", "minutes", "bits_per_dim", "fid", "kid", "precision", "recall", "coverage", "obeyed", "held_out",
     "seconds",
 )  # fmt: skip
 FLOORS = ("floor", "floor_black_and_white")  # of grey and of black-and-white pictures
@@ -86,20 +94,25 @@ def floors(board: Mapping) -> list[dict]:
     return [board[key] for key in FLOORS if key in board]
 
 
-def entrants() -> list[str]:
-    """Every shipped checkpoint that was trained on MNIST and can draw digits."""
-    return [name for name in checkpoints.names() if enters(checkpoints.record(name))]
+def entrants(data: str = "mnist") -> list[str]:
+    """Every shipped checkpoint that was trained on MNIST and can draw digits; or the same of faces."""
+    return [name for name in checkpoints.names() if enters(checkpoints.record(name), "faces" if data == "faces" else "mnist")]
 
 
-def enters(record: dict) -> bool:
-    if record["model"] is None or not record["data"].startswith("mnist"):
+def enters(record: dict, trained_on: str) -> bool:
+    if record["model"] is None or not record["data"].startswith(trained_on):
         return False
     module, cls = record["model"].rsplit(".", 1)
     return hasattr(getattr(importlib.import_module(module), cls), "sample")
 
 
-def samples_of(model: nn.Module, n: int, folder: Path, key: str, progress: Callable[[int], None] | None = None) -> Tensor:
-    """n samples as uint8 (n, 1, 28, 28). Parts that were drawn before are read from the folder: an interruption costs one part."""
+def samples_of(
+    model: nn.Module, n: int, folder: Path, key: str, progress: Callable[[int], None] | None = None, y: Tensor | None = None
+) -> Tensor:
+    """n samples as uint8 (n, *shape). Parts that were drawn before are read from the folder: an interruption costs one part.
+
+    y: what a model of faces is told, (n, 10)
+    """
     parts = []
     for start in range(0, n, PART):
         size, path = min(PART, n - start), folder / f"{key}-{start}-{n}.pt"
@@ -107,7 +120,7 @@ def samples_of(model: nn.Module, n: int, folder: Path, key: str, progress: Calla
             part = torch.load(path, weights_only=True)
         else:
             training.seed_everything(start)
-            part = grey(digits.draw(model, size, 250))
+            part = grey(digits.draw(model, size, 250) if y is None else faces.draw_told(model, y[start : start + size]))
             folder.mkdir(parents=True, exist_ok=True)
             unfinished = path.with_suffix(".partial")
             torch.save(part, unfinished)
@@ -164,17 +177,39 @@ def likelihood(model: nn.Module, test: tuple[Tensor, Tensor], levels: GreyLevels
     return {"bits_per_dim": bits.mean().item(), "bits_per_dim_error": recipes.standard_error(bits), "likelihood": kind}
 
 
+def likelihood_of_faces(model: nn.Module, x: Tensor, words: Tensor) -> dict:
+    """The same for faces and the words that the model is told: of a model whose log P on 256 levels is exact."""
+    if getattr(model, "levels", 0) != 256:
+        return {"bits_per_dim": None, "likelihood": "none"}
+    place, told = next(model.parameters()).device, faces.told_to(model, words)
+    values = [model.log_prob(part.to(place).long(), *y) for part, *y in datasets.batches((x, *told), 100, shuffle=False)]
+    bits, kind = bits_per_dim(torch.cat(values).cpu().double(), x[0].numel()), "exact, words known" if told else "exact"
+    return {"bits_per_dim": bits.mean().item(), "bits_per_dim_error": recipes.standard_error(bits), "likelihood": kind}
+
+
+def obedience(model: nn.Module, fake: Tensor, words: Tensor) -> dict:
+    """How often the words of faces are read in what was drawn for them; and both of a pair that training never held together."""
+    if not faces.told_to(model, words):
+        return {"obeyed": None, "held_out": None}
+    training.seed_everything(0)
+    accuracy = faces.factor_accuracy(to_float(fake), words)
+    pairs = faces.obeys_pairs(partial(faces.draw_told, model), len(fake) // 10)
+    return {"obeyed": sum(accuracy.values()) / len(accuracy), "held_out": sum(pairs.values()) / len(pairs)}
+
+
 def pictures(x: Tensor) -> str:
-    """What uint8 pictures are: "grey", or "black and white" where no other level occurs."""
+    """What uint8 pictures are: "colour", "grey", or "black and white" where no other level occurs."""
+    if x.shape[1] == 3:
+        return "colour"
     return "black and white" if ((x == 0) | (x == 255)).all() else "grey"
 
 
 def quality(fake: Tensor, real: Tensor, train: Tensor) -> dict:
-    """Every score of samples against as many real images, uint8 (n, 1, 28, 28) each; `train` is what they might be copies of.
+    """Every score of samples against as many real images, uint8 (n, *shape) each; `train` is what they might be copies of.
 
     `fid_error`, `kid_error`: what other draws of samples and of test images would change, by leaving a tenth of both out in turn.
     """
-    of_fake, of_real = (digits.digit_features(to_float(x)) for x in (fake, real))
+    of_fake, of_real = features(fake), features(real)
     near = neighbour_scores_fast(of_real, of_fake)
     copied = memorisation(to_float(fake), to_float(train), to_float(real))
     return {
@@ -191,6 +226,11 @@ def quality(fake: Tensor, real: Tensor, train: Tensor) -> dict:
         "closer": copied.closer,
         "copies": copied.copies,
     }
+
+
+def features(x: Tensor) -> Tensor:
+    """What the network that judges such pictures sees in uint8 (n, *shape): digits are grey, faces in colour."""
+    return (faces.face_features if x.shape[1] == 3 else digits.digit_features)(to_float(x))
 
 
 def seconds_per_thousand(model: nn.Module, at_least: float = 2.0) -> float:
@@ -211,7 +251,8 @@ def row_of(name: str, test: tuple[Tensor, Tensor], train: Tensor, folder: Path, 
     """
     record = checkpoints.record(name)
     model = checkpoints.load(name, training.pick_device())
-    fake = samples_of(model, len(test[0]), folder, f"{name}-{record['sha256'][:8]}", progress)
+    words = attributes(test[1]) if record["data"].startswith("faces") else None
+    fake = samples_of(model, len(test[0]), folder, f"{name}-{record['sha256'][:8]}", progress, words)
     return {
         "name": name,
         "topic": record["model"].split(".")[1],
@@ -219,8 +260,9 @@ def row_of(name: str, test: tuple[Tensor, Tensor], train: Tensor, folder: Path, 
         "parameters": record["parameters"],
         "minutes": record["minutes"],
         "trained_on": record["device"],
-        **likelihood(model, test, GreyLevels(train)),
+        **(likelihood(model, test, GreyLevels(train)) if words is None else likelihood_of_faces(model, test[0], words)),
         **quality(fake, test[0], train),
+        **({} if words is None else obedience(model, fake, words)),
         "seconds": seconds_per_thousand(model),
     }
 
@@ -252,7 +294,7 @@ def measure(
         KeyError: a name that cannot enter
         ValueError: fewer test images than samples
     """
-    everyone = entrants()
+    everyone = entrants(data)
     for name in names or []:
         if name not in everyone:
             raise KeyError(f"{name!r} cannot enter; those who can: {', '.join(everyone)}")
@@ -268,7 +310,9 @@ def measure(
         board = {**head, "rows": []}
     if "floor" not in board:
         yield "real images", "measuring"
-        board |= {"floor": floor(test[0], train[0]), "floor_black_and_white": floor(test[0], train[0], on_off=True)}
+        board["floor"] = floor(test[0], train[0])
+        if pictures(test[0]) == "grey":
+            board["floor_black_and_white"] = floor(test[0], train[0], on_off=True)
     kept = {row["name"]: row for row in board["rows"] if row["name"] in everyone}
     for name in names or everyone:
         if not again and kept.get(name, {}).get("sha256") == checkpoints.record(name)["sha256"]:
@@ -300,8 +344,8 @@ def floor(test: Tensor, train: Tensor, on_off: bool = False) -> dict:
     n = len(test)
     drawn = (binarise(train, generator=torch.Generator().manual_seed(0)) * 255).to(torch.uint8) if on_off else train
     scores, sets = quality(drawn[:n], test, train[n:]), min(5, len(train) // n)
-    of_test = digits.digit_features(to_float(test))
-    of_sets = [digits.digit_features(to_float(drawn[i * n : (i + 1) * n])) for i in range(sets)]
+    of_test = features(test)
+    of_sets = [features(drawn[i * n : (i + 1) * n]) for i in range(sets)]
     for key, score in (("fid", frechet_distance), ("kid", mmd)):
         values = torch.tensor([float(score(of_test, of_set)) for of_set in of_sets], dtype=torch.float64)
         scores |= {key: values.mean().item(), f"{key}_error": values.std().item()}
