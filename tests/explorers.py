@@ -18,6 +18,7 @@ import test_autoregressive_widgets as autoregressive
 import test_diffusion_widgets_images as diffusion_images
 import test_diffusion_widgets_points as diffusion_points
 import test_energy_based_widgets as energy_based
+import test_faces_widgets as faces
 import test_flows_widgets as flows
 import test_gans_widgets_games as gans_games
 import test_gans_widgets_images as gans_images
@@ -125,6 +126,9 @@ EVERY = {
     "energy_based-GibbsExplorer": Made(energy_based.sampled, wide=WIDE),
     "energy_based-IsingExplorer": Made(energy_based.IsingExplorer, wide=WIDE),
     "energy_based-ImportanceExplorer": Made(energy_based.ImportanceExplorer, wide=WIDE),
+    "faces-FaceEditor": Made(faces.editor),
+    "faces-WordsExplorer": Made(faces.of_words, wide=WIDE),
+    "faces-WordsExplorer guided": Made(faces.guided, wide=WIDE),
     "energy_based-PartitionExplorer": Made(energy_based.partition, wide=WIDE),
     "transformers-MaskExplorer": Made(transformers.MaskExplorer),
     "transformers-PositionExplorer": Made(transformers.PositionExplorer, corners=True),
