@@ -128,7 +128,7 @@ EVERY = {
     "energy_based-ImportanceExplorer": Made(energy_based.ImportanceExplorer, wide=WIDE),
     "faces-FaceEditor": Made(faces.editor),
     "faces-WordsExplorer": Made(faces.of_words, wide=WIDE),
-    "faces-WordsExplorer guided": Made(faces.guided, wide=WIDE),
+    "faces-WordsExplorer-guided": Made(faces.guided, wide=WIDE),
     "energy_based-PartitionExplorer": Made(energy_based.partition, wide=WIDE),
     "transformers-MaskExplorer": Made(transformers.MaskExplorer),
     "transformers-PositionExplorer": Made(transformers.PositionExplorer, corners=True),

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from views import told
 
 from course_lib import checkpoints, training
 from course_lib.datasets import faces, to_float
@@ -102,4 +101,4 @@ def test_a_pair_that_training_never_held_is_named():
     with explorer.held():
         for control in explorer.menus.values():
             control.value = "any"
-    assert "Nothing is asked for: 8 faces of any kind." in explorer.view.value and told(explorer)
+    assert "Nothing is asked for: 8 faces of any kind." in explorer.view.value
