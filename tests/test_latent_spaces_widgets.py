@@ -191,12 +191,12 @@ def numpy_pca(x, k):
 @pytest.mark.parametrize("which", [1, 10])
 def test_the_error_and_the_share_are_numpys(k, which):
     explorer = component()
-    explorer.components.value, explorer.digit.value = k, which
+    explorer.components.value, explorer.image.value = k, which
     rebuilt, shares, _, _ = numpy_pca(images(40).numpy(), k)
     original = images(40).numpy()[which - 1].ravel() / 255
     error = ((rebuilt[which - 1] - original) ** 2).mean()
     alt, shown = picture(explorer, "mean squared error")
-    assert f"digit {which} from {k} components; mean squared error {error:.4f} a pixel" == alt
+    assert f"image {which} from {k} components; mean squared error {error:.4f} a pixel" == alt
     assert f"Mean squared error {error:.4f} a pixel." in explorer.view.value
     assert np.abs(shown.ravel() - 255 * rebuilt[which - 1].clip(0, 1)).max() <= 1
     assert f"{shares[:k].sum():.1%} with {k} of 20" in told(explorer)

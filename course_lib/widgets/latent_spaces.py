@@ -140,14 +140,14 @@ class JointTableExplorer(Explorer):
 
 
 class ComponentExplorer(Explorer):
-    """Keep the first k principal components of a digit, and move the first four by hand.
+    """Keep the first k principal components of an image, and move the first four by hand.
 
     Args:
         pca: fitted principal components
-        x: (n, 1, h, w), uint8 or floats in [0, 1]
+        x: (n, channels, h, w), uint8 or floats in [0, 1]
 
     Attributes:
-        components: the slider for k;  digit: which image;  offsets: up to four sliders, in standard deviations;  reset: the button
+        components: the slider for k;  image: which one;  offsets: up to four sliders, in standard deviations;  reset: the button
     """
 
     def __init__(self, pca: PCA, x: Any):
@@ -155,12 +155,12 @@ class ComponentExplorer(Explorer):
         latents = len(pca.components)
         self.deviations = pca.variances.clamp(min=0).sqrt()
         self.components = int_slider("components", min(16, latents), 0, latents)
-        self.digit = int_slider("digit", 1, 1, len(self.images))
+        self.image = int_slider("image", 1, 1, len(self.images))
         self.offsets = [slider(f"move {j + 1}", 0.0, -3.0, 3.0, 0.1) for j in range(min(4, latents))]
         self.reset = widgets.Button(description="moves back to 0")
         self.shares = np.concatenate([[0.0], pca.explained.numpy()])  # of the first 0, 1, 2, … components
         self.gallery = self.pictures_of_components()
-        super().__init__([self.components, self.digit, *self.offsets, self.reset])
+        super().__init__([self.components, self.image, *self.offsets, self.reset])
         self.reset.on_click(self.restart)
 
     def restart(self, _button=None) -> None:
@@ -172,14 +172,15 @@ class ComponentExplorer(Explorer):
     def pictures_of_components(self, across: int = 7) -> Strips:
         """The first components, each as strong as its own largest entry; grey is 0."""
         first = self.pca.components[: 2 * across]
-        images = (0.5 + 0.5 * first / first.abs().amax(1, keepdim=True)).view(-1, 1, *self.images.shape[2:])
+        images = (0.5 + 0.5 * first / first.abs().amax(1, keepdim=True)).view(-1, *self.images.shape[1:])
         own = self.pca.variances / self.pca.total_variance
         rows = []
         for start in range(0, len(first), across):
             end = min(start + across, len(first))
             told = ", ".join(f"{own[j]:.1%}" for j in range(start, end))
             rows.append((f"{start + 1}–{end}", images[start:end], f"components {start + 1} to {end}, with {told} of the variance"))
-        return Strips("the components: white adds, black takes away, grey is 0", rows, 56)
+        what = "bright adds, dark takes away" if self.images.shape[1] == 3 else "white adds, black takes away"
+        return Strips(f"the components: {what}, grey is 0", rows, 56)
 
     @property
     def moved(self) -> Tensor:
@@ -189,14 +190,14 @@ class ComponentExplorer(Explorer):
         return (offset @ self.pca.components[:first]).view(1, *self.images.shape[1:])
 
     def panels(self):
-        keep, which = self.components.value, self.digit.value
+        keep, which = self.components.value, self.image.value
         original = self.images[which - 1 : which]
         rebuilt = self.pca.reconstruct(original, keep) + self.moved
         error = float((rebuilt - original).square().mean())
         moves = ", ".join(f"{c.value:+.1f} σ along component {j + 1}" for j, c in enumerate(self.offsets) if abs(c.value) > 1e-6)
-        told = f"digit {which} from {keep} components" + (f", moved {moves}" if moves else "")
+        told = f"image {which} from {keep} components" + (f", moved {moves}" if moves else "")
         pictures = [
-            Strips("original", [("", original, f"digit {which}, the original")], 140),
+            Strips("original", [("", original, f"image {which}, the original")], 140),
             Strips("rebuilt", [("", rebuilt.clamp(0, 1), f"{told}; mean squared error {error:.4f} a pixel")], 140),
             Strips(
                 "rebuilt − original",
