@@ -443,8 +443,6 @@ show_source(VAE.loss)
 training.seed_everything(0)
 vae = VAE(latents=16, hidden=(128, 128))
 run = training.fit(vae, x, **live, watch=LossPlot(title="VAE"))
-
-# %%
 show_images(
     torch.cat([autoencoder.decode(guesses[:10]).detach(), vae.decode(guesses[:10]).detach()]),
     columns=10,
@@ -958,7 +956,11 @@ show_images(
     columns=10,
     row_labels=["z", "z + a/2", "z + a", "drawn so"],
 )
-moves = {("glasses", "none", "dark"): "no glasses → dark", ("beard", "none", "beard"): "no beard → beard", ("mouth", "sad", "happy"): "sad → happy"}
+moves = {
+    ("glasses", "none", "dark"): "no glasses → dark",
+    ("beard", "none", "beard"): "no beard → beard",
+    ("mouth", "sad", "happy"): "sad → happy",
+}
 moves |= {("hat", "none", "hat"): "no hat → hat"}
 obeyed = {move: arrow_works(*move) for move in moves}
 display(
