@@ -96,7 +96,7 @@ def spread(values, form="{:.3g}", of="{:.2g}"):
 # %% [markdown]
 # ## First, play
 #
-# Take 500 real digits. Damage them. Compare them with 500 others. Each score below answers the same question, "how far are these from real digits?", in its own way. Sections 5 to 11 explain them; here only watch which of them move.
+# Take 500 real digits. Damage them. Compare them with 500 others. Nine scores below ask, each in its own way, "are these like real digits?" Sections 5 to 11 explain them; here only watch which of them move.
 #
 # **Predict first.** Choose *training copies* at strength 1: all 500 are copies of images that the models were trained on. Which scores notice that nothing new was made?
 
@@ -107,7 +107,7 @@ first
 
 
 # %% [markdown]
-# > **What to notice.** No score sees everything. The dashed lines hold the mean ± 2 standard deviations of 20 random halves of *real* digits; this is the **floor**, what perfect samples would get. Copies (strength 1) stay near it in eight scores of nine. Only the ninth, the distance to the training set, tells: it goes from 0.5 to 1.
+# > **What to notice.** No score sees everything. The dashed lines hold the mean ± 2 standard deviations of 20 random halves of *real* digits; this is the **floor**, what perfect samples would get. Copies (strength 1) stay near it, within four of these standard deviations, in eight scores of nine. Only the ninth, the distance to the training set, tells: it goes from 0.5 to 1.
 # > Now move the menu. *Noise* (0.25) brings precision from 0.9 down to 0.4 or less. *Dropped digits* (0.5) leave precision alone and take about a third off recall and coverage. *Duplicates* (0.25), the same 158 images again and again, move FID by about three of these standard deviations. They halve recall, which is more than twenty. *Blur* (0.25) raises precision a little, and recall falls to about a half, too.
 # > The rest of this lecture takes these scores apart, one at a time.
 
@@ -268,7 +268,7 @@ noisy = widgets.LikelihoodExplorer()
 noisy
 
 # %% [markdown]
-# > **What to notice.** With 99 % noise 79 % of the mixture's samples are off the rings; nearly all of the others are noise that happened to hit them. Yet the likelihood falls by 1.9 nats only, and never by more than 4.6. (It falls by less than 4.6 because noise in the plane hits the rings by chance. With 784 pixels uniform noise gives a digit more than 3,000 nats less than a good model does: it adds nothing, and the whole 4.6 is lost.) The lookup table's samples all look real at a bandwidth of 0.01, with a mean log-likelihood of about −319 nats on test points. Of the slider's bandwidths the best on test points, 0.2, draws worse samples. Likelihood asks "is any real image impossible?". Samples ask "is any drawn image impossible?". They are the two directions of lecture 00's KL: of the data from the model, and of the model from the data.
+# > **What to notice.** With 99 % noise 79 % of the mixture's samples are off the rings; nearly all of the others are noise that happened to hit them. Yet the likelihood falls by 1.9 nats only, and never by more than 4.6. (It falls by less than 4.6 because noise in the plane hits the rings by chance. With 784 pixels uniform noise gives a digit more than 3,000 nats less than a good model does: it adds nothing, and the whole 4.6 is lost.) The lookup table's samples all look real at a bandwidth of 0.01, with a mean log-likelihood of about −319 nats on test points. Of the slider's bandwidths the best on test points, 0.2, draws worse samples. Likelihood asks "is any real image impossible?". Samples ask "is any drawn image impossible?". They are the two directions of lecture 00's KL: $\mathrm{KL}(p_\text{data}\,\|\,p_\theta)$ is large where data are that the model finds impossible, $\mathrm{KL}(p_\theta\,\|\,p_\text{data})$ where the model draws what never occurs.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 world, real_share = noisy.world(), lambda: [noisy.real_looking(x).double().mean().item() for x in noisy.samples()]
@@ -497,10 +497,7 @@ table([*rows[:2], {"N = 200": "known: 2 tr Σ / N", "mean ± standard error": f"
 assert abs(values["KID"].mean()) < 3 * values["KID"].std() / 10 and values["FID"].mean() > 20 * values["FID"].std() / 10
 assert abs(values["FID, first term"].mean() - predicted) < 3 * values["FID, first term"].std() / 10  # 2 tr Σ / N
 assert values["KID with each point's likeness to itself"].mean() > 5 * values["KID"].std() / 10
-assert (
-    3 < (values["FID"] / values["FID, first term"]).mean().item() - 1 < 6
-    and 3 < values["FID"].mean() / values["FID, first term"].mean() - 1 < 5
-)
+assert 3 < values["FID"].mean() / values["FID, first term"].mean() - 1 < 5
 
 # %% [markdown]
 # **How one split fools.** Above, floors are means over 40 random halves of 1,000 digits. Why the trouble? Take a single split, the first 500 digits against the last 500, in the order in which this notebook happened to shuffle them.
@@ -550,7 +547,7 @@ balls
 
 
 # %% [markdown]
-# > **What to notice.** *Collapsed*: precision stays high, 0.83 against 0.91 for the good model; recall and coverage fall to 0.34 and 0.38. *Too wide*: precision falls to 0.46, recall is 1, coverage falls less, to 0.61. *Collapsed, one stray sample*: a single outlier doubles recall, to 0.73, and leaves coverage alone; show the balls around samples to see why. *In the hole, one real stray*: one real outlier makes precision 1 for samples in the empty middle; density, 0.34, is fooled much less. A larger $k$ makes precision, recall and coverage kinder; density is divided by $k$.
+# > **What to notice.** *Collapsed*: precision and density stay high, 0.83 each, against 0.91 and 0.90 for the good model; recall and coverage fall from 0.94 and 0.86 to 0.34 and 0.38. *Too wide*: precision falls to 0.46, recall is 1, coverage falls less, to 0.61. (These are 96 points, drawn once.) *Collapsed, one stray sample*: a single outlier doubles recall, to 0.73, and leaves coverage alone; show the balls around samples to see why. *In the hole, one real stray*: one real outlier makes precision 1 for samples in the empty middle; density, 0.34, is fooled much less. A larger $k$ makes precision, recall and coverage kinder; density is divided by $k$.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def four(model, k=3):
@@ -558,7 +555,8 @@ def four(model, k=3):
     return metrics.neighbour_scores(*balls.points(), k, k)
 
 
-assert [round(four("collapsed")[i], 2) for i in (0, 1, 3)] == [0.83, 0.34, 0.38] and round(four("good").precision, 2) == 0.91
+assert [round(v, 2) for v in four("collapsed")[:4]] == [0.83, 0.34, 0.83, 0.38] and balls.N == 96
+assert [round(v, 2) for v in four("good")[:4]] == [0.91, 0.94, 0.90, 0.86]
 assert [round(four("too wide")[i], 2) for i in (0, 1, 3)] == [0.46, 1, 0.61]
 stray = four("collapsed, one stray sample")
 assert (
@@ -700,13 +698,14 @@ networks = {
     "40 principal components": lambda x: ((x.flatten(1) - mean) @ directions.T).double(),
     "answers of the classifier": metrics.digit_probabilities,
 }
-eyes = widgets.FeatureExplorer(samples, unseen[splits[0][1]], networks)
+a, b = splits[0]  # real digits take part, as their own floor
+eyes = widgets.FeatureExplorer(samples | {"real digits": unseen[a]}, unseen[b], networks)
 eyes.network.value = "40 principal components"
 eyes
 
 
 # %% [markdown]
-# > **What to notice.** A value says nothing across networks, so take off each one's floor: two halves of real digits have about 19 by the digit network and 1.45 by principal components. Above the floor, principal components put the VQ-VAE and the conditional GAN equally far, within a factor of 1.5; small pixels put the VQ-VAE ahead. They also tell good from bad less clearly: by the digit network the nearest of the lower four is more than three times as far above the floor as the farthest of the upper four, by principal components less than 1.5 times. Your young network, which read 3,840 images, agrees with the shipped one on which four are good. Precision nearly keeps its order: the rank correlation with the digit network's is above 0.7 for all of them. For recall it falls below 0.3. That is no chance: against other halves of the real digits the digit network keeps its own order of recall above 0.6.
+# > **What to notice.** A value says nothing across networks, so see how far each model is above the real digits. Over six splits these have 19 by the digit network and 1.45 by principal components: in the picture at least half of the upper four's bars is floor. Above it, principal components put the VQ-VAE and the conditional GAN equally far, within a factor of 1.5; small pixels put the VQ-VAE ahead. They also tell good from bad less clearly: by the digit network the nearest of the lower four is more than three times as far above the floor as the farthest of the upper four, by principal components less than 1.5 times. Your young network, which read 3,840 images, agrees with the shipped one on which four are good. Precision nearly keeps its order: the **rank correlation** with the digit network's (Spearman's: 1 for the same order, −1 for the reverse) is above 0.7 for all of them. For recall it falls below 0.3. That is no chance: against other halves of the real digits the digit network keeps its own order of recall above 0.6.
 # > Inception learned from photographs of dogs and furniture. On faces its features look at the wrong things (arXiv:2203.06026); expect no better of X-rays or digits. On Colab, `!pip install torch-fidelity`, then `metrics.inception_features(images)` gives you its features to add to the menu.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
@@ -716,7 +715,8 @@ def ordered(score):
 
 
 def agreement(one, other):  # Spearman's correlation of two orders
-    return np.corrcoef([one[name] for name in samples], [other[name] for name in samples])[0, 1]
+    first_order, second_order = (np.argsort(np.argsort([ranks[name] for name in samples], kind="stable")) for ranks in (one, other))
+    return np.corrcoef(first_order, second_order)[0, 1]
 
 
 orders, upper = ordered("FID"), {name for _, name in ranked[:4]}
@@ -728,17 +728,21 @@ assert small["vqvae"] < small["cgan"]
 def above_floor(network):  # FID of each model without that of real digits
     view = networks[network]
     of_real = [float(metrics.frechet_distance(view(unseen[a]), view(unseen[b]))) for a, b in splits[:6]]
-    return {name: value - np.mean(of_real) for name, value in eyes.values(network).items()}, np.mean(of_real)
+    return {name: value - np.mean(of_real) for name, value in eyes.values(network).items() if name in samples}, np.mean(of_real)
 
 
 def gap(away):  # of the two groups: best of the lower over worst of the upper four
     return min(away[name] for name in samples if name not in upper) / max(away[name] for name in upper)
 
 
+bars = eyes.values("40 principal components")
+assert sorted(bars[name] for name in samples)[3] < 2 * bars["real digits"]  # half of the bars: at least half is floor
+
+
 (by_network, floor_network), (by_components, floor_components) = map(above_floor, ("digit network", "40 principal components"))
 assert abs(floor_network - 19) < 2 and abs(floor_components - 1.45) < 0.1
 assert 1 / 1.5 < by_components["vqvae"] / by_components["cgan"] < 1.5 and gap(by_network) > 3 and gap(by_components) < 1.5
-assert all(orders["young network"][name] <= 4 for name in upper) and 60 * 64 == 3_840 and len(samples["vae"]) == 500
+assert set(sorted(samples, key=orders["young network"].get)[:4]) == upper and 60 * 64 == 3_840 and len(samples["vae"]) == 500
 kept, lost = (
     min(agreement(found["digit network"], found[network]) for network in networks) for found in map(ordered, ("precision", "recall"))
 )
@@ -973,7 +977,7 @@ table(
 # > **What to notice.** Sort by bits: the PixelCNN on 256 levels leads with 1.05, flows of pixels follow with 1.09 to 1.18, and the diffusion model in pixels is last with 2.16. GANs, the VQ-VAE, latent diffusion, latent flow and the networks that are energies (lecture 08) have no likelihood that we can compute here, and are not in the first chart. Bits of binarised models are bounds that pay for a crude model of grey (section 2); the RBM's stand on an *estimate* of its normaliser, which flatters on average. So 1.47 of theirs and 1.13 of Glow's say little about each other.
 # > Sort by FID: latent diffusion and flow matching have 5.5 each, and their difference is far below the error; StyleGAN has 7.5, the PixelCNN on 256 levels 116, the flows of pixels 247 to 281. A flow of the VAE's 40 codes has 11.3. The VAE with its own prior has 10.7, the same within the errors: it is the decoder that draws so well. All lie above the grey floor, 1.5 ± 0.15. The binarised floor is 39.5: real digits pay that for black and white alone, where the gated PixelCNN has 124. (Lecture 06 has 5.7 for latent diffusion, with a guidance of 2 and 2,000 samples. Only numbers of one protocol compare.)
 # > *Within* the flows of pixels fewer bits need not go with a better FID (spline 1.09 and 272, Glow 1.13 and 247), and *across* families they do not: over the 14 models with bits the rank correlation of the two is −0.2. PixelCNN has 1.05 bits and FID 116, VAE 1.47 and 10.7, diffusion 2.16 and 15.5.
-# > Precision and recall say more than FID, but not all of it. The conditional VAE has 0.90 and 0.17: typical digits, never odd ones. DCGAN has 0.60 and 0.77, but its coverage is only 0.48: recall lets any ball around a sample reach a real digit, coverage asks for a sample in the real digit's own ball. DCGAN's samples are spread wide, and so are their balls. Of our 500, with balls of the real digits' size, recall falls from 0.79 to 0.49.
+# > Precision and recall say more than FID, but not all of it. The conditional VAE has 0.90 and 0.17: typical digits, hardly ever odd ones. DCGAN has 0.60 and 0.77, but its coverage is only 0.48: recall lets any ball around a sample reach a real digit, coverage asks for a sample in the real digit's own ball. DCGAN's samples are spread wide, and so are their balls. Of our 500, with balls of the real digits' size, recall falls from 0.79 to 0.49.
 # > *Copies* is 0.9 % for real images. Latent diffusion has 1.6 %, the most of all: a little above, worth a look at the neighbours. The models that compete took 1 to 81 minutes of one core, and 1,000 samples take from 0.005 s (the conditional VAE) to 54 s (the PixelRNN).
 #
 # **Against published numbers.** Ours are small models, each trained on one core of a CPU. Glow's bits are here logarithms of the mean of ten draws of the noise that fills grey levels, which is 0.01 better than the one draw of the leaderboard. Bits on 8-bit MNIST, and nats on binarised MNIST:
