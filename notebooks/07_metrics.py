@@ -68,12 +68,13 @@ from functools import partial
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter
 from torch.distributions import Normal
 
 from course_lib import checkpoints, datasets, metrics, training
 from course_lib.datasets import binarise
 from course_lib.metrics import leaderboard
-from course_lib.plotting import LossPlot, curves, show_images, show_source, table
+from course_lib.plotting import LossPlot, show_images, show_source, table
 from course_lib.recipes import find, preset_for
 from course_lib.widgets import metrics as widgets
 
@@ -95,7 +96,7 @@ def spread(values, form="{:.3g}", of="{:.2g}"):
 # %% [markdown]
 # ## First, play
 #
-# Take 500 real digits. Damage them. Compare them with 500 others. Each score below answers the same question, "how far are these from real digits?", in its own way. Sections 5 to 11 explain them; here only watch which of them move.
+# Take 500 real digits. Damage them. Compare them with 500 others. Nine scores below ask, each in its own way, "are these like real digits?" Sections 5 to 11 explain them; here only watch which of them move.
 #
 # **Predict first.** Choose *training copies* at strength 1: all 500 are copies of images that the models were trained on. Which scores notice that nothing new was made?
 
@@ -106,8 +107,8 @@ first
 
 
 # %% [markdown]
-# > **What to notice.** No score sees everything. The dashed lines hold the mean ± 2 standard deviations of 20 random halves of *real* digits; this is the **floor**, what perfect samples would get. Copies (strength 1) stay near it in eight scores of nine. Only the ninth, the distance to the training set, tells: it goes from 0.5 to 1.
-# > Now move the menu. *Noise* (0.25) brings precision from 0.9 down to 0.4 or less. *Dropped digits* (0.5) leave precision alone and take a third or more off recall and coverage. *Duplicates* (0.25), the same 158 images again and again, leave FID within 4 standard deviations of the floor, while recall falls to about a half. *Blur* (0.25) raises precision a little, and recall falls to about a half, too.
+# > **What to notice.** No score sees everything. The dashed lines hold the mean ± 2 standard deviations of 20 random halves of *real* digits; this is the **floor**, what perfect samples would get. Copies (strength 1) stay near it, within four of these standard deviations, in eight scores of nine. Only the ninth, the distance to the training set, tells: it goes from 0.5 to 1.
+# > Now move the menu. *Noise* (0.25) brings precision from 0.9 down to 0.4 or less. *Dropped digits* (0.5) leave precision alone and take about a third off recall and coverage. *Duplicates* (0.25), the same 158 images again and again, move FID by about three of these standard deviations. They halve recall, which is more than twenty. *Blur* (0.25) raises precision a little, and recall falls to about a half, too.
 # > The rest of this lecture takes these scores apart, one at a time.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
@@ -122,13 +123,13 @@ copies = spoilt("training copies", 1.0)
 assert first.noticed(copies) == ["closer"] and copies["closer"] == 1 and abs(clean["closer"] - 0.5) < 0.05  # eight of nine see nothing
 assert abs(low["precision"] - 0.9) < 0.05 and spoilt("noise", 0.25)["precision"] < 0.4
 dropped = spoilt("dropped digits", 0.5)
-assert (
-    abs(dropped["precision"] - low["precision"]) < 0.03
-    and max(dropped["recall"] / low["recall"], dropped["coverage"] / low["coverage"]) < 2 / 3
+assert abs(dropped["precision"] - low["precision"]) < 0.03 and all(
+    abs(dropped[key] / low[key] - 2 / 3) < 0.1 for key in ("recall", "coverage")
 )
 again = spoilt("duplicates", 0.25)
 assert "repeat 158 different" in first.found(0.25)[3] and 0.45 < again["recall"] < 0.62
-assert "FID" not in first.noticed(again) and "recall" in first.noticed(again)  # noticed: more than 4 standard deviations away
+away = {name: (again[name] - low[name]) / ((first.ranges[name][1] - low[name]) / 2) for name in ("FID", "recall")}
+assert abs(away["FID"] - 3) < 1 and away["recall"] < -20 and abs(again["recall"] / low["recall"] - 0.5) < 0.15  # in standard deviations
 blurred = spoilt("blur", 0.25)
 assert blurred["precision"] > low["precision"] and 0.45 < blurred["recall"] < 0.62
 first.corruption.value = "training copies"
@@ -151,16 +152,18 @@ with torch.no_grad():
     }
 show_images(torch.cat([x[:10] for x in candidates.values()]), columns=10, row_labels=list(candidates))
 far = {name: metrics.nearest_distances(x, seen) for name, x in candidates.items()}
-table([{"candidate": name, "mean distance ± its error": f"{d.mean():.2f} ± {d.std() / len(d) ** 0.5:.2f}"} for name, d in far.items()])
+errors = {name: f" ± {d.std() / len(d) ** 0.5:.2f}" for name, d in far.items()} | {"class means": ""}  # ten pictures, and all there are
+table([{"candidate": name, "mean distance ± its standard error": f"{d.mean():.2f}{errors[name]}"} for name, d in far.items()])
 
 # %% [markdown]
-# > **What to notice.** The thief wins, with a distance of 0. Ten grey blurs (4.78) beat digits that people wrote (5.06), too, and a GAN's digits are as near as those, within the error. The naive score is wrong three times.
+# > **What to notice.** The thief wins, with a distance of 0. Ten grey blurs (4.78) beat digits that people wrote (5.06 ± 0.06), too. (The blurs have no error: there are no other class means to draw.) And a GAN's digits cannot be told from people's, within the error: the score is wrong twice and blind once.
 # > It looks at **one sample at a time**, so it cannot see that ten pictures are not a thousand. It **rewards copies**. And it counts **pixels**: moved by two pixels, 99 % of the digits are farther from themselves than from the nearest other digit, while an average digit lies within 8 of half the training set, where a real one lies within 8 of one image in seventeen.
 # > A generative model makes a *distribution*. We have to compare distributions, in a space where near means alike, and watch for copies.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert far["copies"].max() == 0 and len(candidates["class means"].flatten(1).unique(dim=0)) == 10
 assert abs(far["class means"].mean() - 4.78) < 0.01 and abs(far["real, new"].mean() - 5.06) < 0.01
+assert abs(far["real, new"].std() / 500**0.5 - 0.06) < 0.005
 assert abs(far["StyleGAN"].mean() - far["real, new"].mean()) < 3 * (far["StyleGAN"].var() / 500 + far["real, new"].var() / 500).sqrt()
 moved = (unseen[:500] - unseen[:500].roll(2, 3)).flatten(1).norm(dim=1)
 assert round((moved > far["real, new"]).double().mean().item(), 2) == 0.99
@@ -173,7 +176,7 @@ assert 0.5 < within[0] < 0.6 and round(1 / within[1]) == 17  # half of them, and
 # Some models of this course tell $p_\theta(x)$, or a bound of it. Then there is a score without any samples: the mean of $-\log p_\theta(x)$ over test images. It is the length of the best code that the model can give them. Three units are in use.
 #
 # - **nats** an image: $-\log p_\theta(x)$ itself, with the natural logarithm.
-# - **bits a dimension**: divide by $D\log 2$, with $D$ pixels. Then images of any size compare.
+# - **bits a dimension**: divide by $D\log 2$, with $D$ numbers an image (pixels times colours). Then images of any size share a unit. (They still do not compare: larger images have more alike neighbours, which cost less.)
 # - **perplexity**: $\exp(\text{nats a symbol})$, for text. So many equally likely symbols would be as hard to guess.
 #
 # A density is not a probability. With pixels in $[0,1]$ a grey level is an interval of width $1/256$. Where the density is constant within each level, $\log P(x)=\log p(x)-D\log 256$; where it is not, the mean of the right side over noise within the levels is a lower bound, by Jensen (lecture 04). **Test it**: a model that knows nothing pays 8 bits a pixel for 256 levels, whatever the image. A model of text that finds 27 symbols equally likely has a perplexity of 27.
@@ -197,31 +200,40 @@ print(f"perplexity of a uniform guess among 27: {metrics.perplexity(-lengths * m
 # %%
 levels = metrics.GreyLevels(train.x)
 vae = checkpoints.load("vae")
-x, on = test.x[::5], binarise(test.x[::5], generator=torch.Generator().manual_seed(0))
+x, on = test.x[::5], binarise(test.x[::5], generator=torch.Generator().manual_seed(0))  # 200 images
+training.seed_everything(0)
 with torch.no_grad():
     nats = vae.iwae_bound(on, k=50)
 grey = levels.bound(x, on, nats)
-print(f"the VAE on black and white: {-nats.mean():.1f} nats, {metrics.bits_per_dim(nats, 784).mean():.3f} bits a pixel")
-print(f"on 256 levels:              {-grey.mean():.1f} nats, {metrics.bits_per_dim(grey, 784).mean():.3f} bits a pixel")
+for what, found in {"the VAE on black and white": nats, "on 256 levels             ": grey}.items():
+    bits = metrics.bits_per_dim(found, 784)
+    print(f"{what}: {-found.mean():.1f} nats, {bits.mean():.3f} ± {bits.std() / 200**0.5:.3f} bits a pixel (200 images)")
+for n in (1000, 2000):
+    fewer_counts = metrics.bits_per_dim(metrics.GreyLevels(train.x[order[:n]]).bound(x, on, nats), 784).mean()
+    print(f"with levels counted on {n:,} images for {len(train):,}: {fewer_counts:.3f} bits a pixel")
 pixelcnn = {name: checkpoints.record(name)["numbers"] for name in ("pixelcnn_8bit", "pixelcnn_gated")}
 levels_nats, colour_nats = pixelcnn["pixelcnn_8bit"]["bits_per_dim"] * 784 * math.log(2), pixelcnn["pixelcnn_gated"]["nll"]
 print(f"PixelCNN trained on 256 levels: {levels_nats:.0f} nats. One trained on black and white: {colour_nats:.1f} for those alone")
 
 # %% [markdown]
-# > **What to notice.** In this sum a tenth of the nats is black and white, 86 of 848, and nine tenths are grey levels. That share belongs to our crude model of grey, which draws each pixel's level alone. The PixelCNN that learned 256 levels needs 571 nats for everything; against that the 83.5 of black and white are 15 %. Either way black and white is the small part. State the data with every number: “86 nats” and “1.56 bits” are the same model here. (With levels counted on all 59,000 training images, the leaderboard says 1.47.)
+# > **What to notice.** In this sum a tenth of the nats is black and white, 86 of 848, and nine tenths are grey levels. That share belongs to our crude model of grey, which draws each pixel's level alone. The PixelCNN that learned 256 levels needs 571 nats for everything; against that the 83.5 of black and white are 15 %. Either way black and white is the small part. State the data with every number: “86 nats” and “1.56 bits” are the same model here. What grey costs depends on how many images its levels were counted on: 1.78, 1.65 and 1.56 bits for 1,000, 2,000 and 4,000. The leaderboard counts on 59,000 and says 1.47 (on other test images, too: these 200 are good to ± 0.02).
 #
 # **When there is only a sample of $z$.** This is **importance sampling**. A VAE's likelihood is $p_\theta(x)=\mathbb E_{q}[w]$ with weights $w=p_\theta(x,z)/q_\phi(z\mid x)$. The mean of $k$ weights estimates it without bias. Its logarithm is too low on average, by Jensen: $\mathbb E\log\frac1k\sum_i w_i\le\log\mathbb E\,w=\log p_\theta(x)$, and less so for larger $k$. The **effective sample size** $(\sum w)^2/\sum w^2$ says how many of the $k$ draws really count.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert round(-nats.mean().item()) == 86 and round(-grey.mean().item()) == 848 and 0.09 < (nats.mean() / grey.mean()).item() < 0.11
 assert round(levels_nats) == 571 and round(colour_nats, 1) == 83.5 and round(colour_nats / levels_nats, 2) == 0.15
-assert round(metrics.bits_per_dim(grey, 784).mean().item(), 2) == 1.56
+assert round(metrics.bits_per_dim(grey, 784).mean().item(), 2) == 1.56 and len(train) == 4_000 and len(x) == 200
+assert abs(metrics.bits_per_dim(grey, 784).std() / 200**0.5 - 0.02) < 0.01
+counted = [metrics.GreyLevels(train.x[order[:n]]).bound(x, on, nats) for n in (1_000, 2_000, 4_000)]
+assert all(abs(metrics.bits_per_dim(v, 784).mean() - told) < 0.03 for v, told in zip(counted, (1.78, 1.65, 1.56)))
 on_all = next(row for row in leaderboard.read()["rows"] if row["name"] == "vae")
 assert round(on_all["bits_per_dim"], 2) == 1.47 and f"{59_000:,}" in checkpoints.record("vae")["data"]
 assert checkpoints.record("pixelcnn_8bit")["config"]["levels"] == 256
 
 # %%
 show_source(metrics.importance_sampled)
+training.seed_everything(0)
 with torch.no_grad():
     log_weights = vae.log_weights(on[:100], 500)
 rows = []
@@ -232,12 +244,12 @@ for k in (1, 5, 50, 500):  # 500 draws are 500 groups of one, 100 groups of five
 table(rows)
 
 # %% [markdown]
-# > **What to notice.** The bound rises with $k$ and flattens: five draws for one gain about 1.6 nats, five hundred for fifty less than half a nat. Of 500 draws about 39 count, because $q_\phi$ is not the true posterior: if it were, all weights would be equal and all 500 would count. A bound with $k=1$ (the ELBO) and one with $k=500$ are different scores. Say which one you report.
+# > **What to notice.** The bound rises with $k$ and flattens: five draws for one gain about 1.6 nats, five hundred for fifty about 0.4. Of 500 draws fewer than 45 count, on average over 100 images, because $q_\phi$ is not the true posterior: if it were, each weight would be $p_\theta(x,z)/p_\theta(z\mid x)=p_\theta(x)$, the same for all, and all 500 would count. A bound with $k=1$ (the ELBO) and one with $k=500$ are different scores. Say which one you report.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 bound, counting = ([float(row[key]) for row in rows] for key in ("log p(x) ≥, nats", "draws that count"))
-assert bound == sorted(bound) and abs(bound[1] - bound[0] - 1.6) < 0.3 and bound[3] - bound[2] < 0.5
-assert rows[3]["k"] == 500 and abs(counting[3] - 39) < 6
+assert bound == sorted(bound) and abs(bound[1] - bound[0] - 1.6) < 0.3 and abs(bound[3] - bound[2] - 0.4) < 0.2
+assert rows[3]["k"] == 500 and 30 < counting[3] < 45 and log_weights.shape[1] == 100
 assert round(metrics.importance_sampled(torch.zeros(500, 1))[1].item()) == 500  # equal weights: the true posterior
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -249,14 +261,14 @@ assert round(metrics.importance_sampled(torch.zeros(500, 1))[1].item()) == 500  
 #
 # **A lookup table.** Put a narrow Gaussian on each training point. All samples look perfect. New points lie between the Gaussians, where the density is nearly 0.
 #
-# So the answer is no, in both directions (Theis et al. 2016). In the explorer, raise the share of noise to 99 %, and watch nats and samples. Then narrow the kernels of the lookup table.
+# So the answer is no, in both directions (Theis et al. 2016). The explorer starts at both extremes: a share of noise of 99 %, and narrow kernels. Move both away from there, and watch nats and samples.
 
 # %%
 noisy = widgets.LikelihoodExplorer()
 noisy
 
 # %% [markdown]
-# > **What to notice.** With 99 % noise 79 % of the mixture's samples are off the rings; the others are noise that happened to hit them. Yet the likelihood falls by 1.9 nats only, and never by more than 4.6. The lookup table's samples all look real at a bandwidth of 0.01, with a mean log-likelihood of about −319 nats on test points. The bandwidth that is best on test points, 0.2, draws worse samples. Likelihood asks "is any real image impossible?". Samples ask "is any drawn image impossible?". They are the two directions of lecture 00's KL: of the data from the model, and of the model from the data.
+# > **What to notice.** With 99 % noise 79 % of the mixture's samples are off the rings; nearly all of the others are noise that happened to hit them. Yet the likelihood falls by 1.9 nats only, and never by more than 4.6. (It falls by less than 4.6 because noise in the plane hits the rings by chance. With 784 pixels uniform noise gives a digit more than 3,000 nats less than a good model does: it adds nothing, and the whole 4.6 is lost.) The lookup table's samples all look real at a bandwidth of 0.01, with a mean log-likelihood of about −319 nats on test points. Of the slider's bandwidths the best on test points, 0.2, draws worse samples. Likelihood asks "is any real image impossible?". Samples ask "is any drawn image impossible?". They are the two directions of lecture 00's KL: $\mathrm{KL}(p_\text{data}\,\|\,p_\theta)$ is large where data are that the model finds impossible, $\mathrm{KL}(p_\theta\,\|\,p_\text{data})$ where the model draws what never occurs.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 world, real_share = noisy.world(), lambda: [noisy.real_looking(x).double().mean().item() for x in noisy.samples()]
@@ -269,13 +281,14 @@ tested = [test_points for _, test_points in world["lookup"]]
 noisy.bandwidth.value = 0.2
 assert max(tested) == tested[4] and real_share()[1] < 0.9
 noisy.bandwidth.value = 0.01
+assert 784 * math.log(256) - levels_nats > 3_000  # log density of a good model of pixels in [0, 1]; that of uniform noise is 0
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4 · Features: a space where near means alike
 #
-# Scores of samples compare *features*: the layer before the last of a classifier. There a moved digit is near itself, and a strong blur is far from digits. Published numbers use Inception, a network for photographs. Ours use the **digit network**, 64 features, trained on the 59,000 digits that the models saw too.
+# Scores of samples compare *features*: the layer before the last of a classifier. There, one hopes, near means alike; the table below tests it on the failures of section 1. Published numbers use Inception, a network for photographs. Ours use the **digit network**, 64 features, trained on the 59,000 digits that the models saw too.
 #
-# Let one learn before your eyes. Sixty batches of 64 images are enough for nine digits in ten. The shipped one had more time.
+# Let one learn before your eyes, for sixty batches of 64 images. The shipped one had more time.
 
 # %%
 recipe, budget = find("digit_network"), find("digit_network").budgets[preset_for()].options()
@@ -288,6 +301,31 @@ with torch.no_grad():
     right = (young.eval()(test.images()).argmax(1) == test.y).float().mean()
 print(f"the young network is right for {right:.0%} of 1,000 new digits")
 print(f"the shipped one is right for {checkpoints.record('digit_network')['numbers']['accuracy']:.1%} of MNIST's 10,000 test images")
+
+# %%
+of_seen = metrics.digit_features(seen)
+spaces = {"pixels": lambda x: x.flatten(1).double(), "digit network": metrics.digit_features}
+rows, lost_itself, of_means = [], {}, {}
+for name, space in spaces.items():
+    there, training_there = space(unseen[:500]), space(seen)
+    to_others = metrics.nearest_distances(there, training_there)
+    lost_itself[name] = ((space(unseen[:500].roll(2, 3)) - there).norm(dim=1) > to_others).double().mean().item()
+    of_means[name] = metrics.nearest_distances(space(candidates["class means"][:10]), training_there) / to_others.mean()
+    rows.append(
+        {
+            "space": name,
+            "moved by two pixels, farther from itself than from another digit": f"{lost_itself[name]:.0%}",
+            "distance of class means to the nearest digit, over that of new digits": f"{of_means[name].mean():.2f}",
+        }
+    )
+table(rows)
+
+# %% [markdown]
+# > **What to notice.** Sixty batches are enough for about nine digits in ten. In pixels the class means were nearer to digits than new digits are; in features each of the ten is farther. That failure is mended. The other one is halved: 99 % of moved digits are farther from themselves than from another digit in pixels, about 55 % still are in features. So near means alike *more often*, not always.
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+assert 0.85 < right < 0.96 and of_means["pixels"].mean() < 1 and of_means["digit network"].min() > 1.05
+assert round(lost_itself["pixels"], 2) == 0.99 and abs(lost_itself["digit network"] - 0.55) < 0.08
 
 # %% [markdown]
 # ## 5 · The Inception Score
@@ -317,11 +355,11 @@ inception = {name: metrics.inception_score(metrics.digit_probabilities(x), split
 table([{"samples": name, "IS": repr(score)} for name, score in inception.items()])
 
 # %% [markdown]
-# > **What to notice.** Ten pictures, each shown fifty times, score no lower than five hundred real digits: the difference is within the spread of five parts. The Inception Score sees classes and nothing within a class, and it never looks at real data. It is still printed in tables; do not decide anything by it.
+# > **What to notice.** Ten pictures, each shown fifty times, score no lower than five hundred real digits: the difference is within the spread of five parts. StyleGAN's samples score lower than both. The Inception Score sees classes and nothing within a class, and it never looks at real data. It is still printed in tables; do not decide anything by it.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 (of_real, of_gan, of_ten) = inception.values()
-assert of_ten > of_real - 2 * of_real.error and of_gan < of_real - of_real.error
+assert of_ten > of_real - of_real.error and of_gan < min(of_real, of_ten) - of_gan.error
 assert len(sets["ten digits, 50 times each"].flatten(1).unique(dim=0)) == 10
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -361,26 +399,37 @@ def over_halves(score, fake=None, draws=10):
 
 fids = {"real against real": over_halves(metrics.frechet_distance, draws=40)}
 fids |= {name: over_halves(metrics.frechet_distance, fake) for name, fake in features.items()}
+redrawn = {}
+for name in ("latent_flow", "stylegan", "cgan", "vae"):  # quick to draw: six other draws of 500, against one half
+    with torch.no_grad():
+        draws = [metrics.digit_features(metrics.draw(checkpoints.load(name), 500).clamp(0, 1)) for _ in range(6)]
+    redrawn[name] = torch.tensor([float(metrics.frechet_distance(x, real[splits[0][1]])) for x in draws])
 table(
     [
-        {"model, 500 samples": name, "FID, mean ± sd over halves": spread(v)}
+        {
+            "model, 500 samples": name,
+            "FID, mean ± sd over real halves": spread(v),
+            "over six other draws": spread(redrawn[name]) if name in redrawn else "–",
+        }
         for name, v in sorted(fids.items(), key=lambda item: item[1].mean())
     ]
 )
 
 # %% [markdown]
-# > **What to notice.** Good and bad models are far apart: the upper four lie below 40, the lower four above 90. *Real against real* is not 0. This is the floor at 500 samples, 18.9 ± 4.8, and latent flow lies on it, within one of these standard deviations. Neighbours among the upper four are less than three of these standard deviations apart, so do not trust their order: more samples must tell. (The spread of a model's row leaves out that its 500 samples are one draw. Other seeds move it, too.) FID has no unit and no natural size: these features are not those of Inception, so numbers compare within this course only. Where does the floor come from?
+# > **What to notice.** Good and bad models are far apart: the upper four lie below 40, the lower four above 90. *Real against real* is not 0. This is the floor at 500 samples, 18.9 ± 4.8, and latent flow lies on it, within one of these standard deviations. That means that 500 samples cannot tell it from real digits; 10,000 can: 5.5 ± 1.0, with a floor of 1.5 (section 14). Two draws decide a number, of real digits and of samples. The last column draws the samples anew: neighbours among the upper four are less than three standard deviations of their difference apart, so do not trust their order. (Models that are told a label, such as latent flow and cGAN, draw each digit equally often here.) FID has no unit and no natural size: these features are not those of Inception, so numbers compare within this course only. Where does the floor come from?
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 ranked = sorted((v.mean().item(), name) for name, v in fids.items() if name != "real against real")
 floor = fids["real against real"]
 assert len(features["vae"]) == 500 and ranked[3][0] < 40 and ranked[4][0] > 90
 assert abs(floor.mean() - 18.9) < 0.5 and abs(floor.std() - 4.8) < 0.3
-assert all(above[0] - below[0] < 3 * floor.std() for below, above in zip(ranked[:3], ranked[1:4]))
-assert abs(fids["latent_flow"].mean() - floor.mean()) < floor.std()
-with torch.no_grad():
-    drawn_again = [metrics.digit_features(vae.sample(500)) for _ in range(6)]  # one draw against another
-assert torch.tensor([float(metrics.frechet_distance(x, real)) for x in drawn_again]).std() > 1
+assert abs(fids["latent_flow"].mean() - floor.mean()) < floor.std() and {name for _, name in ranked[:4]} == set(redrawn)
+beside = [redrawn[name] for _, name in ranked[:4]]
+assert all(abs(a.mean() - b.mean()) < 3 * (a.var() + b.var()).sqrt() for a, b in zip(beside, beside[1:]))
+told_later = {row["name"]: row for row in leaderboard.read()["rows"]}["latent_flow"]
+assert round(told_later["fid"], 1) == 5.5 and round(told_later["fid_error"], 1) == 1.0 and leaderboard.read()["samples"] == 10_000
+assert round(leaderboard.floors(leaderboard.read())[0]["fid"], 1) == 1.5
+assert all(getattr(checkpoints.load(name), "classes", 0) == 10 for name in ("latent_flow", "cgan"))
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7 · The bias of FID, and KID
@@ -391,7 +440,7 @@ assert torch.tensor([float(metrics.frechet_distance(x, real)) for x in drawn_aga
 #
 # $$\mathbb E\,\|\hat\mu_1-\hat\mu_2\|^2=\tfrac{1}{N}\operatorname{tr}\Sigma+\tfrac{1}{N}\operatorname{tr}\Sigma=\tfrac{2}{N}\operatorname{tr}\Sigma$$
 #
-# The fitted covariances are off, too, and add a term of the same order. So **fewer samples, larger FID**, by about $c/N$ once $N$ is well above the number of features. The constant $c$ depends on the model, so even the order of two models may depend on $N$.
+# The fitted covariances are off, too, and add another term in $1/N$; with 64 features it is the larger one, as the table below shows. So **fewer samples, larger FID**, by about $c/N$ once $N$ is well above the number of features. The constant $c$ depends on the model, so even the order of two models may depend on $N$ (Chong & Forsyth 2020).
 #
 # **KID** compares without Gaussians. Take a kernel $k(a,b)=(a\cdot b/d+1)^3$, a number for how alike two feature vectors are. Compare likeness within and between, for two samples $a,a'$, two real images $b,b'$ and $d=64$ features:
 #
@@ -403,12 +452,12 @@ assert torch.tensor([float(metrics.frechet_distance(x, real)) for x in drawn_aga
 training.seed_everything(0)
 with torch.no_grad():
     many = metrics.digit_features(metrics.draw(checkpoints.load("latent_flow"), 2000))
-of_seen = metrics.digit_features(seen)
 fewer = widgets.SampleSizeExplorer(many, of_seen)
+fewer.samples.value = 1000
 fewer
 
 # %% [markdown]
-# > **What to notice.** FID falls as $N$ grows, from about 100 at 50 samples to below 10 at 2,000. KID has no such trend: its mean goes up and down, and its spread shrinks (at 2,000 every set is all there are, so none is left to see). Against $1/N$ the FID is nearly a line; where it meets $1/N=0$ is **FID$_\infty$**, with most of the bias gone if all $N$ are well above the 64 features. The extrapolation is noisy: at $N=50$ it scatters more than FID itself. Rule: never compare FIDs at different $N$, always print $N$, and print the floor.
+# > **What to notice.** FID falls as $N$ grows, from about 100 at 50 samples to below 10 at 2,000. KID has no such trend: its mean goes up and down, and its spread shrinks (at 2,000 every set is all there are, so none is left to see). Against $1/N$ the FID is nearly a line (right, from parts of 1,000 samples); where it meets $1/N=0$ is **FID$_\infty$**. From 500 samples on, its mean is nearer to the value of all 2,000 than FID's, for most of the samples' bias is gone. (The bias of the real images' own number stays.) Two warnings: the line needs parts well above the 64 features, and the extrapolation is noisy: at $N=50$ it scatters more than FID itself. Rule: never compare FIDs at different $N$, always print $N$, and print the floor.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 found = fewer.measured()
@@ -419,7 +468,9 @@ assert (steps > 0).any() and (steps < 0).any()
 assert (np.diff(found["KID"].std(1)) < 0).sum() >= 4 and found["KID"][0].std() > 4 * found["KID"][-2].std()
 lined = np.corrcoef(1 / np.array(fewer.parts(1000)), found["parts"][fewer.sizes.index(1000)].mean(0))[0, 1]
 assert lined > 0.98 and many.shape[1] == 64 and found["FID∞"][0].std() > found["FID"][0].std()
-assert abs(found["FID∞"][fewer.sizes.index(1000)].mean() - means[-1]) < 0.5 * (means[fewer.sizes.index(500)] - means[-1])
+end = found["FID∞"][-1].mean()
+for i, size in enumerate(fewer.sizes):
+    assert size < 500 or abs(found["FID∞"][i].mean() - end) < 0.8 * abs(means[i] - end) or size == 2_000
 
 # %%
 show_source(metrics.kid)
@@ -436,12 +487,17 @@ for _ in range(100):
     values["KID with each point's likeness to itself"].append(metrics.mmd(a, b, biased=True))
 values = {name: torch.tensor([float(v) for v in v100]) for name, v100 in values.items()}
 predicted = 2 * torch.cov(real.T).trace().item() / 200
-table([{"N = 200": name, "mean ± standard error": f"{v.mean():.1f} ± {v.std() / 10:.1f}"} for name, v in values.items()])
+rows = [{"N = 200": name, "mean ± standard error": f"{v.mean():.1f} ± {v.std() / 10:.1f}"} for name, v in values.items()]
+table([*rows[:2], {"N = 200": "known: 2 tr Σ / N", "mean ± standard error": f"{predicted:.1f}"}, *rows[2:]])
+
+# %% [markdown]
+# > **What to notice.** The first term is as large as the formula says. The covariances add three to five times as much. KID is 0 within its error; with each point's likeness to itself it is far above.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert abs(values["KID"].mean()) < 3 * values["KID"].std() / 10 and values["FID"].mean() > 20 * values["FID"].std() / 10
 assert abs(values["FID, first term"].mean() - predicted) < 3 * values["FID, first term"].std() / 10  # 2 tr Σ / N
 assert values["KID with each point's likeness to itself"].mean() > 5 * values["KID"].std() / 10
+assert 3 < values["FID"].mean() / values["FID, first term"].mean() - 1 < 5
 
 # %% [markdown]
 # **How one split fools.** Above, floors are means over 40 random halves of 1,000 digits. Why the trouble? Take a single split, the first 500 digits against the last 500, in the order in which this notebook happened to shuffle them.
@@ -459,7 +515,7 @@ table(
 )
 
 # %% [markdown]
-# > **What to notice.** The one split says: floor 30.1, KID 118. Latent flow then looks better than real digits. Over 40 splits FID is 18.9 ± 4.8 and KID −2 ± 28: this split lies more than two standard deviations off in FID and four in KID. Nobody chose it.
+# > **What to notice.** The one split says: floor 30.1, KID 118. Latent flow then looks better than real digits. Over 40 splits FID is 18.9 ± 4.8 and KID −2 ± 28: this split lies more than two standard deviations off in FID and four in KID. Nobody chose it: of 1,000 other splits fewer than 2 % have so large a KID, and this one happened to come first.
 # > The same holds for a model's number. One draw is a draw. Print a mean with its standard deviation over splits or seeds; where there is one set only, the **jackknife** gives an error bar: leave out a tenth at a time and see how far the score moves (section 13 tests it).
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
@@ -469,6 +525,8 @@ assert (
     round(kids.mean().item()) == -2 and round(kids.std().item()) == 28 and abs(floor.mean() - 18.9) < 0.5 and abs(floor.std() - 4.8) < 0.3
 )
 assert one["FID"] > floor.mean() + 2 * floor.std() and one["KID"] > kids.mean() + 4 * kids.std()
+chosen = torch.stack([torch.randperm(1_000, generator=generator) < 500 for _ in range(1_000)]).double()
+assert (metrics.kernels.mmd_of_subsets(real, real, chosen, 1 - chosen) > one["KID"]).double().mean() < 0.02
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 8 · Precision and recall: quality and coverage apart
@@ -489,7 +547,7 @@ balls
 
 
 # %% [markdown]
-# > **What to notice.** *Collapsed*: precision stays high, 0.83 against 0.91 for the good model; recall and coverage fall to 0.34 and 0.38. *Too wide*: precision falls to 0.46, recall is 1, coverage falls less, to 0.61. *Collapsed, one stray sample*: a single outlier doubles recall, to 0.73, and leaves coverage alone; show the balls around samples to see why. *In the hole, one real stray*: one real outlier makes precision 1 for samples in the empty middle; density, 0.34, is fooled much less. A larger $k$ makes precision, recall and coverage kinder; density is divided by $k$.
+# > **What to notice.** *Collapsed*: precision and density stay high, 0.83 each, against 0.91 and 0.90 for the good model; recall and coverage fall from 0.94 and 0.86 to 0.34 and 0.38. *Too wide*: precision falls to 0.46, recall is 1, coverage falls less, to 0.61. (These are 96 points, drawn once.) *Collapsed, one stray sample*: a single outlier doubles recall, to 0.73, and leaves coverage alone; show the balls around samples to see why. *In the hole, one real stray*: one real outlier makes precision 1 for samples in the empty middle; density, 0.34, is fooled much less. A larger $k$ makes precision, recall and coverage kinder; density is divided by $k$.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def four(model, k=3):
@@ -497,7 +555,8 @@ def four(model, k=3):
     return metrics.neighbour_scores(*balls.points(), k, k)
 
 
-assert [round(four("collapsed")[i], 2) for i in (0, 1, 3)] == [0.83, 0.34, 0.38] and round(four("good").precision, 2) == 0.91
+assert [round(v, 2) for v in four("collapsed")[:4]] == [0.83, 0.34, 0.83, 0.38] and balls.N == 96
+assert [round(v, 2) for v in four("good")[:4]] == [0.91, 0.94, 0.90, 0.86]
 assert [round(four("too wide")[i], 2) for i in (0, 1, 3)] == [0.46, 1, 0.61]
 stray = four("collapsed, one stray sample")
 assert (
@@ -530,26 +589,29 @@ for name, x in cases.items():
 table(rows)
 
 # %% [markdown]
-# > **What to notice.** Threes only: as precise as before within 0.1, and blind to more than four fifths of the data. One image repeated: its balls have radius 0, so it recalls nothing; a precision of 1 means that this one image is typical. Blur costs some precision and all of recall: blurred digits crowd together, and a sample's ball is half as wide as before. FID alone would have said “worse” three times without saying why.
+# > **What to notice.** Threes only: as precise as before within 0.1, and blind to more than four fifths of the data. One image repeated: its balls have radius 0, so it recalls nothing; a precision of 1 means that this one image is typical. Blur costs some precision and all of recall, for two reasons, each of them enough. Blurred digits crowd together, so their balls are about half as wide: the clear samples with balls of that size have a recall of 0.11. And blurred digits lie beside the data: with the clear ones' balls they have 0.02. FID alone would have said “worse” three times without saying why.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 whole, threes, single, soft = (four_of[name] for name in ("all digits", "threes only", "one image", "blurred"))
 assert abs(threes.precision - whole.precision) < 0.1 and max(threes.recall, threes.coverage) < 0.2
 assert single.recall == 0 and single.precision == 1 and soft.recall < 0.02 and 0.1 < whole.precision - soft.precision < 0.3
 reach = {name: metrics.digit_features(x) for name, x in cases.items()}
+clear, dull = reach["all digits"], reach["blurred"]
 reach = {name: torch.cdist(x, x).kthvalue(4, 1).values.median().item() for name, x in reach.items()}
-assert reach["one image"] < 1e-3 and 0.3 < reach["blurred"] / reach["all digits"] < 0.65
+assert reach["one image"] < 1e-3 and 0.4 < reach["blurred"] / reach["all digits"] < 0.7
+recalled = [(torch.cdist(x, real) <= reach[size]).any(0).double().mean() for x, size in ((clear, "blurred"), (dull, "all digits"))]
+assert abs(recalled[0] - 0.11) < 0.06 and abs(recalled[1] - 0.02) < 0.02
 by_fid = {name: float(metrics.frechet_distance(metrics.digit_features(x), real)) for name, x in cases.items()}
 assert min(by_fid[name] for name in ("threes only", "one image", "blurred")) > 3 * by_fid["all digits"]
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 9 · Wasserstein: how much sand, how far
 #
-# Kernels and balls must be chosen. Here is a distance with neither a kernel nor a $k$. One choice is left, the **ground cost**: what it costs to move one unit from place to place. See two distributions as heaps of sand. A **transport plan** (or coupling) $\gamma_{ij}$ says how much goes from place $i$ to place $j$. The **Wasserstein distance** is the cost of the best plan, amount times distance:
+# Kernels and balls must be chosen. Here is a distance with neither a kernel nor a $k$. One choice is left, the **ground cost**: what it costs to move one unit from place to place. See two distributions as heaps of sand: $p_i$ lies at place $x_i$, and $q_j$ is wanted at place $y_j$. A **transport plan** (or coupling) $\gamma_{ij}$ says how much goes from $x_i$ to $y_j$. The **Wasserstein distance** is the cost of the best plan, amount times distance:
 #
 # $$W_1=\min_\gamma\sum_{ij}\gamma_{ij}\,|x_i-y_j|\qquad\text{rows of }\gamma\text{ sum to }p,\text{ columns to }q$$
 #
-# $W_2$ squares the distance, and takes the root of the cost. On a line the best plan is easy: sort, and match in order. Elsewhere it is a linear program. **Sinkhorn's algorithm** adds a little entropy, which rewards plans that spread: minimise $\sum\gamma_{ij}C_{ij}+\varepsilon\sum\gamma_{ij}(\log\gamma_{ij}-1)$. Set the derivative to 0, with multipliers $f_i,g_j$ for rows and columns: $C_{ij}+\varepsilon\log\gamma_{ij}=f_i+g_j$, so
+# $W_2$ squares the distance, and takes the root of the cost. On a line the best plan is easy: sort, and match in order. Elsewhere it is a linear program. With $C_{ij}$ the cost of one unit, **Sinkhorn's algorithm** adds a little entropy, which rewards plans that spread: minimise $\sum\gamma_{ij}C_{ij}+\varepsilon\sum\gamma_{ij}(\log\gamma_{ij}-1)$. Set the derivative to 0, with multipliers $f_i,g_j$ for rows and columns: $C_{ij}+\varepsilon\log\gamma_{ij}=f_i+g_j$, so
 #
 # $$\gamma_{ij}=u_i\,e^{-C_{ij}/\varepsilon}\,v_j,\qquad u_i=e^{f_i/\varepsilon},\ v_j=e^{g_j/\varepsilon}.$$
 #
@@ -636,13 +698,14 @@ networks = {
     "40 principal components": lambda x: ((x.flatten(1) - mean) @ directions.T).double(),
     "answers of the classifier": metrics.digit_probabilities,
 }
-eyes = widgets.FeatureExplorer(samples, unseen[splits[0][1]], networks)
+a, b = splits[0]  # real digits take part, as their own floor
+eyes = widgets.FeatureExplorer(samples | {"real digits": unseen[a]}, unseen[b], networks)
 eyes.network.value = "40 principal components"
 eyes
 
 
 # %% [markdown]
-# > **What to notice.** Some order changes with the eyes. For pixels and principal components the VQ-VAE and the conditional GAN are about equally good, within a factor of 1.6. They also tell good from bad less clearly: by the digit network the nearest of the lower four is more than twice as far away as the farthest of the upper four; by principal components the two groups touch, with less than a quarter between them. Your young network, which read 3,840 images, agrees with the shipped one on which four are good. Precision nearly keeps its order: the rank correlation with the digit network's is above 0.75 for all of them. For recall it falls below 0.4.
+# > **What to notice.** A value says nothing across networks, so see how far each model is above the real digits. Over six splits these have 19 by the digit network and 1.45 by principal components: in the picture at least half of each of the four lowest bars is floor. Above it, principal components put the VQ-VAE and the conditional GAN equally far, within a factor of 1.5; small pixels put the VQ-VAE ahead. They also tell good from bad less clearly: by the digit network the nearest of the lower four is more than three times as far above the floor as the farthest of the upper four, by principal components less than 1.5 times. Your young network, which read 3,840 images, agrees with the shipped one on which four are good. Precision nearly keeps its order: the **rank correlation** with the digit network's (Spearman's: 1 for the same order, −1 for the reverse) is above 0.7 for all of them. For recall it falls below 0.3. That is no chance: against other halves of the real digits the digit network keeps its own order of recall above 0.6.
 # > Inception learned from photographs of dogs and furniture. On faces its features look at the wrong things (arXiv:2203.06026); expect no better of X-rays or digits. On Colab, `!pip install torch-fidelity`, then `metrics.inception_features(images)` gives you its features to add to the menu.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
@@ -652,34 +715,49 @@ def ordered(score):
 
 
 def agreement(one, other):  # Spearman's correlation of two orders
-    return np.corrcoef([one[name] for name in samples], [other[name] for name in samples])[0, 1]
+    first_order, second_order = (np.argsort(np.argsort([ranks[name] for name in samples], kind="stable")) for ranks in (one, other))
+    return np.corrcoef(first_order, second_order)[0, 1]
 
 
 orders, upper = ordered("FID"), {name for _, name in ranked[:4]}
 assert abs(eyes.values("digit network")["cgan"] - 20) < 10 and abs(eyes.values("digit network")["vqvae"] - 100) < 25
-for network in ("pixels, 14 × 14", "40 principal components"):
-    assert 1 / 1.6 < eyes.values(network)["vqvae"] / eyes.values(network)["cgan"] < 1.6
+small = eyes.values("pixels, 14 × 14")
+assert small["vqvae"] < small["cgan"]
 
 
-def gap(network):  # of the two groups: best of the lower over worst of the upper four
-    away = eyes.values(network)
+def above_floor(network):  # FID of each model without that of real digits
+    view = networks[network]
+    of_real = [float(metrics.frechet_distance(view(unseen[a]), view(unseen[b]))) for a, b in splits[:6]]
+    return {name: value - np.mean(of_real) for name, value in eyes.values(network).items() if name in samples}, np.mean(of_real)
+
+
+def gap(away):  # of the two groups: best of the lower over worst of the upper four
     return min(away[name] for name in samples if name not in upper) / max(away[name] for name in upper)
 
 
-assert gap("digit network") > 2 and gap("40 principal components") < 1.25
-assert all(orders["young network"][name] <= 4 for name in upper) and 60 * 64 == 3_840 and len(samples["vae"]) == 500
+bars = eyes.values("40 principal components")
+assert sorted(bars[name] for name in samples)[3] < 2 * bars["real digits"]  # half of the bars: at least half is floor
+
+
+(by_network, floor_network), (by_components, floor_components) = map(above_floor, ("digit network", "40 principal components"))
+assert abs(floor_network - 19) < 2 and abs(floor_components - 1.45) < 0.1
+assert 1 / 1.5 < by_components["vqvae"] / by_components["cgan"] < 1.5 and gap(by_network) > 3 and gap(by_components) < 1.5
+assert set(sorted(samples, key=orders["young network"].get)[:4]) == upper and 60 * 64 == 3_840 and len(samples["vae"]) == 500
 kept, lost = (
     min(agreement(found["digit network"], found[network]) for network in networks) for found in map(ordered, ("precision", "recall"))
 )
-assert kept > 0.75 and lost < 0.4
+assert kept > 0.7 and lost < 0.3
+of_halves = [[metrics.neighbour_scores_fast(real[b], x).recall for x in features.values()] for _, b in splits[:6]]
+ranks = [np.argsort(np.argsort(recalls)) for recalls in of_halves]
+assert min(np.corrcoef(ranks[0], other)[0, 1] for other in ranks[1:]) > 0.6
 eyes.score.value = "FID"
 
 # %% [markdown]
 # **Features that learned more.** Two scores of the 2020s change what FID is made of.
 #
-# **FD-DINOv2** (Stein et al. 2023, arXiv:2306.04675) keeps the Fréchet distance and changes the eyes: DINOv2, a vision transformer that learned from 142 million images without labels, has 1,024 features. Classes of ImageNet no longer decide what counts. The authors asked people: FIDs on Inception ranked diffusion models too low against what people saw, and DINOv2's features agreed better. Gaussians, the bias in $N$ and the blindness to copies stay.
+# **FD-DINOv2** (Stein et al. 2023, arXiv:2306.04675) keeps the Fréchet distance and changes the eyes: DINOv2, a vision transformer that learned from 142 million images without labels, has 1,024 features. No labels decide what counts any more (though the images were picked to resemble ImageNet and its like). The authors asked people: FIDs on Inception ranked diffusion models too low against what people saw, and DINOv2's features agreed better. Gaussians, the bias in $N$ and the blindness to copies stay.
 #
-# **CMMD** (Jayasumana et al. 2024, arXiv:2401.09603) changes both halves: features of CLIP, which learned from images *with texts*, and instead of Gaussians the MMD of section 7 with the kernel $e^{-\|a-b\|^2/2h^2}$. That kernel is **characteristic**: its MMD is 0 for equal distributions only, where the cubic one sees three moments and FID two. It needs no large $N$ to be unbiased. It still sees only what CLIP sees. Both networks are downloads of hundreds of megabytes, so this lecture runs neither; `metrics.mmd(a, b, partial(metrics.gaussian_kernel, bandwidth=h))` is CMMD's second half on any features.
+# **CMMD** (Jayasumana et al. 2024, arXiv:2401.09603) changes both halves: features of CLIP, which learned from images *with texts*, and instead of Gaussians the MMD of section 7 with the kernel $e^{-\|a-b\|^2/2h^2}$. That kernel is **characteristic**: its MMD is 0 for equal distributions only, where the cubic one sees three moments and FID two. Without the diagonal it is unbiased for any $N$, like KID. It still sees only what CLIP sees. Both networks are large downloads, of about a gigabyte, so this lecture runs neither; `metrics.mmd(a, b, partial(metrics.gaussian_kernel, bandwidth=h))` is CMMD's second half on any features.
 #
 # **Ask a classifier.** Instead of choosing a distance, *learn* one. Mix samples and real images, train a classifier to tell them apart, and count how often it is right on held-out ones. This is the **classifier two-sample test**, C2ST (Lopez-Paz & Oquab 2017): 0.5 means that this classifier finds no difference, 1 that it never errs. It is a discriminator (lecture 03) that nobody trains against. **Test it**: for two Gaussians of width 1 whose means are δ apart, no classifier is right more often than $\Phi(\delta/2)$, with Φ the normal distribution function.
 
@@ -721,7 +799,7 @@ assert ((x > 0) & (x <= 0.02)).float().mean() > 0.5 and round(0.02 * 255) == 5 a
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 11 · Has it memorised?
 #
-# A model that copies its training set gets the FID of real digits. Look at nearest neighbours: each sample beside the training image that it is nearest to. And count. Take a sample and a *new* real image. How often is the sample nearer to the training set? For a model that has learned and not copied: about half of the time. *Copies* below is the share of samples that are nearer than 99 of 100 new images, so new images have 1 % of them.
+# A model that copies its training set gets the FID of real digits. Look at nearest neighbours: each sample beside the training image that it is nearest to. And count. Take a sample and a *new* real image. How often is the sample nearer to the training set? For a model that has learned and not copied: about half of the time. *Copies* below is the share of samples that are nearer than 99 of 100 new images, so new images have 1 % of them. A last column asks more directly: among 1,000 training images and 1,000 new ones, how often is the nearest a training image? Half of the time, unless something was copied.
 
 # %%
 suspects = {name: samples[name] for name in ("stylegan", "latent_flow", "vae")} | {"a copier": known[:500]}
@@ -738,13 +816,16 @@ suspects |= {"glow": samples["glow"]}
 copying = {name: metrics.memorisation(x, seen, unseen) for name, x in suspects.items()}
 fid_of = {name: spread(over_halves(metrics.frechet_distance, metrics.digit_features(x))) for name, x in suspects.items()}
 other = spread([metrics.frechet_distance(of_seen[torch.randperm(len(seen))[:500]], real[b]) for _, b in splits[:10]])
+of_training = {n: (metrics.nearest_distances(x, known) < metrics.nearest_distances(x, unseen)).double().mean() for n, x in suspects.items()}
+columns = "nearer than a new image", "copies", "FID", "nearest of 1,000 + 1,000 is a training image"
 rows = [
-    {"suspect": n, "nearer than a new image": f"{m.closer:.0%}", "copies": f"{m.copies:.0%}", "FID": fid_of[n]} for n, m in copying.items()
+    {"suspect": n} | dict(zip(columns, (f"{m.closer:.0%}", f"{m.copies:.0%}", fid_of[n], f"{of_training[n]:.0%}")))
+    for n, m in copying.items()
 ]
-table([*rows, {"suspect": "500 training digits at random, ten times", "nearer than a new image": "–", "copies": "–", "FID": other}])
+table([*rows, {"suspect": "500 training digits at random, ten times"} | dict(zip(columns, ("–", "–", other, "–")))])
 
 # %% [markdown]
-# > **What to notice.** The copier's FID is on the floor of section 6: nothing in it says “copied”. The distance says it at once. StyleGAN's samples are no nearer to these training images than new digits are. (These 4,000 are a part of the training set; the leaderboard looks at all 59,000.) Smooth, typical digits sit near many images and get a high share, as those of latent flow do: about 60 %, with a standard error of about 2 %. Broken ones, as Glow's, are far from all and get less than 20 %. Neither proves anything alone; a high share is a reason to look.
+# > **What to notice.** The copier's FID is on the floor of section 6: nothing in it says “copied”. The distance says it at once. StyleGAN's samples are no nearer to these training images than new digits are. (These 4,000 are a part of the training set; the leaderboard looks at all 59,000.) Latent flow's are, with about 60 % and a standard error of about 2 %. Has it copied? The last column says no: its nearest image is a new one nearly as often, as with the others, between 46 % and 58 %, where the copier has 100 %. Smoothness can raise a share without any copying, for smooth pictures sit near many images: *new* digits, blurred by 0.7 pixels, go from 50 % to 64 %. Broken digits, as Glow's, are far from all and get less than 20 %. So a high share is a reason to look, and no proof.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 fd_copier = over_halves(metrics.frechet_distance, metrics.digit_features(known[:500]))
@@ -752,8 +833,13 @@ assert abs(fd_copier.mean() - floor.mean()) < floor.std() and copying["a copier"
 assert abs(copying["stylegan"].closer - 0.5) < 0.05 and len(seen) == 4_000 and f"{59_000:,}" in checkpoints.record("stylegan")["data"]
 assert abs(copying["latent_flow"].closer - 0.60) < 0.05 and copying["glow"].closer < 0.20
 of_flow, of_new = (metrics.nearest_distances(x, seen) for x in (samples["latent_flow"], unseen))
-redrawn = [of_flow[torch.randint(500, (500,))][:, None] < of_new[torch.randint(1000, (1000,))] for _ in range(30)]  # a bootstrap
-assert torch.stack([r.double().mean() for r in redrawn]).std() < 0.025
+resampled = [of_flow[torch.randint(500, (500,))][:, None] < of_new[torch.randint(1000, (1000,))] for _ in range(30)]  # a bootstrap
+assert torch.stack([r.double().mean() for r in resampled]).std() < 0.03
+assert all(0.46 < share < 0.58 for n, share in of_training.items() if n != "a copier") and of_training["a copier"] == 1
+assert len(known) == len(unseen) == 1_000
+smooth = torch.from_numpy(gaussian_filter(unseen[:500].numpy(), (0, 0, 0.7, 0.7)))
+shares = [metrics.memorisation(x, seen, unseen[500:]).closer for x in (unseen[:500], smooth)]
+assert abs(shares[0] - 0.50) < 0.03 and abs(shares[1] - 0.64) < 0.04
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 12 · Scores of a latent space, and of people
@@ -769,23 +855,25 @@ for _ in range(4):  # four random rotations
     turned.append(metrics.disentanglement(clean @ rotation, factors))
 keys = ("mig", "dci_disentanglement", "sap", "factor_vae")
 shown = {"the factors": metrics.disentanglement(clean, factors)}
-sprites = {b: checkpoints.record(f"beta_vae_sprites_b{b}")["numbers"] for b in (0, 1, 4, 16)}
+sprites = {b: checkpoints.record(f"beta_vae_sprites_b{b}")["numbers"] for b in (0, 0.5, 1, 2, 4, 8, 16)}
 shown |= {f"β-VAE on sprites, β = {b}": numbers for b, numbers in sprites.items()}
 rows = [{"latents": name} | {key: f"{found[key]:.2f}" for key in keys} for name, found in shown.items()]
 rows.insert(1, {"latents": "rotated, four times"} | {key: spread([t[key] for t in turned], "{:.2f}", "{:.2f}") for key in keys})
 table(rows)
 
 # %% [markdown]
-# > **What to notice.** A rotation keeps all information, and MIG, DCI and SAP fall: they judge *axes*. FactorVAE asks only which latent moves least, and forgives these rotations more. On the sprites MIG and SAP rise with β while FactorVAE falls from 0.69 to 0.60. Each row is one trained model; other seeds would move it. There is no single measure of disentanglement; look at traversals, too.
+# > **What to notice.** A rotation keeps all information, and MIG, DCI and SAP fall: they judge *axes*. FactorVAE asks only which latent moves least, and forgives these rotations more. On the sprites MIG and SAP stay below 0.1 up to β = 2, are highest at β = 8 (0.58 and 0.50) and lower again at 16. FactorVAE is highest without any KL, 0.69 at β = 0, and says 0.60 from β = 4 on: the scores do not even agree on the best β. Each row is one trained model; other seeds would move it. There is no single measure of disentanglement; look at traversals, too.
 #
 # **People.** The judge of last resort. Show a person a real and a made picture, ask which is real. How many answers do you need? With $n$ answers a share of one half is uncertain by $\pm1.96\sqrt{0.25/n}$.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert all(max(t[key] for t in turned) < 0.85 < shown["the factors"][key] for key in ("mig", "dci_disentanglement", "sap"))
 assert np.mean([t["factor_vae"] for t in turned]) > max(np.mean([t[key] for t in turned]) for key in keys[:3]) + 0.2
-for key in ("mig", "sap"):
-    assert [sprites[b][key] for b in sprites] == sorted(sprites[b][key] for b in sprites), key
-assert round(sprites[0]["factor_vae"], 2) == 0.69 and round(sprites[16]["factor_vae"], 2) == 0.60
+for key, best in {"mig": 0.58, "sap": 0.50}.items():
+    assert max(sprites[b][key] for b in (0, 0.5, 1, 2)) < 0.1 and max(sprites, key=lambda b: sprites[b][key]) == 8, key
+    assert round(sprites[8][key], 2) == best
+assert round(sprites[0]["factor_vae"], 2) == 0.69 and max(sprites, key=lambda b: sprites[b]["factor_vae"]) == 0
+assert all(round(sprites[b]["factor_vae"], 2) == 0.60 for b in (4, 8, 16))
 
 # %%
 table(
@@ -833,30 +921,32 @@ table([*rows, *({"conditional GAN": name, "FID": f"{value:.1f}"} for name, value
 
 # %%
 guided, asked = checkpoints.load("latent_diffusion"), torch.arange(500) % 10
-weights = (1.0, 2.0, 8.0)
-scores = {name: [] for name in ("precision", "recall", "density", "coverage")}
-for w in weights:
-    found = []
-    for seed in (0, 1):
+scores = {w: {name: [] for name in ("precision", "recall", "density", "coverage")} for w in (1.0, 2.0, 8.0)}
+for w, of_w in scores.items():
+    for seed in range(4):
         training.seed_everything(seed)
-        found.append(metrics.neighbour_scores(real, metrics.digit_features(guided.sample(500, y=asked, guidance=w))))
-    for name, values in scores.items():
-        values.append(float(np.mean([getattr(one_seed, name) for one_seed in found])))
-curves({name: (weights, values) for name, values in scores.items()}, "guidance w of latent diffusion", "mean of two seeds", markers=True)
+        found = metrics.neighbour_scores(real, metrics.digit_features(guided.sample(500, y=asked, guidance=w)))
+        for name, values in of_w.items():
+            values.append(getattr(found, name))
+table([{"guidance w": w} | {name: spread(v, "{:.2f}", "{:.2f}") for name, v in of_w.items()} for w, of_w in scores.items()])
 
 # %% [markdown]
-# > **What to notice.** Ten times as many samples take more than a third off the mean FID of one and the same model. The luckiest of ten seeds takes off a sixth or more. The error bar that the jackknife reads from one seed is on the safe side: 7.2 on average, where ten seeds spread by 3.6. It counts the draw of the real images, too, and for 300 rows of 64 features it is too large on average, as a jackknife may be (Efron & Stein 1981). KID's error bar fits the seeds better. Resizing to 24 pixels and back multiplies FID by five or more; if rivals' samples were resized and yours were not, you would win (arXiv:2104.11222). Guidance from $w=1$ to 2 trades recall for precision: recall falls by 0.15 or more, precision gains 0.01 to 0.05. At 8 precision falls below where it began. **The cure** is a protocol, written down before you look: $N$, features, preprocessing, seeds, and both precision and recall.
+# > **What to notice.** Ten times as many samples take about a third or more off the mean FID of one and the same model. The luckiest of ten seeds takes off a sixth or more. The error bar that the jackknife reads from one seed is on the safe side: 7.2 on average, where ten seeds spread by 3.6. Part of it is the draw of the real images, which the seeds share: with them held fixed the jackknife says 5.7. The rest is its own bias; it is too large on average rather than too small (Efron & Stein 1981). KID's bar is too wide, too. Resizing to 24 pixels and back multiplies FID by about five; if rivals' samples were resized and yours were not, you would win (arXiv:2104.11222). Guidance from $w=1$ to 2 (table: mean ± sd over four seeds) trades recall for precision: recall falls by 0.15 or more, precision gains at most 0.05, little more than its spread. At 8 precision falls below where it began. **The cure** is a protocol, written down before you look: $N$, features, preprocessing, seeds, and both precision and recall.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 gain = 1 - of_many["3,000 samples"] / np.mean(few)
-assert 1 / 3 < gain < 0.5 and len(lots) == 10 * len(seeds[0]) and 1 - min(few) / np.mean(few) > 1 / 6 and len(few) == 10
-bars = [metrics.jackknife_error(metrics.frechet_distance, metrics.digit_features(x), real) for x in seeds]
+assert 0.3 < gain < 0.5 and len(lots) == 10 * len(seeds[0]) and 1 - min(few) / np.mean(few) > 1 / 6 and len(few) == 10
+of_seeds = [metrics.digit_features(x) for x in seeds]
+bars = [metrics.jackknife_error(metrics.frechet_distance, x, real) for x in of_seeds]
 assert abs(np.mean(bars) - 7.2) < 0.4 and abs(np.std(few, ddof=1) - 3.6) < 0.3 and len(seeds[0]) == 300 and real.shape[1] == 64
-kid_spread = np.std([float(metrics.mmd(metrics.digit_features(x), real)) for x in seeds], ddof=1)
-assert 0.5 < np.mean([metrics.kid_error(metrics.digit_features(x), real) for x in seeds]) / kid_spread < 1.6
-assert of_many["3,000 samples, resized to 24 pixels and back"] > 5 * of_many["3,000 samples"]
-assert scores["recall"][0] - scores["recall"][1] > 0.15 and 0.01 < scores["precision"][1] - scores["precision"][0] < 0.05
-assert weights[-1] == 8 and scores["precision"][2] < scores["precision"][0] - 0.05
+held = [metrics.jackknife_error(lambda x, _: metrics.frechet_distance(x, real), x, x) for x in of_seeds]
+assert abs(np.mean(held) - 5.7) < 0.6
+kid_spread = np.std([float(metrics.mmd(x, real)) for x in of_seeds], ddof=1)
+assert np.mean([metrics.kid_error(x, real) for x in of_seeds]) > 1.15 * kid_spread
+assert 4 < of_many["3,000 samples, resized to 24 pixels and back"] / of_many["3,000 samples"] < 7
+plain, twice, strong = ({name: np.mean(v) for name, v in scores[w].items()} for w in (1.0, 2.0, 8.0))
+assert plain["recall"] - twice["recall"] > 0.15 and 0 < twice["precision"] - plain["precision"] < 0.05
+assert strong["precision"] < plain["precision"] - 0.05
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 14 · One leaderboard
@@ -865,7 +955,9 @@ assert weights[-1] == 8 and scores["precision"][2] < scores["precision"][0] - 0.
 #
 # The first two rows are **floors**. *Training images*: 10,000 at a time, as if a model had drawn them, whose copies are counted against the other 49,000. *Binarised*: the same in black and white. A model that draws black and white should be held against that row, for the test images are grey. FID and KID of floors are mean ± standard deviation over five disjoint sets; those of models carry the jackknife's error where their samples are quick to draw.
 #
-# The chart and the first table show models that **compete**. **Studies**, which show one effect and were never meant to draw well (β-VAEs, two latents, an unbalanced training set, a blind spot), have a table of their own. Budgets differ: read the column before you compare two rows. And settings matter: the diffusion model in pixels is drawn as its `sample` does by default, in 20 DDIM steps with guidance $w=1$. That is the worst of three settings: on 500 samples lecture 06 measured an FID of 26.7 this way, 12.9 with DDPM's fresh noise in as many steps, and 14.7 with $w=1.5$, which asks the network twice a step.
+# Three things are not equal. Budgets differ: read the column before you compare two rows. Latent diffusion, latent flow and latent spline draw codes for the VAE of lecture 02: its 22.9 minutes and its weights come on top of theirs. And models that are told a label draw each digit equally often, which the test images nearly do.
+#
+# The chart and the first table show models that **compete**. **Studies**, which show one effect and were never meant to draw well (β-VAEs, two latents, an unbalanced training set, a blind spot), have a table of their own. Settings matter, too: the diffusion model in pixels is drawn as its `sample` does by default, in 20 DDIM steps with guidance $w=1$. That is the worst of three settings: on 500 samples lecture 06 measured an FID of 26.7 this way, 12.9 with DDPM's fresh noise in as many steps, and 14.7 with $w=1.5$, which asks the network twice a step.
 
 # %%
 board = leaderboard.read()
@@ -882,11 +974,11 @@ table(
 )
 
 # %% [markdown]
-# > **What to notice.** Sort by bits: the PixelCNN on 256 levels leads with 1.05, flows of pixels follow with 1.09 to 1.18, and the diffusion model in pixels is last with 2.16. GANs, the VQ-VAE, latent diffusion and the networks that are energies (lecture 08) have no likelihood and are not in the first chart. Bits of binarised models are bounds that pay for a crude model of grey (section 2); the RBM's stand on an *estimate* of its normaliser, which flatters on average. So 1.47 of theirs and 1.13 of Glow's say little about each other.
-# > Sort by FID: latent diffusion and flow matching have 5.5 each, and their difference is far below the error; StyleGAN has 7.5, the PixelCNN on 256 levels 116, the flows of pixels 247 to 281. A flow of the VAE's 40 codes has 11.3: what a flow has to describe matters more than its layers. All lie above the grey floor, 1.5 ± 0.2. The binarised floor is 39.5: about a third of the gated PixelCNN's 124, which real digits pay for black and white alone. (Lectures 03 and 06 have 7.6 for StyleGAN and 5.7 for latent diffusion: other samples, another guidance. Only numbers of one protocol compare.)
-# > *Within* the flows of pixels fewer bits need not go with a better FID (spline 1.09 and 272, Glow 1.13 and 247), and *across* families not at all: PixelCNN 1.05 bits and FID 116, VAE 1.47 and 10.7, diffusion 2.16 and 15.5.
-# > Precision and recall say more than FID, but not all of it. The conditional VAE has 0.90 and 0.17: typical digits, never odd ones. DCGAN has 0.60 and 0.77, but its coverage is only 0.48: recall lets any ball around a sample reach a real digit, coverage asks for a sample in the real digit's own, smaller ball.
-# > *Copies* is 0.9 % for real images. Latent diffusion has 1.6 %: a little above, worth a look at the neighbours. The models that compete took 1 to 81 minutes of one core, and 1,000 samples take from 0.005 s (the conditional VAE) to 54 s (the PixelRNN).
+# > **What to notice.** Sort by bits: the PixelCNN on 256 levels leads with 1.05, flows of pixels follow with 1.09 to 1.18, and the diffusion model in pixels is last with 2.16. GANs, the VQ-VAE, latent diffusion, latent flow and the networks that are energies (lecture 08) have no likelihood that we can compute here, and are not in the first chart. Bits of binarised models are bounds that pay for a crude model of grey (section 2); the RBM's stand on an *estimate* of its normaliser, which flatters on average. So 1.47 of theirs and 1.13 of Glow's say little about each other.
+# > Sort by FID: latent diffusion and flow matching have 5.5 each, and their difference is far below the error; StyleGAN has 7.5, the PixelCNN on 256 levels 116, the flows of pixels 247 to 281. A flow of the VAE's 40 codes has 11.3. The VAE with its own prior has 10.7, the same within the errors: of what the flow adds, this FID sees nothing. All lie above the grey floor, 1.5 ± 0.15. The binarised floor is 39.5: real digits pay that for black and white alone, where the gated PixelCNN has 124. (Lecture 06 has 5.7 for latent diffusion, with a guidance of 2 and 2,000 samples. Only numbers of one protocol compare.)
+# > *Within* the flows of pixels fewer bits need not go with a better FID (spline 1.09 and 272, Glow 1.13 and 247), and *across* families they do not: over the 14 models with bits the rank correlation of the two is −0.2. PixelCNN has 1.05 bits and FID 116, VAE 1.47 and 10.7, diffusion 2.16 and 15.5.
+# > Precision and recall say more than FID, but not all of it. The conditional VAE has 0.90 and 0.17: typical digits, hardly ever odd ones. DCGAN has 0.60 and 0.77, but its coverage is only 0.48: recall lets any ball around a sample reach a real digit, coverage asks for a sample in the real digit's own ball. DCGAN's samples are spread wide, and so are their balls. Of our 500, with balls of the real digits' size, recall falls from 0.79 to 0.49.
+# > *Copies* is 0.9 % for real images. Latent diffusion has 1.6 %, the most of all. The other three that use the VAE's decoder have 1.1 to 1.4 %, all the rest no more than real images: a reason to look at the neighbours, as in section 11. The models that compete took 1 to 81 minutes of one core, and 1,000 samples take from 0.005 s (the conditional VAE) to 54 s (the PixelRNN).
 #
 # **Against published numbers.** Ours are small models, each trained on one core of a CPU. Glow's bits are here logarithms of the mean of ten draws of the noise that fills grey levels, which is 0.01 better than the one draw of the leaderboard. Bits on 8-bit MNIST, and nats on binarised MNIST:
 
@@ -915,13 +1007,23 @@ assert (round(min(fid_on[n] for n in flows)), round(max(fid_on[n] for n in flows
 on_grey, on_off = shown_floors
 assert (
     round(on_grey["fid"], 1) == 1.5
-    and round(on_grey["fid_error"], 1) == 0.2
+    and round(on_grey["fid_error"], 2) == 0.15
     and min(fid_on.values()) > on_grey["fid"] + 3 * on_grey["fid_error"]
 )
 assert abs(on_off["fid"] - 39.5) < 0.1 and row["pixelcnn_gated"]["pictures"] == "black and white"
-assert round(fid_on["pixelcnn_gated"]) == 124 and 0.28 < on_off["fid"] / fid_on["pixelcnn_gated"] < 0.36
-elsewhere = {name: checkpoints.record(name)["numbers"] for name in ("stylegan", "latent_diffusion")}
-assert [round(numbers["fid"], 1) for numbers in elsewhere.values()] == [7.6, 5.7] and elsewhere["latent_diffusion"]["guidance"] == 2
+assert round(fid_on["pixelcnn_gated"]) == 124
+elsewhere = checkpoints.record("latent_diffusion")["numbers"]
+assert round(elsewhere["fid"], 1) == 5.7 and elsewhere["guidance"] == 2 and elsewhere["samples"] == 2_000
+of_codes = ("latent_diffusion", "latent_flow", "latent_spline")
+assert all(checkpoints.record(name)["config"]["autoencoder"] == "vae" for name in of_codes) and round(row["vae"]["minutes"], 1) == 22.9
+assert all(row[name]["parameters"] < row["vae"]["parameters"] for name in of_codes)  # so they count their own alone
+assert abs(row["latent_spline"]["fid"] - row["vae"]["fid"]) < row["vae"]["fid_error"]
+with_bits = [r for r in competing if r["name"] in bits]
+by_bits, by_fid = (np.argsort(np.argsort([r[key] for r in with_bits])) for key in ("bits_per_dim", "fid"))
+assert len(with_bits) == 14 and round(np.corrcoef(by_bits, by_fid)[0, 1], 1) == -0.2
+by_copies = sorted(competing, key=lambda r: -r["copies"])
+assert {r["name"] for r in by_copies[:4]} == {"vae", *of_codes} and by_copies[0]["name"] == "latent_diffusion"
+assert [round(100 * by_copies[i]["copies"], 1) for i in (1, 3)] == [1.4, 1.1] and by_copies[4]["copies"] <= on_grey["copies"]
 assert bits["spline"] < bits["glow"] and (round(fid_on["spline"]), round(bits["glow"], 2), round(bits["spline"], 2)) == (272, 1.13, 1.09)
 assert (round(bits["vae"], 2), round(fid_on["vae"], 1), round(fid_on["diffusion"], 1)) == (1.47, 10.7, 15.5)
 assert (round(row["cvae"]["precision"], 2), round(row["cvae"]["recall"], 2)) == (0.90, 0.17)
@@ -937,8 +1039,12 @@ assert (
 )
 of_glow = checkpoints.record("glow")["numbers"]["bits_per_dim_k10"]
 assert round(bits["glow"] - of_glow, 2) == 0.01 and all("1 threads" in r["trained_on"] for r in competing)
-reach = [torch.cdist(x, x).kthvalue(k + 1, 1).values.median() for x, k in ((features["dcgan"], 3), (real, 5))]
-assert reach[0] > reach[1]  # balls around DCGAN's samples are wider than those around real digits
+drawn, of_500 = features["dcgan"], real[:500]  # equally many
+balls_of = [torch.cdist(x, x).kthvalue(4, 1).values for x in (drawn, of_500)]
+reached = [(torch.cdist(drawn, real) <= size).any(0).double().mean() for size in (balls_of[0][:, None], balls_of[1].median())]
+assert balls_of[0].median() > 1.1 * balls_of[1].median() and abs(reached[0] - 0.79) < 0.04 and abs(reached[1] - 0.49) < 0.06
+narrow = balls_of[0] < balls_of[0].quantile(0.95)
+assert (torch.cdist(drawn[narrow], real) <= balls_of[0][narrow][:, None]).any(0).double().mean() > 0.65  # not the work of a few outliers
 settings = checkpoints.record("diffusion_samplers")["numbers"]
 recorded = settings["ddim"]["20"], settings["guidance"]["1.5"], settings["ddpm"]["20"]
 assert [round(entry["fid"], 1) for entry in recorded] == [26.7, 14.7, 12.9] and settings["samples"] == 500
@@ -999,7 +1105,7 @@ table(
 #
 # <details><summary><b>2.</b> Your KID is −0.3. A bug?</summary>
 #
-# No. An estimate that is right on average for a distance of 0 must fall below 0 again and again. Clamping it at 0 would bring the bias back. With the diagonal left in it would never be negative, and always too large.
+# No. An estimate that is right on average for a distance of 0 must fall below 0 again and again. Clamping it at 0 would bring the bias back. With the diagonal left in it would never be negative, and too large on average.
 # </details>
 #
 # <details><summary><b>3.</b> Precision 0.95, recall 0.05. Which failure of lecture 03 is this?</summary>
@@ -1009,7 +1115,7 @@ table(
 #
 # <details><summary><b>4.</b> Model A has 1.05 bits/dim, model B 2.1. Whose samples do you expect to be better?</summary>
 #
-# Bits alone do not say. On the leaderboard the diffusion model has twice the bits of the PixelCNN and a far better FID. Bits are spent on every last grey level, which no eye sees.
+# Bits alone do not say. On the leaderboard the diffusion model has twice the bits of the PixelCNN and a far better FID. Most bits are spent on exact grey levels, few of which an eye can tell: of the PixelCNN's only 15 % are black and white (section 2).
 # </details>
 #
 # <details><summary><b>5.</b> A model of binarised digits has 84 nats, a flow on grey ones 1.1 bits/dim. Convert and compare?</summary>
@@ -1017,7 +1123,7 @@ table(
 # Dividing 84 nats by 784 log 2 gives 0.15 bits of <i>black and white</i>. The grey levels are still to be paid for. Add them (section 2), then compare.
 # </details>
 #
-# <details><summary><b>6.</b> FID 1.6 against a floor of 1.5 ± 0.2. Done?</summary>
+# <details><summary><b>6.</b> FID 1.6 against a floor of 1.5 ± 0.15. Done?</summary>
 #
 # On this score the model cannot be told from real digits. Look at nearest neighbours next: copies of the training set have the floor's FID by definition. Then look where the features are blind.
 # </details>
@@ -1036,7 +1142,7 @@ table(
 # | FID falls when you do nothing | more samples than before | one $N$ for all |
 # | KID below 0 | nothing: distance 0 within its error | print the error |
 # | precision of real data far below 1 | $k$ too small, too few real points | larger $k$, and the floor beside it |
-# | recall higher than precision for a bad model | one outlier with a huge ball | density and coverage |
+# | recall higher than precision for a bad model | samples that are spread wide, or one outlier: huge balls | density and coverage |
 # | IS changes when rows are sorted | parts hold single classes | shuffle first |
 # | bits/dim below those of every paper | dequantisation, 255 for 256, a lost Jacobian | uniform pixels must give 8 |
 # | all scores perfect | test images among the training images | compare hashes; look at neighbours |
