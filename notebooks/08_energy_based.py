@@ -27,7 +27,7 @@
 # - read a classifier as an energy, and compose energies with "and", "or" and "not".
 #
 # **Time** about 110 minutes. **Hardware** a laptop's CPU; nothing is downloaded. Every picture with sliders needs a running kernel.
-# **You need** lectures 00 (densities, KL) and 01 (mixtures). Sections 10 and 12 look back at 06 and 07.
+# **You need** lectures 00 (densities, KL) and 01 (mixtures). Sections 6, 12 and 15 look back at 06, sections 15 to 17 at 02, section 14 at 07.
 
 # %% tags=["setup"]
 # The set-up of every notebook. On Colab it adds the course and changes nothing else; elsewhere the course is there already.
@@ -75,7 +75,7 @@ from course_lib.datasets.toy2d import plane
 from course_lib.energy_based.recipes import strangers
 from course_lib.latent_spaces import start_mixture
 from course_lib.nn import mlp
-from course_lib.plotting import LossPlot, curves, show_images, show_pixels, show_source, table
+from course_lib.plotting import LossPlot, curves, show_images, show_source, table
 from course_lib.recipes import preset_for
 from course_lib.widgets import energy_based as widgets
 
@@ -86,7 +86,7 @@ live = eb.LIVE[preset_for()].options()  # what this machine can train while you 
 # %% [markdown]
 # ## First, play
 #
-# Below is a landscape. Low ground is likely. Walkers start in it, and each step is a small random one: downhill is always taken, uphill only sometimes. After many steps the places that they visited are *samples* of the density. Nobody needed to know its constant.
+# Below is a landscape. Low ground is likely, and drawn dark. Walkers start in it, and each step is a small random one: downhill is always taken, uphill only sometimes. After many steps the places that they visited are *samples* of the density. Nobody needed to know its constant.
 #
 # **Predict first.** Eight hollows in a circle, and all walkers start in one of them. With small steps, will they find the other seven? And will the numbers beside the picture tell you?
 
@@ -95,8 +95,8 @@ landscape = widgets.ChainExplorer(step=0.2)
 landscape
 
 # %% [markdown]
-# > **What to notice.** All sixteen walkers are still in the hollow where they began. And nothing warns: more than half of the steps are taken, and R-hat, which compares the walkers with each other, is below 1.1. Only because we know the truth can we say that the variance is 0.07 where 4.56 is right.
-# > Now let them start *spread out*. R-hat jumps above 5: walkers that tell different stories have not seen everything. Then raise *step* to 2. Now they get around: all eight hollows are visited, though nine of ten steps are refused.
+# > **What to notice.** All sixteen walkers are still in the hollow where they began. And hardly anything warns: more than half of the steps are taken, and R-hat, which compares the walkers with each other and is 1 where they agree, is below 1.1. What it has above 1 comes from the short run: were this hollow the whole landscape, a longer walk would bring R-hat to 1. Only because we know the truth can we say that the variance is 0.07 where 4.56 is right.
+# > Now let them start *spread out*. R-hat jumps above 5: walkers that tell different stories have not seen everything. Put them back *at one place*, and raise *step* to 2. Now they get around: all eight hollows are visited, though nine of ten steps are refused. R-hat still objects: 300 such steps are few.
 # > Chains, and whether to believe them, are half of this lecture. Energies and how they learn are the other half.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
@@ -116,9 +116,12 @@ here, apart = landscape.start.options
 stuck = walk(here, 0.2)
 assert hollows(stuck) == 1 and stuck.r_hat < 1.1 and stuck.acceptance > 0.5 and stuck.trouble is None and landscape.chains.value == 16
 assert abs(stuck.later[:, :, 1].var() - 0.07) < 0.02 and abs(landscape.right()[3] - 4.56) < 0.01
+# the intervention: the one hollow alone, for ten times as long
+hollow = eb.gaussian(torch.tensor([3.0, 0.0]), GAUSSIANS["gaussians8"][1] ** 2 * torch.eye(2))
+assert eb.metropolis(hollow.energy, hollow.mean.repeat(16, 1), 0.2, 3_000).r_hat < 1.04
 assert walk(apart, 0.2).r_hat > 5
 striding = walk(here, 2.0)
-assert hollows(striding) == 8 and 0.05 < striding.acceptance < 0.12
+assert hollows(striding) == 8 and 0.05 < striding.acceptance < 0.12 and striding.r_hat > 1.2 and len(striding.accepted) == 300
 _ = walk(here, 0.2)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -162,7 +165,7 @@ assert naive(new_moons).mean() > 100 and naive(cells[[0, -1]]).mean() > 100 and 
 #
 # $$p_\theta(x)=\frac{e^{-E_\theta(x)}}{Z_\theta},\qquad Z_\theta=\int e^{-E_\theta(x)}\,dx,\qquad -\log p_\theta(x)=E_\theta(x)+\log Z_\theta .$$
 #
-# $Z_\theta$ is the **partition function**. This is an **energy-based model**. *Every* density can be written so: take $E=-\log p$, then $Z=1$. A constant added to $E$ changes nothing, because $Z$ takes it back. In the plane we can add up all the small squares.
+# $Z_\theta$ is the **partition function**. This is an **energy-based model**. *Every* density can be written so: take $E=-\log p$ ($\infty$ where $p$ is 0), then $Z=1$. A constant added to $E$ changes nothing, because $Z$ takes it back. Let the square $[-3.5,3.5]^2$ be all the places that there are. Then we can add up its small squares.
 
 # %%
 exact = train(lambda f, x: -f(x).mean() + f(cells).logsumexp(0) + math.log(AREA))
@@ -193,9 +196,9 @@ assert torch.allclose((exact(cells) + 5).log_softmax(0), exact(cells).log_softma
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2 · Where it comes from: physics
 #
-# A physical system in a bath of temperature $T$ is in state $s$ with probability $p(s)=e^{-E(s)/T}/Z$: the **Boltzmann distribution** (also Gibbs distribution). At high $T$ all states are nearly equally likely; as $T\to0$ only the lowest remain. Lecture 05's temperature was the same $T$, with logits for $-E$.
+# A physical system in a bath of temperature $T$ is in state $s$ with probability $p(s)=e^{-E(s)/T}/Z$: the **Boltzmann distribution** (also Gibbs distribution). At high $T$ all states are nearly equally likely; as $T\to0$ only the lowest remain. Lecture 05's temperature was the same $T$ for one pixel or letter at a time, with logits for $-E$.
 #
-# The **Ising model** is the simplest with surprises. Spins $s_i=\pm1$ sit on a square lattice, and each pair of neighbours that agree lowers the energy: $E(s)=-\sum_{\langle i,j\rangle}s_is_j$. A small one can be added up.
+# The **Ising model** is the simplest with surprises. Spins $s_i=\pm1$ sit on a square lattice, and each pair of neighbours that agree lowers the energy: $E(s)=-\sum_{\langle i,j\rangle}s_is_j$. The mean spin is its **magnetisation**. A small lattice can be added up.
 
 # %%
 show_source(eb.ising_energy)
@@ -206,11 +209,15 @@ for temperature in (1.0, eb.CRITICAL_TEMPERATURE, 5.0):
     size = (p * eb.magnetisation(spins).abs()).sum().item()
     two = p.sort(descending=True).values[:2].sum().item()
     rows.append(
-        {"T": round(temperature, 2), "mean |magnetisation|": f"{size:.2f}", "share of the two states where all agree": f"{two:.3f}"}
+        {
+            "T": round(temperature, 2),
+            "mean size of the magnetisation": f"{size:.2f}",
+            "share of the two states where all agree": f"{two:.3f}",
+        }
     )
-table(rows)
 log_z_of_cold = (-eb.ising_energy(spins).double()).logsumexp(0).item()
 print(f"log Z at T = 1 by hand {log_z_of_cold:.4f}, by the library {eb.ising_log_partition(4, 1.0):.4f}")  # test it
+table(rows)
 
 # %% [markdown]
 # In a large lattice something happens at one temperature. **Predict first.** Raise $T$ slowly from 1 to 4. Does order fade slowly, or does it break?
@@ -221,8 +228,8 @@ lattices.start.value = "cold: all up"
 lattices
 
 # %% [markdown]
-# > **What to notice.** It breaks, near $T=2.27$. At 1.8 more than nine tenths of the spins agree; at 3 the mean spin is nearly 0; most of the fall lies between 2.1 and 2.5. This is a **phase transition**, at $T_c=2/\log(1+\sqrt2)=2.269$ in an infinite lattice (Onsager, 1944). No spin was told of it.
-# > The chain has its own troubles. Set *start* to hot, *temperature* to 1.4 and *sweeps* to 40: domains of both sides are left, where the cold start has long been right. Near $T_c$ the two starts disagree even after 200 sweeps. The physics is slow there, and so is the sampler.
+# > **What to notice.** It breaks, near $T=2.27$. At 1.8 the mean spin is above 0.9; at 3 the mean spin is nearly 0; most of the fall lies between 2.1 and 2.5. This is a **phase transition**, at $T_c=2/\log(1+\sqrt2)=2.269$ in an infinite lattice (Onsager, 1944). No spin was told of it.
+# > The chain has its own troubles. Set *start* to hot, *temperature* to 1.4 and *sweeps* to 40: domains of both sides are left, where the cold start has long been right. Even after 200 sweeps the two starts disagree, there and near $T_c$. At 3 they agree. A chain that draws spin by spin moves a wall between domains, or a large patch, only slowly.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 from course_lib.widgets.energy_based.machines import TEMPERATURES
@@ -237,12 +244,13 @@ assert cold[place[1.8]] > 0.9 and max(cold[place[3.0]], hot[place[3.0]]) < 0.15
 assert cold[place[2.1]] - cold[place[2.5]] > 0.5 * (cold[place[1.0]] - cold[place[5.0]])
 assert found["col", 40][place[1.4]] - found["hot", 40][place[1.4]] > 0.1 and abs(cold[place[1.4]] - eb.onsager_magnetisation(1.4)) < 0.02
 assert abs(2 / math.log(1 + math.sqrt(2)) - 2.269) < 1e-3 and cold[place[2.27]] - hot[place[2.27]] > 0.1
+assert cold[place[1.4]] - hot[place[1.4]] > 0.1 > abs(cold[place[3.0]] - hot[place[3.0]])
 lattices.start.value, lattices.sweeps.value = "cold: all up", 200
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3 · Means without samples: importance weights
 #
-# We often want a mean under $p$, say $\mathbb E_p[g(x)]$, or $Z$ itself. Draw from an easy density $q$ instead, and correct. With $\tilde p(x)=e^{-E(x)}$, not normalised, and $w(x)=\tilde p(x)/q(x)$,
+# We often want a mean under $p$, say $\mathbb E_p[g(x)]$, or $Z$ itself. Draw from an easy density $q$ instead, and correct. With $\tilde p(x)=e^{-E(x)}$, not normalised, and $w(x)=\tilde p(x)/q(x)$, where $q$ is above 0 wherever $p$ is,
 #
 # $$Z=\int q(x)\,\frac{\tilde p(x)}{q(x)}\,dx=\mathbb E_q[w(x)],\qquad \mathbb E_p[g(x)]=\frac{\mathbb E_q[w(x)\,g(x)]}{\mathbb E_q[w(x)]}\approx\sum_i\bar w_i\,g(x_i),\quad \bar w_i=\frac{w_i}{\sum_jw_j}.$$
 #
@@ -257,7 +265,7 @@ weighing
 
 # %% [markdown]
 # > **What to notice.** As it stands, everything looks well: nearly all of the 100 draws count, and the mean is about 2 with an error of 0.05. The truth is 0. The proposal covers one of two modes, and the weights see only where draws fell.
-# > Set *shift* to 0 and *width* to 1.5: now both modes are covered, four draws of ten count, and the estimate is right within its error. Narrow $q$ to 0.5: few draws reach the modes, and these few have huge weights. **A proposal must be wider than its target.** Then raise *dimensions* to 10: of 1,000 draws about 4 are left.
+# > Set *shift* to 0, *width* to 1.5 and *draws* to 1,000: now both modes are covered, four draws of ten count, and the estimate is right within three errors. Narrow $q$ to 0.5: few draws reach the modes, and these few have huge weights. **A proposal must reach wherever its target does: rather too wide than too narrow.** Back at a width of 1.5, raise *dimensions* to 10: of 1,000 draws a handful is left.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def weighed(shift, width, dims, draws):
@@ -274,7 +282,7 @@ assert weighed(0.0, 0.5, 1, 1_000)[0] < 30 and weighed(0.0, 1.5, 10, 1_000)[0] <
 _ = weighed(2.0, 0.7, 1, 100)
 
 # %% [markdown]
-# In many dimensions a proposal that is wrong by a little in each is wrong by a lot. Let $p$ be $\mathcal N(0,I)$ and $q$ wider by half, $\mathcal N(0,1.5^2I)$. In one dimension $\mathbb E_q[w^2]=s^2/\sqrt{2s^2-1}$ with $s=1.5$, so the effective share is $0.83$. In $d$ dimensions it is $0.83^d$.
+# In many dimensions a proposal that is wrong by a little in each is wrong by a lot. Let $p$ be $\mathcal N(0,I)$ and $q$ wider by half, $\mathcal N(0,1.5^2I)$. The effective share of $n$ draws is $(\sum_iw_i)^2/(n\sum_iw_i^2)$, in the long run $\mathbb E_q[w]^2/\mathbb E_q[w^2]$. Both densities are normalised, so $\mathbb E_q[w]=1$. In one dimension $\mathbb E_q[w^2]=s^2/\sqrt{2s^2-1}$ with $s=1.5$, so the share is $0.83$. In $d$ dimensions $w$ is a product of $d$ such weights, and the share is $0.83^d$.
 
 # %%
 show_source(eb.weight_ess)
@@ -289,13 +297,14 @@ for d in (1, 10, 50, 200):
 table(rows)
 
 # %% [markdown]
-# > **What to notice.** At 10 dimensions a sixth of the draws is left; at 50 about one in ten thousand should count; at 200 the weights cannot even see how bad it is: the true value lies far below 1, and no measured one can. Images have hundreds. We need samples that *find* the likely places: chains.
+# > **What to notice.** At 10 dimensions a sixth of the draws is left; at 50 about one in ten thousand should count, two in all, and the measured number is too large already, for the heaviest draws have not come; at 200 the weights cannot even see how bad it is: the true value lies far below 1, and no measured one can. Images have hundreds. We need samples that *find* the likely places: chains.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 shares = [(math.sqrt(3.5) / 2.25) ** d for d in (1, 10, 50, 200)]
 measured = [float(row["effective, of 20,000"].replace(",", "")) for row in rows]
 assert 0.83 < shares[0] < 0.84 and 1 / 7 < shares[1] < 1 / 6 and 0.5e-4 < shares[2] < 1.2e-4 and 20_000 * shares[3] < 1e-9
 assert abs(measured[0] / 20_000 - shares[0]) < 0.01 and abs(measured[1] / 20_000 - shares[1]) < 0.02 and min(measured) >= 1
+assert abs(20_000 * shares[2] - 2) < 0.1 and measured[2] > 20_000 * shares[2]
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4 · Metropolis–Hastings
@@ -340,16 +349,16 @@ accepted = {
     "correct": 1 - (p * transitions().diagonal()).sum().item(),
     "forgotten": 1 - (ends * transitions(correct=False).diagonal()).sum().item(),
 }
+print(f"accepted: {accepted['correct']:.0%} with the correction, {accepted['forgotten']:.0%} without")
 table(
     [
         {"state": "p", **{str(i): f"{v:.3f}" for i, v in enumerate(p.tolist())}},
         {"state": "where it ends", **{str(i): f"{v:.3f}" for i, v in enumerate(ends.tolist())}},
     ]
 )
-print(f"accepted: {accepted['correct']:.0%} with the correction, {accepted['forgotten']:.0%} without")
 
 # %% [markdown]
-# > **What to notice.** The share of accepted steps changes by 5 %, which nobody would notice. And the chain ends elsewhere: one state is visited half as often again as it should be, another too rarely by more than a third. An acceptance rate says whether a chain moves, and nothing about where it ends.
+# > **What to notice.** The share of accepted steps falls by five in a hundred, which nobody would notice. And the chain ends elsewhere: one state is visited half as often again as it should be, another too rarely by more than a third. An acceptance rate says whether a chain moves, and nothing about where it ends.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert abs(accepted["forgotten"] - accepted["correct"]) < 0.055 and abs((ends / p).max() - 1.5) < 0.02 and (ends / p).min() < 2 / 3
@@ -371,7 +380,7 @@ assert (visits - p).abs().max() < 5 * (0.25 / 4_000) ** 0.5  # the library's own
 # The samples of a chain are not independent: each is near the one before. Three questions, three numbers.
 #
 # - **How much do they repeat each other?** The **autocorrelation** $\rho_k$ is the correlation of the chain with itself $k$ steps later. $n$ samples of one chain are worth $n/(1+2\sum_k\rho_k)$ independent ones, its **effective sample size**.
-# - **Has it forgotten its start?** Throw away the first half, the **burn-in**. Run several chains from starts far apart, and compare: **R-hat** is $\sqrt{\text{variance of all}/\text{variance within a chain}}$. It is 1 where all tell the same story; above 1.01, let them run on.
+# - **Has it forgotten its start?** Throw away the first half, the **burn-in**. Run several chains from starts far apart, and compare: **R-hat** is $\sqrt{\text{variance of all}/\text{variance within a chain}}$, after each chain is cut in two, so that a drift shows as well. It is 1 where all tell the same story; above 1.01, let them run on.
 # - **Is the target right?** No number of the chain says so (section 4). Only a case whose answer is known.
 #
 # **Predict first.** A random walk with steps of size 0.1, 2.4 or 30 on a Gaussian of width 1. Which has the best acceptance, and which is worth most samples?
@@ -400,12 +409,13 @@ curves(
 )
 
 # %% [markdown]
-# > **What to notice.** Small steps: nearly all are accepted, and almost nothing is learned, for the chain crawls. Large steps: nearly all are refused, and it stands still. In between a chain accepts less than half, and is worth most. R-hat rejects the crawling chains, which still remember where they began.
+# > **What to notice.** Small steps: nearly all are accepted, and almost nothing is learned, for the chain crawls. Large steps: nearly all are refused, and it stands still. In between a chain accepts less than half, and is worth most. R-hat rejects both: in the steps that are judged each such chain has seen a part only. That is no memory of a bad start. Crawling chains that begin at exact draws fare no better.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 crawling, walking, leaping = walks.values()
 assert crawling.acceptance > 0.9 and 0.35 < walking.acceptance < 0.5 and leaping.acceptance < 0.1
-assert walking.ess > 3 * max(crawling.ess, leaping.ess) and crawling.r_hat > 1.05 and walking.r_hat < 1.01
+assert walking.ess > 3 * max(crawling.ess, leaping.ess) and crawling.r_hat > 1.05 and walking.r_hat < 1.01 < leaping.r_hat
+assert eb.metropolis(normal, torch.randn(20, 1), 0.1, 2_000).r_hat > 1.05  # the intervention: a perfect start
 assert crawling.trouble is None or "different stories" in crawling.trouble
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -426,7 +436,7 @@ show_source(eb.langevin_step)
 show_source(eb.mala_step)
 rows = []
 for eta in (0.02, 0.5, 1.0, 2.5):
-    start = torch.randn(2_000, 1)
+    start = torch.zeros(2_000, 1)  # a variance of 0
     ula, mala = eb.ula(normal, start, eta, 300), eb.mala(normal, start, eta, 300)
     rows.append(
         {
@@ -437,16 +447,16 @@ for eta in (0.02, 0.5, 1.0, 2.5):
             "MALA accepts": f"{mala.acceptance:.0%}",
         }
     )
-table(rows)
 print(eb.ula(normal, torch.randn(10, 1), 2.5, 3_000).trouble)
+table(rows)
 
 # %% [markdown]
-# > **What to notice.** The walk without correction ends in the variance that the formula gives, twice too wide at $\eta=1$. MALA has variance 1 at every step, and pays with refusals. At $\eta=2.5$ ULA diverges, and the course's chains say so in a sentence rather than draw it.
+# > **What to notice.** The walk without correction ends in the variance that the formula gives, twice too wide at $\eta=1$. MALA comes to a variance of 1 with every step, and pays with refusals. At $\eta=2.5$ ULA diverges, and the course's chains say so in a sentence rather than draw it.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 for row in rows[:3]:
     assert abs(float(row["ULA: variance"]) * (1 - row["η"] / 2) - 1) < 0.15
-    assert abs(float(row["MALA: variance"]) - 1) < 0.15
+assert all(abs(float(row["MALA: variance"]) - 1) < 0.25 for row in rows)
 refused = [1 - float(row["MALA accepts"].rstrip("%")) / 100 for row in rows]
 assert refused == sorted(refused) and rows[3]["ULA: variance"] == "diverged"
 x = torch.randn(2_000, 1)  # the intervention: noise √η in place of √(2η)
@@ -467,24 +477,30 @@ print(f"rolled back, it is where it began: {torch.allclose(back, x, atol=1e-5)}"
 
 # %%
 wide = eb.gaussian(torch.zeros(50), torch.diag(torch.linspace(0.5, 2, 50) ** 2))
-# what each method's step is on a target, found by trying; and how many slopes or energies a step needs
+# how many slopes a step needs, if the last one is kept; a random walk needs an energy, which is cheaper
 METHODS = {
-    "random walk": (1, lambda target, x, d: eb.metropolis(target.energy, x, 2.0 if d == 2 else 0.3, 400)),
-    "MALA": (1, lambda target, x, d: eb.mala(target.energy, x, 0.25 if d == 2 else 0.1, 400)),
-    "HMC, 10 leaps": (10, lambda target, x, d: eb.hmc(target.energy, x, 0.2 if d == 2 else 0.25, 10, 400)),
+    "random walk": (1, lambda energy, x, step: eb.metropolis(energy, x, step, 400)),
+    "MALA": (1, lambda energy, x, step: eb.mala(energy, x, step, 400)),
+    "HMC, 10 leaps": (10, lambda energy, x, step: eb.hmc(energy, x, step, 10, 400)),
+}
+STEPS = {  # of each method, found by trying a few
+    "Gaussian": (2.5, 0.5, 0.2),
+    "banana": (2.0, 0.25, 0.2),
+    "8 modes": (2.0, 0.25, 0.2),
+    "Gaussian, 50 dimensions": (0.3, 0.2, 0.25),
 }
 rows, found = [], {}
 for name, target in (eb.targets() | {"Gaussian, 50 dimensions": wide}).items():
-    for method, (cost, chain) in METHODS.items():
+    for (method, (cost, chain)), step in zip(METHODS.items(), STEPS[name]):
         training.seed_everything(0)
-        d = len(target.mean)
-        run = found[name, method] = chain(target, 2 * torch.randn(50, d), d)
+        run = found[name, method] = chain(target.energy, 2 * torch.randn(50, len(target.mean)), step)
         samples = run.later.flatten(0, 1)
         ratio = samples.var(0) / target.cov.diag()
         rows.append(
             {
                 "target": name,
                 "method": method,
+                "step": step,
                 "accepted": f"{run.acceptance:.0%}",
                 "worth, of 10,000": f"{run.ess:,.0f}",
                 "worth, of 10,000 slopes": f"{run.ess / cost:,.0f}",
@@ -495,7 +511,8 @@ for name, target in (eb.targets() | {"Gaussian, 50 dimensions": wide}).items():
 table(rows)
 
 # %% [markdown]
-# > **What to notice.** On three of four targets HMC's steps are worth most, and R-hat is nearest to 1. But each costs ten slopes. In two dimensions a random walk is as good for the money. In 50 it is not: there a slope of HMC is worth several times a step of the others. The more dimensions, the less a blind step finds.
+# > **What to notice.** On three of four targets HMC's steps are worth most, and R-hat is nearest to 1. But each costs ten slopes. In two dimensions that does not pay: on the banana a random walk is worth more for the money. In 50 dimensions it does: there a slope of HMC is worth more than twice a step of the others. The more dimensions, the less a blind step finds.
+# > HMC hangs on how long it rolls. With steps of 0.6 in place of 0.2 it is worth more on the Gaussian, and far less on the banana.
 # > On the eight modes no method is at home. The chains started everywhere, so together they cover the ring, and R-hat says that each knows its own part only. A slope shows the way down, not the way to another valley.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
@@ -508,6 +525,9 @@ assert worth["Gaussian, 50 dimensions", "HMC, 10 leaps"] / 10 > 2 * max(
     worth["Gaussian, 50 dimensions", m] for m in ("MALA", "random walk")
 )
 assert all(found["8 modes", method].r_hat > 1.2 for method in METHODS)
+longer = {name: eb.hmc(eb.targets()[name].energy, 2 * torch.randn(50, 2), 0.6, 10, 400).ess for name in ("Gaussian", "banana")}
+assert STEPS["Gaussian"][2] == STEPS["banana"][2] == 0.2
+assert longer["Gaussian"] > 1.5 * worth["Gaussian", "HMC, 10 leaps"] and longer["banana"] < worth["banana", "HMC, 10 leaps"] / 3
 for name in ("Gaussian", "banana"):  # against the true moments
     samples, truth_of = found[name, "HMC, 10 leaps"].later.flatten(0, 1), eb.targets()[name]
     error = (truth_of.cov.diag() / worth[name, "HMC, 10 leaps"]).sqrt()
@@ -516,7 +536,7 @@ for name in ("Gaussian", "banana"):  # against the true moments
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7 · Gibbs: one coordinate at a time
 #
-# Often $p(x_i\mid\text{all others})$ is easy though $p(x)$ is not. **Gibbs sampling** draws one coordinate after the other from it. As a proposal, this is always accepted: $p(x_i'|x_{-i})$ is exactly what Metropolis' ratio asks for. For a spin of section 2 the conditional is a sigmoid of its neighbours' sum.
+# Often $p(x_i\mid\text{all others})$ is easy though $p(x)$ is not. **Gibbs sampling** draws one coordinate after the other from it. As a proposal, this is always accepted: $p(x_i'|x_{-i})$ is exactly what Metropolis' ratio asks for. For a spin of section 2 the conditional is the sigmoid of $2/T$ times its neighbours' sum.
 #
 # It is slow where coordinates hang together: each move must stay near where the others are.
 
@@ -566,7 +586,7 @@ pairs = (x.T @ x) / len(x) - states.T @ (dream[:, None] * states)
 print(f"the boxed rule is the gradient: {torch.allclose(-machine.weight.grad, pairs.triu(1), atol=1e-6)}")  # test it
 
 # %% [markdown]
-# With **hidden units** $h$ a machine can say more: what is seen, $x$, has the energy $F(x)=-\log\sum_he^{-E(x,h)}$, its **free energy**, and the boxed rule holds with $F$ for $E$. Twelve units still have 4,096 states to add up. Images need a machine whose conditionals are easy.
+# With **hidden units** $h$ a machine can say more: what is seen, $x$, has the energy $F(x)=-\log\sum_he^{-E(x,h)}$, its **free energy**. Then $p(x)=e^{-F(x)}/Z$, and the boxed rule holds with $F$ for $E$. Twelve units still have 4,096 states to add up. Images need a machine whose conditionals are easy.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 9 · The restricted Boltzmann machine
@@ -575,7 +595,7 @@ print(f"the boxed rule is the gradient: {torch.allclose(-machine.weight.grad, pa
 #
 # $$E(x,h)=-x^\top Wh-b^\top x-c^\top h .$$
 #
-# Given $x$ the energy is a sum over $j$, $-\sum_jh_j(x^\top W_{:j}+c_j)-b^\top x$, so the hidden units are independent, and $e^{-E}$ is a product:
+# Here $\sigma$ is the sigmoid. Given $x$ the energy is a sum over $j$, $-\sum_jh_j(x^\top W_{:j}+c_j)-b^\top x$, so the hidden units are independent, and $e^{-E}$ is a product:
 #
 # $$p(h_j=1\mid x)=\sigma\big(x^\top W_{:j}+c_j\big),\qquad p(x_i=1\mid h)=\sigma\big(W_{i:}h+b_i\big),\qquad F(x)=-b^\top x-\sum_j\log\big(1+e^{x^\top W_{:j}+c_j}\big).$$
 #
@@ -612,7 +632,10 @@ table(rows)
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 off = [float(row["CD-k, off by"].rstrip("%")) for row in rows]
-assert off == sorted(off, reverse=True) and off[0] > 20 and off[-1] < 5
+assert off[0] > 1.5 * off[1] and off[1] > 2 * max(off[2:]) and off[0] > 20 and max(off[2:]) < 5
+tiny.k = 1
+another, same = (gradient(tiny.loss(data.repeat(20_000, 1, 1, 1))) for _ in range(2))  # other chains, as far off
+assert (another - same).norm() < 0.1 * (another - true).norm()
 
 # %%
 training.seed_everything(0)
@@ -632,7 +655,7 @@ show_images(
 )
 
 # %% [markdown]
-# > **What to notice.** Hidden units have become blurred pieces of digits: each pulls some pixels on and their neighbours off. The dreams of this young machine are blurred, but most are made of strokes as a digit is. Starting from the base rates of the pixels, training gained more than 50 nats of pseudo-likelihood ($\sum_i\log p(x_i\mid\text{all other pixels})$, which needs no $Z$).
+# > **What to notice.** Hidden units have become blurred strokes and pieces of digits: each pulls pixels on where it is bright, and off where it is dark. The dreams are shown as probabilities of pixels, which is why they look soft. Most are made of strokes as a digit is. Starting from the base rates of the pixels, training gained more than 50 nats of pseudo-likelihood ($\sum_i\log p(x_i\mid\text{all other pixels})$, which needs no $Z$).
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 test = datasets.binarise(unseen.x[::10], generator=torch.Generator().manual_seed(0)).float()
@@ -641,7 +664,7 @@ plain.begin_at(datasets.to_float(digits.x))
 with torch.no_grad():
     plain.weight.zero_()
     gained = (young.pseudo_log_likelihood(test) - plain.pseudo_log_likelihood(test)).mean().item()
-assert gained > 50
+assert gained > 50 and all(0.1 < (each > 0).float().mean() < 0.9 for each in filters)
 
 # %% [markdown]
 # The shipped machine has 500 hidden units and trained for 60,000 steps. Watch it dream, from noise or from a digit, and hide half of a digit: Gibbs sampling with some pixels held fast fills in the rest. **Predict first.** Start at noise. How many steps until there is a digit? And once there, will the digit become another?
@@ -652,7 +675,7 @@ dreaming = widgets.GibbsExplorer(rbm, unseen.x[::20])
 dreaming
 
 # %% [markdown]
-# > **What to notice.** The lower half of a digit is held, the upper is drawn. Two half-steps from noise the free energy has fallen by hundreds of nats, and after 56 it is about that of real digits: noise is forgotten at once, details take longer. Set *keep* to nothing: now a whole digit forms out of noise. Start at a *digit* and keep nothing: it changes slowly, and mostly stays what it is. Valleys of different digits are far apart, and Gibbs sampling goes from one to the next only rarely.
+# > **What to notice.** The lower half of a digit is held, the upper is drawn. Two half-steps from noise the free energy has fallen by hundreds of nats, and after 56 it is about that of real digits: noise is forgotten at once, details take longer. Set *keep* to nothing: now whole digits form out of noise, though not each is clear. Start at a *digit* and keep nothing: it changes slowly, and mostly stays what it is. From the valley of one digit to that of another Gibbs sampling gets slowly: in 28 sweeps with some one of seven, in 400 with about half or more.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 free = dreaming.film()[3].mean(1)
@@ -662,14 +685,17 @@ free = dreaming.film()[3].mean(1)
 assert free[2] - free[56] > 100 and abs(free[56] - dreaming.usual) < 80
 some = datasets.binarise(unseen.x[::10], generator=torch.Generator().manual_seed(1)).float()
 training.seed_everything(0)
-later = rbm.sample(len(some), steps=28, start=some, shades=True)
-assert (metrics.predicted_digits(later) == unseen.y[::10]).float().mean() > 0.5  # mostly still the same
+stayed = {
+    sweeps: (metrics.predicted_digits(rbm.sample(len(some), steps=sweeps, start=some, shades=True)) == unseen.y[::10]).float().mean()
+    for sweeps in (28, 400)
+}
+assert abs(stayed[28] - 6 / 7) < 0.11 and stayed[400] < 0.55
 dreaming.keep.value = "lower half"
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 10 · How good is it? log Z by annealing
 #
-# $\log p(x)=-F(x)-\log Z$, and $\log Z$ is a sum over $2^{500}$ states. Importance sampling (section 3) from an easy machine $p_0$ fails: the two are too far apart. So go there in small steps. **Annealed importance sampling** (AIS) places densities between, $p_\beta$ from $p_0$ at $\beta=0$ to ours at $\beta=1$; at each it multiplies the weight by the small ratio and lets a chain follow:
+# $\log p(x)=-F(x)-\log Z$, and $\log Z$ is a sum over $2^{500}$ states. Importance sampling (section 3) from an easy machine $p_0$ fails: the two are too far apart. So go there in small steps. **Annealed importance sampling** (AIS) places densities between, $p_\beta$ from $p_0$ at $\beta=0$ to ours at $\beta=1$, an inverse temperature. It begins at a draw $x_0$ of $p_0$. At each $\beta_k$ it multiplies the weight by the small ratio and lets a chain follow:
 #
 # $$w=\prod_{k=1}^{K}\frac{\tilde p_{\beta_k}(x_{k-1})}{\tilde p_{\beta_{k-1}}(x_{k-1})},\qquad x_k\ \text{by a step that leaves}\ p_{\beta_k}\ \text{as it is},\qquad \mathbb E[w]=\frac{Z_1}{Z_0}.$$
 #
@@ -683,7 +709,7 @@ annealing
 
 # %% [markdown]
 # > **What to notice.** With 10 temperatures the estimate is too low, by more than 5 nats, and the runs are worth hardly more than one: the explorer says that the number hangs on few runs. With 300 it is within 3 nats. With 10,000 temperatures and 200 runs, as in the record, AIS finds 211.4 ± 0.15, and the sum over all 1,048,576 states of the hidden units is 211.3. Too low means: unless checked, a bad estimate *flatters* the model.
-# > Look at the log weights, too. Those of few runs spread over many nats, so their mean is the largest one.
+# > Look at the log weights, too. With few temperatures they spread over many nats, so the mean weight is little but the largest one's share.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 found = {}
@@ -705,7 +731,7 @@ annealing.seed.value = 0
 #
 # $$\log p_\theta(x)=\underbrace{\mathbb E_q\big[\log p_\theta(x,z)\big]+\mathbb H[q]}_{\mathrm{ELBO}(q,\theta)}+\mathrm{KL}\big(q\,\|\,p_\theta(z\mid x)\big).$$
 #
-# The **E step** holds $\theta$ and sets $q=p_\theta(z\mid x)$: the KL becomes 0, and the bound touches. The **M step** holds $q$ and raises the first term in $\theta$. Each step climbs the *same* function, in turn, as one climbs a hill going only north and only east (**coordinate ascent**). In the language of this lecture, $-\mathrm{ELBO}$ is a **free energy**: mean energy $-\log p_\theta(x,z)$ less entropy. It is least for the Boltzmann distribution, $q\propto e^{\log p_\theta(x,z)}$.
+# The **E step** holds $\theta$ and sets $q=p_\theta(z\mid x)$: the KL becomes 0, and the bound touches. The **M step** holds $q$ and raises the first term in $\theta$. Each step climbs the *same* function, in turn, as one climbs a hill going only north and only east (**coordinate ascent**). In the language of this lecture, $-\mathrm{ELBO}$ is a **free energy**: mean energy $-\log p_\theta(x,z)$ less entropy. It is least for the Boltzmann distribution, $q\propto e^{\log p_\theta(x,z)}$, and its least value $-\log\sum_ze^{\log p_\theta(x,z)}$ is section 8's $F(x)$.
 
 # %%
 points = toy2d("gaussians8", 800, 3).x
@@ -728,7 +754,7 @@ for step in range(12):
 table([{key: value if key == "step" else f"{value:.3f}" for key, value in row.items()} for row in climb[::3]])
 
 # %% [markdown]
-# > **What to notice.** Read a row from left to right, then the next: the bound never falls. After each E step it equals $\log p$. A VAE (lecture 02) climbs the same bound with both at once: its encoder is a $q$ that has to be learned, because the E step has no closed form. A Boltzmann machine's trouble is another one: its M step holds $\log Z_\theta$.
+# > **What to notice.** Every third step is shown. Read a row from left to right, then the next: the bound never falls. After each E step it equals $\log p$. A VAE (lecture 02) climbs the same bound with both at once: its encoder is a $q$ that has to be learned, because the E step has no closed form. A Boltzmann machine's trouble is another one: its M step holds $\log Z_\theta$.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 path = [row[key] for row in climb for key in ("ELBO before E", "after E", "after M")]
@@ -746,7 +772,7 @@ assert all(abs(row["after E"] - row["log p"]) < 1e-4 for row in climb)
 #
 # The sum needs a backward pass for each dimension. **Sliced** score matching takes random directions, $v^\top\nabla(v^\top s_\theta)$: the same on average, one pass. **Denoising** score matching adds noise to the data and predicts it: it learns the score of the *noisy* data, lecture 06's loss.
 #
-# **Noise-contrastive estimation** asks a question with an answer: is $x$ data, or a draw from a known noise density $q$? The best classifier has logit $\log p(x)-\log q(x)$. So use $\log p_\theta-\log q$ as the logit, with $\log Z$ as a free number: *it is learned*, because a wrong constant would misclassify.
+# **Noise-contrastive estimation** asks a question with an answer: is $x$ data, or a draw from a known noise density $q$? Shown as many of each, the best classifier has logit $\log p(x)-\log q(x)$; shown $\nu$ draws of noise for each of data, $\log\nu$ less. So use $\log p_\theta-\log q$ as the logit, with $\log Z$ as a free number: *it is learned*, because a wrong constant would misclassify.
 
 # %%
 show_source(eb.score_matching)
@@ -769,7 +795,7 @@ for objective in eb.OBJECTIVES:
     rows.append(
         {
             "objective": objective,
-            "error of the slope at data": f"{wrong[objective]:.0%}",
+            "squared error of the slope, as a share": f"{wrong[objective]:.0%}",
             "log Z by the grid": f"{(-model.energy(grid).detach()).logsumexp(0).item() + math.log(area):.2f}",
             "its own log Z": f"{model.log_z.item():.2f}" if objective == "nce" else "not learned",
         }
@@ -779,8 +805,8 @@ show_images(torch.stack([(d - d.max()).exp().view(1, 120, 120) for d in densitie
 table(rows)
 
 # %% [markdown]
-# > **What to notice.** No model was asked for a sample. Sliced and exact score matching know the slope at the data best, to a tenth or better. Look at their pictures all the same: some of the eight modes are far too bright, others nearly gone. A slope says which way is up *here*; how much of the whole lies here, it does not say. Where nothing lies between two modes, nothing tells their shares.
-# > Denoising has all eight. Its noise of 0.3 fills the gaps, and the price is that it draws the density *with* that noise, broader. Noise-contrastive estimation compares with noise that is everywhere, so its shares are about right, though the gaps are still shallow. And it alone says what $\log Z$ is; the grid agrees.
+# > **What to notice.** No model was asked for a sample. Sliced and exact score matching know the slope at the data best: their squared error is less than a tenth of the slope's own square. Look at their pictures all the same: some of the eight modes are far too bright, others nearly gone. A slope says which way is up *here*; how much of the whole lies here, it does not say. Where nothing lies between two modes, nothing tells their shares.
+# > Denoising has all eight. Its noise of 0.3 fills the gaps, and the price is that it draws the density *with* that noise, broader. Noise-contrastive estimation compares with noise that is everywhere, so its shares are about right. But its picture is almost a ring: after these steps the gaps between the modes are still shallow. And it alone says what $\log Z$ is; the grid agrees.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert min(slopes, key=slopes.get) == 4
@@ -793,6 +819,10 @@ shares = {
 assert all(shares[name].max() > 0.25 and shares[name].min() < 0.06 for name in ("sliced", "exact"))
 assert all(shares[name].max() < 0.2 and shares[name].min() > 0.06 for name in ("denoising", "nce"))
 assert learned["denoising"].sigma == 0.3
+angles = torch.arange(16) * math.pi / 8  # at a mode and between two, in turn
+height = {name: -model.energy(3 * torch.stack([angles.cos(), angles.sin()], 1)).detach() for name, model in learned.items()}
+depth = {name: (h[::2] - h[1::2]).mean() for name, h in height.items()}
+assert depth["nce"] < 0.6 * depth["denoising"] and all(shares["denoising"] > 0.06)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 13 · A network as the energy of images
@@ -800,10 +830,10 @@ assert learned["denoising"].sigma == 0.3
 # The boxed rule, with a convolutional network for $E_\theta$ and Langevin's walk for the dreams. Three things make it work on a laptop.
 #
 # - A **replay buffer** keeps a thousand images, and each batch of chains goes on from some of them: persistent chains again. One in twenty starts anew at noise.
-# - **A cold walk**: with $\eta$ and noise in their right ratio the walk would take ages. Noise of 0.005 and steps of 10 mean a temperature far below 1: what is sampled is near the bottom of the valleys.
+# - **A cold walk**: at temperature $T$ Langevin's step is $x-\frac\eta T\nabla E+\sqrt{2\eta}\,\varepsilon$. At $T=1$ the walk would take ages. Here the slope counts 10 and the noise 0.005, so $T=0.005^2/20$, about a millionth: what is sampled is near the bottom of the valleys. Slopes are clipped, too.
 # - **Small energies**: only differences are learned, so a penalty keeps the energies from drifting.
 #
-# So the samples are not those of $p_\theta$ at $T=1$, and $\log Z$ cannot be had: nobody knows this model's likelihood.
+# So the samples are not those of $p_\theta$ at $T=1$, and at the temperature of the walk nobody knows $\log Z$, or a likelihood. What the model says at $T=1$ we shall see.
 
 # %%
 show_source(eb.NeuralEnergy.walk)
@@ -821,6 +851,10 @@ some = datasets.to_float(unseen.x[::2])
 kinds = {"digits": some} | strangers(some)
 energies_of = {name: ebm.energy(x) for name, x in kinds.items()}
 told = {name: metrics.auroc(energies_of["digits"], e) for name, e in energies_of.items()}
+at_1 = eb.log_z(-energies_of["noise"])  # section 3: the noise is drawn from q = 1
+print(
+    f"at T = 1: log Z {at_1.value:.2f} ± {at_1.error:.3f} nats; log p of digits {-energies_of['digits'].mean() - at_1.value:.1f} nats, of noise 0"
+)
 table(
     [
         {"pictures": name, "mean energy": f"{e.mean():.3f}", "chance that one lies above a digit": f"{told[name]:.3f}"}
@@ -830,63 +864,72 @@ table(
 
 # %% [markdown]
 # > **What to notice.** Twenty steps make strokes out of noise, sixty make most of a digit, and then little changes. No decoder, no noise schedule: the picture is a place where the walk comes to rest.
-# > The table: digits lie lowest. Noise, digits in negative and digits with shuffled pixels lie higher, so much that hardly any overlap. *Sprites*, white shapes on black, lie higher by a hair, and are told apart in two of three comparisons.
+# > The table: digits lie lowest. Noise, digits in negative and digits with shuffled pixels lie higher, so much that hardly any overlap. *Sprites*, white shapes on black, lie a little higher: four of five comparisons tell them apart.
+# > And at $T=1$? Uniform noise is a good proposal: nearly all draws count. So $\log Z$ is easily had, and the density of a digit is only some 25 times that of noise, while there is far more room for noise. At $T=1$ this is a model of noise. Digits are what it *prefers*, and the cold walk goes by that alone.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert all(energies_of["digits"].mean() < e.mean() for name, e in energies_of.items() if name != "digits")
-assert min(told[name] for name in ("noise", "negatives", "shuffled")) > 0.99 and abs(told["sprites"] - 2 / 3) < 0.08
+assert min(told[name] for name in ("noise", "negatives", "shuffled")) > 0.99 and abs(told["sprites"] - 0.8) < 0.08
+assert at_1.ess > 0.9 * len(some) and abs((-energies_of["digits"].mean() - at_1.value).exp() - 25) < 4
 moved = [(film[i + 1] - film[i]).abs().mean().item() for i in range(4)]
 assert moved[3] < 0.25 * moved[0] and max(moved[2:]) < moved[1]
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 14 · Your classifier is an energy-based model
 #
-# A classifier has outputs $f_y(x)$, and $p(y\mid x)=e^{f_y(x)}/\sum_{y'}e^{f_{y'}(x)}$. A constant added to all outputs changes nothing. So the size of the outputs is free. Use it: let $p(x,y)\propto e^{f_y(x)}$. Then
+# A classifier has outputs $f_y(x)$, and $p(y\mid x)=e^{f_y(x)}/\sum_{y'}e^{f_{y'}(x)}$. A number added to all outputs changes nothing, and it may be another one for each $x$. So one number for each $x$ is free, the level of its outputs. Use it: let $p(x,y)\propto e^{f_y(x)}$. Then
 #
 # $$E(x)=-\log\sum_ye^{f_y(x)},$$
 #
 # and the classifier stays what it was. Train with $-\log p(y\mid x)$ plus section 13's loss for $E$: this is **JEM**. What for? A classifier must answer, whatever it is shown. The energy can say "this is no digit" (**out-of-distribution detection**).
 
 # %%
-jem = checkpoints.load("jem")
+jem, judge = checkpoints.load("jem"), metrics.digits.digit_network()
 scores = {name: jem.energy(x) for name, x in kinds.items()}
-unsure = {name: -jem.logits(x).softmax(1).amax(1) for name, x in kinds.items()}
+doubts = {"JEM": {}, "ordinary": {}}
+for who, f in {"JEM": jem.logits, "ordinary": judge}.items():
+    doubts[who] = {name: -f(x).softmax(1).amax(1) for name, x in kinds.items()}
+accuracy = (jem.logits(some).argmax(1) == unseen.y[::2]).double().mean().item()
+print(f"JEM's right answers on digits: {accuracy:.1%}")
 table(
     [
         {
             "instead of digits": name,
-            "by energy": f"{metrics.auroc(scores['digits'], scores[name]):.3f}",
-            "by the classifier's doubt": f"{metrics.auroc(unsure['digits'], unsure[name]):.3f}",
+            "by JEM's energy": f"{metrics.auroc(scores['digits'], scores[name]):.3f}",
+            "by JEM's doubt": f"{metrics.auroc(doubts['JEM']['digits'], doubts['JEM'][name]):.3f}",
+            "by an ordinary classifier's doubt": f"{metrics.auroc(doubts['ordinary']['digits'], doubts['ordinary'][name]):.3f}",
         }
         for name in scores
         if name != "digits"
     ]
 )
-accuracy = (jem.logits(some).argmax(1) == unseen.y[::2]).double().mean().item()
-print(f"right answers on digits: {accuracy:.1%}")
 
 # %% [markdown]
-# > **What to notice.** Noise, digits in negative and shuffled digits lie higher than digits in 98 of 100 comparisons or more; the classifier's doubt is less sure of each. *Sprites* are the warning. By energy they pass for digits, more easily than digits do: their number lies below a half, which is chance. What no dream has ever visited may lie at any height.
-# > The joint training costs answers: 94.6 % are right, where lecture 07's digit network, trained for nothing else, has 99.5 %.
+# > **What to notice.** Noise, digits in negative and shuffled digits lie higher than digits in 98 of 100 comparisons or more. Doubt, JEM's own or that of lecture 07's digit network, is less sure of each; that network is surer of noise than of digits. *Sprites* are the warning. By energy they pass for digits, more easily than digits do: their number lies below a half, which is chance. Here doubt is the better detector, and that of the ordinary network the best. Nothing in training says at what height a place lies that no dream has visited.
+# > The joint training costs answers: 94.6 % are right. The same network, trained for answers alone, has more after 1,000 steps on 4,000 digits, where JEM took 3,500 steps on 59,000.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
-told, doubted = ({name: metrics.auroc(of["digits"], of[name]) for name in of if name != "digits"} for of in (scores, unsure))
-assert all(told[name] > 0.98 and told[name] > doubted[name] for name in ("noise", "negatives", "shuffled"))
-assert told["sprites"] < 0.5 < doubted["sprites"]
+told, *doubted = ({name: metrics.auroc(of["digits"], of[name]) for name in of if name != "digits"} for of in (scores, *doubts.values()))
+assert all(told[name] > 0.98 and told[name] > max(each[name] for each in doubted) for name in ("noise", "negatives", "shuffled"))
+assert told["sprites"] < 0.5 < doubted[0]["sprites"] < doubted[1]["sprites"] and doubted[1]["noise"] < 0.5
 answers = jem.record["numbers"]["accuracy"]
-assert (
-    abs(100 * answers - 94.6) < 0.1
-    and abs(accuracy - answers) < 0.02
-    and abs(checkpoints.record("digit_network")["numbers"]["accuracy"] - 0.995) < 0.001
-)
+assert abs(100 * answers - 94.6) < 0.1 and abs(accuracy - answers) < 0.02
+training.seed_everything(0)
+plain = eb.NeuralEnergy(classes=10)  # the intervention: JEM's network without the energy
+optimiser = torch.optim.Adam(plain.parameters(), 1e-3)
+for _ in range(1_000):
+    batch = torch.randint(len(digits.x), (32,))
+    optimiser.zero_grad()
+    torch.nn.functional.cross_entropy(plain.logits(datasets.to_float(digits.x[batch])), digits.y[batch]).backward()
+    optimiser.step()
+assert (plain.logits(datasets.to_float(unseen.x)).argmax(1) == unseen.y).double().mean() > answers + 0.005
+assert len(digits.x) == 4_000 and jem.record["steps"] == 3_500 and "59,000" in jem.record["data"] and len(digits.x) < 59_000
+
 
 # %% [markdown]
 # **What would convince you?** Start at noise and climb the output for one digit. An ordinary classifier is soon sure, and the picture is still noise: an **adversarial** picture, a wrong answer given with confidence. Climb JEM's output.
 
 # %%
-judge = metrics.digits.digit_network()
-
-
 def climb_output(f, steps=200, rate=0.02):
     """From noise, up the slope of the outputs f_y for y = 0 … 9, with steps of equal length."""
     x = torch.rand(10, 1, 28, 28, generator=torch.Generator().manual_seed(0))
@@ -914,7 +957,7 @@ assert jem.energy(ordinary).min() > scores["digits"].mean() + 3 * scores["digits
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 15 · And, or, not
 #
-# Energies add. $E_1+E_2$ is the energy of $p_1p_2/Z$: likely where *both* find it likely, **and**. $-\log(e^{-E_1}+e^{-E_2})$ is a **mixture**, **or**. $E_1-wE_2$ avoids what the second likes, **not**. No other family composes models after training so simply: a product of two flows or two autoregressive models is no flow, because its constant is missing. Energies never had one. (Guidance in lecture 06 is such a product: $\nabla\log p(x)+w\,\nabla\log p(y\mid x)$.)
+# Energies add. $E_1+E_2$ is the energy of $p_1p_2/Z$: likely where *both* find it likely, **and**. $-\log(e^{-E_1}+e^{-E_2})$ is a **mixture**, **or**. $E_1-wE_2$ avoids what the second likes, **not**. A mixture can be made of any two densities. A product cannot: of two flows or two autoregressive models it is no flow, because its constant is missing. Energies never had one. (Scores add as energies do: guidance in lecture 06 is $\nabla\log p(x)+w\,\nabla\log p(y\mid x)$. But the product is meant of clean data, and at a noise level the sum of two noisy scores only comes near its score.)
 
 # %%
 composing = widgets.CompositionExplorer()
@@ -922,7 +965,7 @@ composing
 
 
 # %% [markdown]
-# > **What to notice.** Ring *and* stripe: only the two places where they cross. Ring *or* stripe: both. Ring *and not* stripe: the ring without the crossings. Make $w_2$ larger than the first can bear, and "not" has no density at all: far out the stripe is so unlikely that running away from it pays without end. The explorer says so instead of drawing.
+# > **What to notice.** Ring *and* stripe: only the two places where they cross. Ring *or* stripe: both. Ring *and not* stripe: the ring without the crossings. Make $w_2$ larger than the first can bear, 3 with $w_1$ at 0.5, and "not" has no density at all: far out the stripe is so unlikely that running away from it pays without end. The explorer says so instead of drawing.
 # > The constants matter in "or" alone. Each energy is known up to a constant, and that constant is part of its weight.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
@@ -934,9 +977,11 @@ def seen(way):
 
 both, either, without = map(seen, composing.way.options)
 assert min(both) > 0.9 and either[0] < 1 and 0.25 < either[1] < 0.6 and without[1] < 0.02
-composing.weight2.value = 3.0
-assert not composing.places()[1]
-composing.weight2.value, composing.way.value = 1.0, composing.way.options[0]
+composing.weight1.value, composing.weight2.value = 0.5, 3.0
+assert not composing.places()[1] and not composing.bounded(1_000)
+assert 0.5 * 0.5 / 0.4**2 < 3 * 0.5 / 0.5  # across the stripe: w₁ r² / 2 · 0.4² of the ring, w₂ r² / 2 · 0.5 of the stripe
+composing.weight1.value = composing.weight2.value = 1.0
+composing.way.value = composing.way.options[0]
 
 # %% [markdown]
 # **Faces.** The same works with networks that were never meant for it. A VAE (lecture 02) has learned 16 × 16 faces; its prior is an energy of its codes, $E_0(z)=\frac12\|z\|^2$. A network reads attributes off a face, so $-\log p(\text{red hair}\mid\text{face}(z))$ is another energy of $z$. Add what you want, and walk in the space of codes. Red hair and a green top were never seen together: that pair is held out of the training faces.
@@ -966,11 +1011,11 @@ for name, parts in wishes.items():
     training.seed_everything(0)
     codes[name] = eb.mala(eb.product(parts), torch.randn(12, 64), 0.05, 150).path[-1]
 pictures = {name: painter.decode(z) for name, z in codes.items()}
-show_pixels(torch.cat(list(pictures.values())), f"twelve faces for each wish: {', '.join(wishes)}", columns=12, times=4)
+show_images(torch.cat(list(pictures.values())), columns=12, row_labels=list(wishes), size=0.6)
 
 
 # %% [markdown]
-# > **What to notice.** Each column begins at the same code. With one wish more than half of the faces have red hair, where hardly any had it before. With two wishes more than half obey each, in a combination that no training face has. "Green or blue" gives both. Nothing was trained for this: three networks were added up.
+# > **What to notice.** Each column begins at the same code. With one wish more than half of the faces have red hair, where hardly any had it before. With two wishes more than half obey each, and some half of the faces both at once, in a combination that no training face has. "Green or blue" gives both. Nothing was trained for this: three energies were added up.
 # > The reader judges its own work here, so look yourself: where a hat hides the hair, or colours run into each other, it may read a red that nobody sees. Lecture 10 asks for such faces in words.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
@@ -984,6 +1029,19 @@ assert ("hair_colour", "red", "clothing_colour", "green") in faces.HELD_OUT and 
 assert share(pictures["anything"], "hair_colour", "red") < 0.25 and share(pictures["red hair"], "hair_colour", "red") > 0.5
 both_wishes, choice = pictures["red hair and a green top"], pictures["a green or a blue top"]
 assert share(both_wishes, "hair_colour", "red") > 0.5 and share(both_wishes, "clothing_colour", "green") > 0.5
+
+
+def together(x):
+    """The share of faces with red hair and a green top."""
+    read = metrics.faces.predicted_attributes(x)
+    is_red, is_green = (
+        read[:, list(faces.ATTRIBUTES).index(factor)] == faces.ATTRIBUTES[factor].index(word)
+        for factor, word in (("hair_colour", "red"), ("clothing_colour", "green"))
+    )
+    return (is_red & is_green).double().mean().item()
+
+
+assert together(both_wishes) > 0.3 and together(pictures["anything"]) < 0.1
 assert min(share(choice, "clothing_colour", word) for word in ("green", "blue")) > 0.1
 assert share(choice, "clothing_colour", "green", "blue") > 0.7
 
@@ -1007,6 +1065,7 @@ for name, model in {"CD-1": one, "persistent": persistent}.items():
         {
             "trained by": name,
             "pixels put back wrongly": f"{wrong:.1%}",
+            "p of the empty picture": f"{math.exp(-model.free_energy(torch.zeros(1, 1, 28, 28)).item() - n['log_z']):.1g}",
             "−log p of test digits, nats (AIS)": f"{n['nll']:.1f} ± {n['nll_error']:.1f}",
         }
     )
@@ -1014,7 +1073,7 @@ show_images(torch.cat(dreams), columns=12, row_labels=["CD-1", "persistent"], si
 table(rows)
 
 # %% [markdown]
-# > **What to notice.** One step away from data the two cannot be told apart. Their dreams can. From noise the CD-1 machine comes to empty pictures and blots, and its likelihood is worse by some 70 nats. What happened: training lowers the free energy at data and raises it one step away, and nowhere else. Far from the data there are valleys that no chain of CD-1 ever entered. There its own free energy is lower than on digits, by more than 50 nats. Persistent chains find such valleys, and training fills them.
+# > **What to notice.** One step away from data the two cannot be told apart. Their dreams can. From noise the CD-1 machine comes to empty pictures and blots, and its likelihood is worse by some 70 nats. What happened: training lowers the free energy at data and raises it one step away, and nowhere else. Far from the data there are valleys that no chain of CD-1 ever entered. The empty picture is one: $e^{-F(x)-\log Z}$ gives it, alone, more than half of all the probability, where the machine of persistent chains gives it less than a thousandth. Persistent chains find such valleys, and training fills them.
 # > **A small reconstruction error says nothing about a density.** The same was true of autoencoders (lecture 02).
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
@@ -1028,17 +1087,14 @@ assert (
     and one.record["steps"] == 18_000
     and one.hidden == persistent.hidden == 500
 )
-with torch.no_grad():
-    of_dreams = {
-        name: m.free_energy((d > 0.5).float()).mean() for (name, m), d in zip({"CD-1": one, "persistent": persistent}.items(), dreams)
-    }
-    assert of_dreams["CD-1"] < one.free_energy(black_white).mean() - 50
-    assert of_dreams["persistent"] > persistent.free_energy(black_white).mean() - 50
+empty = {row["trained by"]: float(row["p of the empty picture"]) for row in rows}
+assert empty["CD-1"] > 0.5 and empty["persistent"] < 1e-3
+assert (dreams[0].mean((1, 2, 3)) < 0.02).sum() >= 4 and (dreams[1].mean((1, 2, 3)) < 0.02).sum() <= 1  # empty dreams, of 12 each
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 17 · Numbers
 #
-# MNIST, black or white, 10,000 test digits. Each machine's $\log Z$ is by AIS with 200 runs through 10,000 temperatures; ± joins its error and that of the mean over digits. The figures of 2008 are those of Salakhutdinov and Murray, whose machines saw the data far longer.
+# MNIST, black or white, 10,000 test digits. Each machine's $\log Z$ is by AIS with 200 runs through 10,000 temperatures; ± joins its error and that of the mean over digits. The figures of 2008 are those of Salakhutdinov and Murray. Their machines are as large, but trained and binarised in another way: compare them with ours in tens of nats.
 
 # %%
 told = {
@@ -1080,12 +1136,16 @@ rows.append(
         "minutes of one core": f"{vae['minutes']:.0f}",
     }
 )
-table(rows)
 fid = {name: checkpoints.record(name)["numbers"]["fid"] for name in ("rbm", "ebm_digits", "jem")}
-print("FID of 2,000 samples:", ", ".join(f"{name} {value}" for name, value in fid.items()))
+print(
+    "FID of 2,000 samples:",
+    ", ".join(f"{name} {value}" for name, value in fid.items()),
+    "(the RBM draws black or white, the digits are grey)",
+)
+table(rows)
 
 # %% [markdown]
-# > **What to notice.** With persistent chains and 60,000 steps the machine comes within a nat of the 86.34 that CD-25 had in 2008. CD-1 is far behind in both laboratories. Of two machines that differ in steps alone, the longer gains about 5 nats. The 20 hidden units cannot say more: 50 nats behind.
+# > **What to notice.** With persistent chains and 60,000 steps the machine comes within a nat of the 86.34 that CD-25 had in 2008. CD-1 is far behind in both laboratories. Of two machines that differ in steps alone, the longer gains between 4 and 5 nats. The 20 hidden units cannot say more: with more than twice the steps they are 47 nats behind the 500 of row 3.
 # > The VAE has a *bound*, so its truth may be better than it says. AIS *estimates*, and may flatter. Neither is exact, and their errors point in opposite directions.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
@@ -1093,7 +1153,11 @@ n = {name: checkpoints.record(name)["numbers"] for name in told}
 assert any(row["machine"] == "500 hidden units, CD-25 (2008)" and row["−log p, nats an image"] == "86.34" for row in rows)
 assert checkpoints.record("rbm_20")["config"]["hidden"] == 20
 assert abs(n["rbm"]["nll"] - 86.34) < 1 and checkpoints.record("rbm")["steps"] == 60_000 and n["rbm_cd1"]["nll"] > n["rbm"]["nll"] + 50
-assert abs(n["rbm_pcd1"]["nll"] - n["rbm"]["nll"] - 5) < 1 and abs(n["rbm_20"]["nll"] - n["rbm"]["nll"] - 50) < 4
+assert 4.1 < n["rbm_pcd1"]["nll"] - n["rbm"]["nll"] < 4.9 and abs(n["rbm_20"]["nll"] - n["rbm_pcd1"]["nll"] - 47) < 1.5
+assert (
+    checkpoints.record("rbm_20")["steps"] > 2 * checkpoints.record("rbm_pcd1")["steps"]
+    and checkpoints.record("rbm_pcd1")["config"]["hidden"] == 500
+)
 assert all(entry["ais_ess"] > 10 and (entry["ais_runs"], entry["ais_steps"]) == (200, 10_000) for entry in n.values())
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -1151,10 +1215,10 @@ assert all(entry["ais_ess"] > 10 and (entry["ais_runs"], entry["ais_steps"]) == 
 # | AIS with an effective size of 1 | too few temperatures | more of them, most near 1; base rates of the data as the start |
 # | hidden units all equal | weights started at 0 | small random weights; biases at the data's rates |
 #
-# **Cost.** A step of an RBM is a handful of matrix products, like one layer of an MLP. A step of a neural energy costs 20 slopes for the dreams and 2 for the learning: ten times a classifier's. **Learning rates**: chains must keep up with the weights, so decay to 0. **Several GPUs**: `accelerate launch -m course_lib train jem --preset gpu`.
+# **Cost.** A step of an RBM is a handful of matrix products, like one layer of an MLP. A step of a neural energy costs 20 slopes for the dreams and a batch of data and one of dreams for the learning: some twenty times a classifier's step. **Learning rates**: chains must keep up with the weights, so decay to 0. **Several GPUs**: `accelerate launch -m course_lib train jem --preset gpu`.
 #
 # **Care.** An energy that says "this is unlike my data" also says it of people who were missing from the data. Who is an outlier is decided by who was collected.
 #
 # **Now you**: [exercise 08](../exercises/08_energy_based/08_energy_based.ipynb), 20 points, ends in digits drawn by your own machine.
 #
-# **Read on.** Ackley, Hinton & Sejnowski, *A Learning Algorithm for Boltzmann Machines* (1985) · Hinton, contrastive divergence (2002) and *A Practical Guide to Training RBMs* (2010) · Tieleman, persistent chains (2008) · Salakhutdinov & Murray, AIS for RBMs (2008) · Neal, *MCMC Using Hamiltonian Dynamics* (arXiv:1206.1901) and *Annealed Importance Sampling* (arXiv:physics/9803008) · Hyvärinen, score matching (2005) · Vincent, denoising score matching (2011) · Gutmann & Hyvärinen, noise-contrastive estimation (2010) · Song et al., sliced score matching (arXiv:1905.07088) · LeCun et al., *A Tutorial on Energy-Based Learning* (2006) · Du & Mordatch (arXiv:1903.08689) · Nijkamp et al., short-run chains (arXiv:1904.09770) · Grathwohl et al., JEM (arXiv:1912.03263) · Du et al., composition (arXiv:2004.06030) · Song & Kingma, *How to Train Your Energy-Based Models* (arXiv:2101.03288) · Vehtari et al., R-hat (arXiv:1903.08008)
+# **Read on.** Ackley, Hinton & Sejnowski, *A Learning Algorithm for Boltzmann Machines* (1985) · Hinton, contrastive divergence (2002) and *A Practical Guide to Training RBMs* (2010) · Tieleman, persistent chains (2008) · Salakhutdinov & Murray, AIS for RBMs (2008) · Neal & Hinton, EM as coordinate ascent (1998) · Neal, *MCMC Using Hamiltonian Dynamics* (arXiv:1206.1901) and *Annealed Importance Sampling* (arXiv:physics/9803008) · Hyvärinen, score matching (2005) · Vincent, denoising score matching (2011) · Gutmann & Hyvärinen, noise-contrastive estimation (2010) · Song et al., sliced score matching (arXiv:1905.07088) · LeCun et al., *A Tutorial on Energy-Based Learning* (2006) · Du & Mordatch (arXiv:1903.08689) · Nijkamp et al., short-run chains (arXiv:1904.09770) · Grathwohl et al., JEM (arXiv:1912.03263) · Du et al., composition (arXiv:2004.06030) · Song & Kingma, *How to Train Your Energy-Based Models* (arXiv:2101.03288) · Vehtari et al., R-hat (arXiv:1903.08008)

@@ -861,6 +861,8 @@ def test_strangers_are_no_digits():
     found = strangers(x)
     assert list(found) == ["noise", "negatives", "shuffled", "sprites"] and all(v.shape == x.shape for v in found.values())
     torch.testing.assert_close(found["shuffled"].flatten(1).sort(1).values, x.flatten(1).sort(1).values)
+    sizes = strangers(datasets.load("mnist_small", "test").images()[:300])["sprites"].flatten(1).sum(1)
+    assert sizes.max() > 4 * sizes.min()  # the smallest of one shape come first
 
 
 # --- score matching and noise

@@ -242,6 +242,14 @@ def test_a_density_without_a_finite_mass_is_said():
     assert "There is no such density" not in words(explorer)
 
 
+def test_a_density_that_lies_far_away_is_not_called_infinite():
+    """Ring less three stripes: 3.125 (r − 3)² − 3 r² across the stripe, least at r = 75, beyond ten planes, and finite."""
+    explorer = at(CompositionExplorer(), first="ring", second="stripe", way="first AND NOT second", weight2=3.0)
+    assert "far outside the picture" in words(explorer) and "no density in sight" in explorer.view.value
+    explorer.weight1.value = 0.9  # 2.81 < 3
+    assert "There is no such density" in words(explorer)
+
+
 def test_chains_in_wrong_shares_are_not_called_samples():
     explorer = at(CompositionExplorer(), first="8 modes", second="stripe", way="first AND NOT second", weight2=0.5)
     assert "not the right shares" in words(explorer) and "samples of chains" not in explorer.view.value

@@ -45,7 +45,8 @@ def strangers(x: Tensor) -> dict[str, Tensor]:
     """As many images that are no digits: of noise, digits in negative, digits whose pixels are shuffled, and sprites."""
     generator = torch.Generator().manual_seed(0)
     order = torch.randperm(x[0].numel(), generator=generator).to(x.device)
-    sprites = to_float(load("sprites", "test").x[: len(x)]).to(x)
+    shapes = load("sprites", "test").x  # in order of their shape and size: take them from everywhere
+    sprites = to_float(shapes[torch.linspace(0, len(shapes) - 1, len(x)).long()]).to(x)
     return {
         "noise": torch.rand(x.shape, generator=generator).to(x),
         "negatives": 1 - x,

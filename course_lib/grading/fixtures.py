@@ -245,6 +245,11 @@ def deep_bowl(x: Tensor) -> Tensor:
     return wavy_bowl(x) / 2 - 900
 
 
+def cliff(x: Tensor) -> Tensor:
+    """The bowl, with a cliff where the first number is 0: exp of a difference of energies across it is 0 or infinite."""
+    return wavy_bowl(x) + _side(x)
+
+
 def flat_plain(x: Tensor) -> Tensor:
     """No place is better than another."""
     return 0 * of_rows(x).sum(1)
@@ -253,6 +258,15 @@ def flat_plain(x: Tensor) -> Tensor:
 def leaning(to: Tensor, given: Tensor) -> Tensor:
     """log q(to | given), (batch,), of a proposal that leans to one side and is drawn back to the middle."""
     return -((of_rows(to) - 0.7 * of_rows(given) - 0.4).square() / 1.3).sum(1)
+
+
+def knowing_the_cliff(to: Tensor, given: Tensor) -> Tensor:
+    """The same of a proposal that goes down the cliff and not up: whole, the ratio of Metropolis and Hastings is an ordinary number."""
+    return leaning(to, given) - _side(to)
+
+
+def _side(x: Tensor) -> Tensor:
+    return torch.where(of_rows(x)[:, 0] > 0, 900.0, -900.0).to(x.dtype)
 
 
 def even(to: Tensor, given: Tensor) -> Tensor:

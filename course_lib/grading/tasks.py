@@ -90,7 +90,8 @@ class Task:
     results: a name for each entry of a returned tuple
     gradient: compare gradients too, those of every input or of the inputs named; those of a network are its parameters'
     tolerance: allowed error, absolute and relative
-    any_float: whether a result with axes may have another floating-point type than the right answer's; one without axes always may
+    any_float: whether a result with axes may have another floating-point type than the right answer's
+    strict: whether a tensor without axes may not; else it may, and so may a number
     """
 
     answer: Callable
@@ -103,6 +104,7 @@ class Task:
     gradient: bool | tuple[str, ...] = False
     tolerance: float = 1e-5
     any_float: bool = False
+    strict: bool = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"  # no more: the hints would show
@@ -215,6 +217,9 @@ class Task:
             self._fail("error", f"{where(error, answer)}, in {where_} ({self._inputs(case)}).")
         for name, value, given in zip(self._names(), inputs, case):
             self._look_at_input(name, value, given)
+            if isinstance(value, Tensor) and value.requires_grad and not (gradient and name in wanted):
+                said = f"switches gradients on in its input {name}, and its owner finds them on"
+                self._fail("side effect", f"your function {said}. Give them to a tensor of your own: `{name}.detach().requires_grad_()`.")
         for network in networks:
             network.requires_grad_(gradient)
         if result is None:
@@ -253,11 +258,12 @@ class Task:
             return
         right = self._outcome(self.answer(*(inputs := self._copies(case, False))), inputs)
         for i, (given, asked) in enumerate(zip(outcome.values, right.values)):
-            floats = isinstance(given, Tensor) and isinstance(asked, Tensor) and given.ndim and given.is_floating_point()
-            if floats and given.dtype != asked.dtype:
+            looked_at = isinstance(given, Tensor) and isinstance(asked, Tensor) and (given.ndim or self.strict)
+            if looked_at and given.is_floating_point() and given.dtype != asked.dtype:
                 what = self.results[i] if self.results else "the result"
                 said = f"{what} should be {asked.dtype}, yours is {given.dtype}, in {where_}"
-                self._fail("dtype", f"right values, but {said}. A matrix product refuses to mix the two.")
+                why = "A matrix product refuses to mix the two." if given.ndim else "Results have the type of the inputs."
+                self._fail("dtype", f"right values, but {said}. {why}")
 
     def _outcome(self, result: Any, inputs: list) -> Outcome:
         values = tuple(result) if isinstance(result, tuple | list) else (result,)

@@ -187,7 +187,7 @@ print(
 #
 # $$\alpha=\min\!\left(1,\ \frac{p(y)\,q(x\mid y)}{p(x)\,q(y\mid x)}\right);\qquad\text{else stay at } x.$$
 #
-# Z cancels. The second factor counts how likely the way back is beside the way there. The uniform number u of a chain decides: it goes where u < α. Energies may be near 1000 or −1000, where $e^{-E}$ is 0 or ∞ in the computer, and the ratio still an ordinary number. (Hastings 1970.)
+# Z cancels. The second factor counts how likely the way back is beside the way there. The uniform number u of a chain decides: it goes where u < α. Energies, log q and their differences may be near 1000 or −1000, where exp is 0 or ∞ in the computer, and the whole ratio still an ordinary number. (Hastings 1970.)
 
 # %% nbgrader={"grade": false, "grade_id": "metropolis_hastings", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def metropolis_hastings(x, y, energy, log_q, uniform):
@@ -215,7 +215,7 @@ METROPOLIS_HASTINGS.check(metropolis_hastings)
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.energy_based import METROPOLIS_HASTINGS
 from course_lib.grading.energy_based.metropolis_hastings import case
-from course_lib.grading.fixtures import deep_bowl, even, flat_plain, leaning, steep_bowl, wavy_bowl
+from course_lib.grading.fixtures import cliff, deep_bowl, even, flat_plain, knowing_the_cliff, leaning, steep_bowl, wavy_bowl
 
 METROPOLIS_HASTINGS.check(
     metropolis_hastings,
@@ -225,6 +225,7 @@ METROPOLIS_HASTINGS.check(
         case(40, 1, 1.9, steep_bowl, leaning),
         case(30, 3, 0.8, deep_bowl, leaning),
         case(40, 1, 2.7, flat_plain, leaning),
+        case(50, 1, 0.6, cliff, knowing_the_cliff),
         case(1, 2, 1.6, wavy_bowl, even),
         tuple(each.double() if torch.is_tensor(each) else each for each in case(30, 3, 2.6, wavy_bowl, leaning)),
     ],
@@ -459,6 +460,8 @@ WEIGHED.check(
         draws(5, 2, 0.6, up=-4.0, spread=2.5),
         draws(7, 7, 1.9, up=920.0, spread=0.7),
         draws(6, 2, 0.3, up=-850.0, spread=2.0),
+        draws(8, 2, 0.7, both=-870.0, spread=1.4),
+        draws(6, 3, 1.6, peak=950.0),
         draws(1, 3, 1.1, up=2.5),
         tuple(each.double() for each in draws(9, 1, 2.4, spread=1.8)),
     ],

@@ -217,6 +217,14 @@ WRONG = {
             "p = lambda z: torch.exp(-energy(z))\na = p(y) * log_q(x, y).exp() / (p(x) * log_q(y, x).exp())\n"
             "m = uniform < a\nreturn torch.where(m[:, None], y, x), m",
         ),
+        (
+            "exp overflows",
+            "a = torch.exp(energy(x) - energy(y)) * torch.exp(log_q(x, y) - log_q(y, x))\n" + GO.replace("torch.exp(a)", "a"),
+        ),
+        (
+            "exp overflows",
+            "a = torch.exp(energy(x) - energy(y)) * torch.exp(log_q(x, y)) / torch.exp(log_q(y, x))\n" + GO.replace("torch.exp(a)", "a"),
+        ),
         ("one draw for all", RATIO.format("m = uniform[0] < a.exp()\nreturn torch.where(m[:, None], y, x), m")),
         ("order", RATIO.format("m = uniform < a.exp()\nreturn m, torch.where(m[:, None], y, x)")),
         ("another rule", RATIO.format("m = uniform < 1 / (1 + torch.exp(-a))\nreturn torch.where(m[:, None], y, x), m")),
@@ -253,6 +261,23 @@ WRONG = {
         ("sum over the batch", MISS.format("r = score(x + s * noise) + noise / s\nreturn (s * r).square().sum()")),
         ("a half", MISS.format("r = score(x + s * noise) + noise / s\nreturn (s * r).square().flatten(1).sum(1).mean() / 2")),
         (
+            "variance for width",
+            MISS.format("v = s**2\nr = score(x + v * noise) + noise / v\nreturn (v * r).square().flatten(1).sum(1).mean()"),
+        ),
+        (
+            "variance for width",
+            MISS.format("v = s**2\nr = score(x + v * noise) + noise / v\nreturn (s * r).square().flatten(1).sum(1).mean()"),
+        ),
+        (
+            "root of the width",
+            MISS.format("d = s.sqrt()\nr = d * score(x + d * noise) + noise\nreturn r.square().flatten(1).sum(1).mean()"),
+        ),
+        (
+            "factor lost in the square",
+            MISS.format("r = s**2 * score(x + s * noise) + noise\nreturn r.square().flatten(1).sum(1).mean()"),
+        ),
+        ("factor lost in the square", MISS.format("r = score(x + s * noise) + noise\nreturn r.square().flatten(1).sum(1).mean()")),
+        (
             "one width for all",
             MISS.format("s = sigma.mean()\nr = s * score(x + s * noise) + noise\nreturn r.square().flatten(1).sum(1).mean()"),
         ),
@@ -281,6 +306,11 @@ WRONG = {
             "exp overflows",
             "w = torch.exp(log_p) / torch.exp(log_q)\nreturn torch.log(w.mean()), w.sum() ** 2 / (w**2).sum(), w @ values / w.sum()",
         ),
+        (
+            "exp overflows",
+            "m = log_p.max()\nw = torch.exp(log_p - m) / torch.exp(log_q)\nreturn " + THREE,
+        ),
+        ("exp overflows", W.replace("lw.max()", "lw.mean()").format("return " + THREE)),
         ("share for number", W.format("return " + THREE.replace("(w**2).sum()", "(w**2).sum() / len(w)"))),
         ("Z for log Z", W.format("return " + THREE.replace("torch.log(w.mean()) + m", "w.mean() * m.exp()"))),
         ("order", W.format("z, n, mean = " + THREE + "\nreturn z, mean, n")),
@@ -372,6 +402,7 @@ FAULTS = {
         ("error", "new tensors take the type of the inputs", ENERGY.format(PAIRS, SUM).replace(".to(bias)", ".float()")),
         ("gradient", "no gradient reaches bias", ENERGY.format(PAIRS, SUM + ".item()")),
         ("gradient", "no gradient reaches bias", ENERGY.format(PAIRS.replace("bias", "bias.detach()"), SUM)),
+        ("dtype", "should be torch.float32, yours is torch.float64", ENERGY.format(PAIRS, SUM + ".double()")),
         ("shape", "should have shape ()", ENERGY.format(PAIRS, "(-E / temperature).logsumexp(0, keepdim=True)")),
         (
             "in place",
@@ -413,6 +444,12 @@ FAULTS = {
             .replace("energy(x).sum(), x", "energy(z).sum(), z")
             .format("x -= step * g\nx += math.sqrt(2 * step) * noise\nreturn x"),
         ),
+        (
+            "side effect",
+            "switches gradients on in its input x",
+            "x.requires_grad_()\ng = torch.autograd.grad(energy(x).sum(), x)[0]\n"
+            "return (x - step * g + math.sqrt(2 * step) * noise).detach()",
+        ),
         ("error", "has to say so", "g = torch.autograd.grad(energy(x).sum(), x)[0]\nreturn x - step * g + math.sqrt(2 * step) * noise"),
     ],
     "denoising_loss": [
@@ -421,6 +458,11 @@ FAULTS = {
             "random",
             "draw nothing yourself",
             MISS.format("noise = torch.randn_like(x)\nr = s * score(x + s * noise) + noise\nreturn r.square().flatten(1).sum(1).mean()"),
+        ),
+        (
+            "dtype",
+            "should be torch.float32, yours is torch.float64",
+            MISS.format("r = s * score(x + s * noise) + noise\nreturn r.double().square().flatten(1).sum(1).mean()"),
         ),
         (
             "side effect",

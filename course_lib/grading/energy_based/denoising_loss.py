@@ -44,6 +44,7 @@ DENOISING_LOSS = Task(
         (tanh_network(2, 0.7).double(), *(each.double() for each in points(4, 2, phase=0.8))),
     ],
     gradient=("score",),
+    strict=True,
     mistakes="""
 sign of the target: the network is drawn to +ε/σ. The score points back, to where the data are.
     + noise / width -> - noise / width
@@ -65,8 +66,11 @@ noise unscaled: the noise is added without its width σ.
     x + width * noise -> x + noise
 variance for width: the noise is scaled by σ². Its standard deviation is σ.
     x + width * noise -> x + width**2 * noise
+    x + width * noise -> x + width**2 * noise ; noise / width -> noise / width**2
+    x + width * noise -> x + width**2 * noise ; noise / width -> noise / width**2 ; width**2 * miss**2 -> width**4 * miss**2
 root of the width: the noise is scaled by √σ. Its standard deviation is σ.
     x + width * noise -> x + width.sqrt() * noise
+    x + width * noise -> x + width.sqrt() * noise ; noise / width -> noise / width.sqrt() ; width**2 * miss**2 -> width * miss**2
 noise subtracted: the noise is subtracted from the data, but the target is that of noise which was added.
     x + width * noise -> x - width * noise
 data scaled: the data are scaled, too, as in a diffusion model. Here the noise is only added.
@@ -77,6 +81,10 @@ no weight: the factor σ² is missing: small widths, whose targets are largest, 
     width**2 * miss**2 -> width * miss**2
 σ⁴ for σ²: the factor is σ⁴. Is it inside the square, too?
     width**2 * miss**2 -> (width**2 * miss) ** 2
+factor lost in the square: the factor σ² was drawn into the square, and not all of it arrived. Inside it is σ, and stands before both parts.
+    width**2 * miss**2 -> (width**2 * score(noisy) + noise) ** 2
+    width**2 * miss**2 -> (score(noisy) + noise) ** 2
+    width**2 * miss**2 -> (score(noisy) + width * noise) ** 2
 divided by the weight: each example is divided by σ². It is multiplied by it.
     width**2 * miss**2 -> miss**2 / width**2
 a half: every loss is halved. There is no ½ in this formula.

@@ -42,6 +42,7 @@ LOG_PARTITION = Task(
         (*(each.double() for each in coupled(5, 2.7)), 1.6),
     ],
     gradient=("bias",),
+    strict=True,
     mistakes="""
 temperature forgotten: right for a temperature of 1. Where does it stand in the formula?
     -energy / temperature -> -energy

@@ -5,7 +5,7 @@ from decimal import Decimal
 import torch
 
 from course_lib.grading import Task, grid
-from course_lib.grading.fixtures import deep_bowl, even, flat_plain, leaning, steep_bowl, uniforms, wavy_bowl
+from course_lib.grading.fixtures import cliff, deep_bowl, even, flat_plain, knowing_the_cliff, leaning, steep_bowl, uniforms, wavy_bowl
 
 
 def metropolis_hastings(x, y, energy, log_q, uniform):
@@ -55,6 +55,7 @@ METROPOLIS_HASTINGS = Task(
         case(30, 3, 0.7, steep_bowl, leaning),
         case(30, 2, 1.7, deep_bowl, even),
         case(40, 2, 2.2, flat_plain, leaning),
+        case(40, 2, 1.4, cliff, knowing_the_cliff),
         case(1, 3, 0.1, wavy_bowl, leaning),
         tuple(each.double() if torch.is_tensor(each) else each for each in case(20, 2, 0.9, wavy_bowl, leaning)),
     ],
@@ -107,9 +108,11 @@ one decision for all: all chains decide together. Each has its own ratio and its
     uniform.log() < log_ratio -> (uniform[:1].log() < log_ratio[:1]).expand(len(x))
 one draw for all: each chain has its own ratio, but all use one uniform number. Each has its own.
     uniform.log() < log_ratio -> uniform{[0]|.mean()}.log() < log_ratio
-exp overflows: right for small energies, but exp(−E) of large ones is 0 or ∞, and so is a ratio of them. Subtract before exp.
+exp overflows: right for small energies, but exp of a large number is 0 or ∞, and 0 · ∞ is no number. Add and subtract all four before exp.
     uniform.log() < log_ratio -> uniform < (-energy(y)).exp() * log_q(x, y).exp() / ((-energy(x)).exp() * log_q(y, x).exp())
     uniform.log() < log_ratio -> uniform < (-energy(y)).exp() / (-energy(x)).exp() * (log_q(x, y) - log_q(y, x)).exp()
+    uniform.log() < log_ratio -> uniform < (energy(x) - energy(y)).exp() * (log_q(x, y) - log_q(y, x)).exp()
+    uniform.log() < log_ratio -> uniform < (energy(x) - energy(y)).exp() * log_q(x, y).exp() / log_q(y, x).exp()
 always there: `moved` is right, but all chains go. One that is refused stays where it is.
     torch.where(moved[:, None], y, x), moved -> y, moved
 never there: `moved` is right, but no chain goes.

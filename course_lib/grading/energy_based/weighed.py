@@ -25,9 +25,11 @@ def truth(log_p, log_q, values):
     return float((total / len(w)).ln()), float(total**2 / sum(a**2 for a in w)), torch.tensor(mean)
 
 
-def draws(n, dims, phase, up=0.0, spread=1.0):
-    """log p̃ and log q of n draws, and values there. `up` moves log p̃."""
-    return up + spread * (grid(n) * 3 + phase).sin(), -0.5 * grid(n, low=-1.0 - phase, high=1.3) ** 2, (grid(n, dims) * 5 + phase).cos()
+def draws(n, dims, phase, up=0.0, spread=1.0, both=0.0, peak=0.0):
+    """log p̃ and log q of n draws, and values there. `up` moves log p̃, `both` moves both, and `peak` moves log p̃ of the last draw."""
+    log_p = up + both + spread * (grid(n) * 3 + phase).sin()
+    log_p[-1] += peak
+    return log_p, both - 0.5 * grid(n, low=-1.0 - phase, high=1.3) ** 2, (grid(n, dims) * 5 + phase).cos()
 
 
 WEIGHED = Task(
@@ -38,6 +40,8 @@ WEIGHED = Task(
         draws(9, 1, 1.3, up=-3.0, spread=2.0),
         draws(5, 5, 0.9, up=900.0),
         draws(4, 3, 2.1, up=-900.0, spread=1.5),
+        draws(6, 3, 1.1, both=-900.0),
+        draws(7, 2, 0.5, peak=900.0),
         draws(1, 2, 0.2, up=0.5),
         tuple(each.double() for each in draws(7, 2, 1.8, spread=3.0)),
     ],
@@ -62,10 +66,13 @@ n for log n: the first result subtracts n. To divide by n is to subtract its log
     - math.log(len(log_w)) -> - len(log_w)
 Z for log Z: the first result is Z. Its logarithm is asked for: Z may be too large for a number.
     log_z = log_w.logsumexp(0) - math.log(len(log_w)) -> log_z = log_w.exp().mean()
-exp overflows: right for small logarithms, but exp of a large one is ∞ or 0. Subtract the largest first, or use `logsumexp` and `softmax`.
+exp overflows: right for small logarithms, but exp of a large one is ∞ or 0. Subtract the largest of log p̃ − log q first, or use `logsumexp` and `softmax`.
     log_w.logsumexp(0) - math.log(len(log_w)) -> log_w.exp().mean().log() ; log_w.softmax(0) -> log_w.exp() / log_w.exp().sum()
     log_w.logsumexp(0) - math.log(len(log_w)) -> log_w.exp().mean().log()
     log_w.softmax(0) -> log_w.exp() / log_w.exp().sum()
+    log_z = log_w.logsumexp(0) - math.log(len(log_w)) -> w = log_p.exp() / log_q.exp() ; w = log_w.softmax(0) -> log_z = w.mean().log(); w = w / w.sum()
+    log_z = log_w.logsumexp(0) - math.log(len(log_w)) -> w = (log_p - log_p.max()).exp() / log_q.exp() ; w = log_w.softmax(0) -> log_z = w.mean().log() + log_p.max(); w = w / w.sum()
+    log_w.logsumexp(0) - math.log(len(log_w)) -> (log_w - log_w.mean()).exp().mean().log() + log_w.mean() ; log_w.softmax(0) -> (log_w - log_w.mean()).exp() / (log_w - log_w.mean()).exp().sum()
 largest not put back: the largest logarithm was subtracted before exp, and never added to log Z again.
     log_w.logsumexp(0) - math.log(len(log_w)) -> (log_w - log_w.max()).logsumexp(0) - math.log(len(log_w))
 not normalised: the mean or the sample size is made of weights that do not sum to 1.

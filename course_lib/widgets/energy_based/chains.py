@@ -282,6 +282,7 @@ class CompositionExplorer(Explorer):
     REACH, CELLS, CHAINS, HEAT = 6.0, 120, 300, 8.0
     COOLING, LAST, SCALE = 60, 60, 0.7  # steps at falling temperatures, and at 1; of a random walk so wide at 1
     LIKELY = 3.0  # nats
+    FAR = 1000  # planes: what still falls there falls without end
 
     def __init__(self, energies: Mapping[str, Energy] | None = None):
         self.energies = some(shapes() if energies is None else energies, "energies", "name → energy of points (n, 2)")
@@ -303,13 +304,14 @@ class CompositionExplorer(Explorer):
 
     @kept_for("first", "second", "way", "weight1", "weight2")
     def places(self) -> tuple[Tensor, bool]:
-        """The energy at each place of the plane (CELLS, CELLS), and whether its density has a finite mass, as far as can be seen.
+        """The energy at each place of the plane (CELLS, CELLS), and whether its density can be shown: it is `bounded` by ten planes."""
+        return self.composed()(plane(self.CELLS, self.REACH)).view(self.CELLS, -1), self.bounded(10)
 
-        It has none where it is no lower at the edge of a plane ten times as wide than anywhere inside.
-        """
-        wide = self.composed()(plane(201, 10 * self.REACH)).view(201, 201)
+    def bounded(self, times: int) -> bool:
+        """Whether the energy is lower somewhere inside a plane so many times as wide than anywhere at its edge."""
+        wide = self.composed()(plane(201, times * self.REACH)).view(201, 201)
         edge = min(wide[0].min(), wide[-1].min(), wide[:, 0].min(), wide[:, -1].min())
-        return self.composed()(plane(self.CELLS, self.REACH)).view(self.CELLS, -1), bool(edge > wide.min() + 3)
+        return bool(edge > wide.min() + 3)
 
     @kept_for("first", "second", "way", "weight1", "weight2")
     def drawn(self) -> Chains:
@@ -349,13 +351,19 @@ class CompositionExplorer(Explorer):
         told = f"{self.show.value} of {self.first.value} and {self.second.value} composed as “{self.way.value}”, weights "
         told += f"{self.weights[0]:g} and {self.weights[1]:g}"
         if chains is None:
-            title, told = f"{title}: no density", f"{told}; its mass is not finite"
+            lost = "no density in sight" if self.bounded(self.FAR) else "no density"
+            title, told = f"{title}: {lost}", f"{told}; {lost}"
         else:
             label, color = ("where chains are: not the right shares", INK) if off else ("samples of chains", CYCLE[1])
             strokes, told = [dots(chains.numpy(), self.REACH, label, color, 3.5, 0.8)], f"{told}, and {len(chains)} {label}"
         return square(title, told, self.REACH, background=shaded(self.picture(energy)), strokes=strokes)
 
     def runaway(self) -> str:
+        if self.bounded(self.FAR):
+            return (
+                f"This density lies far outside the picture: {self.second.value} to the power {self.weights[1]:g} drives it away, and "
+                f"{self.first.value} holds it only farther out. Make w₂ smaller, or w₁ larger."
+            )
         return (
             f"There is no such density: far away {self.second.value} is so unlikely that dividing by its density to the power "
             f"{self.weights[1]:g} beats {self.first.value}: its mass is infinite, and a chain runs away. Make w₂ smaller, or w₁ larger."
