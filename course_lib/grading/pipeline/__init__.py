@@ -29,7 +29,7 @@ from traitlets.config.loader import PyFileConfigLoader
 
 from course_lib.grading import Goal, Task
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 KINDS = {
     "blank": "not answered",
     "none": "returns None",
