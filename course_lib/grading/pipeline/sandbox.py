@@ -310,7 +310,8 @@ def command(runner: str, view: Path, home: Path, limits: Limits, words: list[str
     installed = Path(sysconfig.get_path("purelib")).resolve() / "course_lib"
     size = str(limits.memory // 4)
     return [
-        *("bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--hostname", "course", "--cap-drop", "ALL"),
+        *("bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--hostname", "course"),
+        *("--unshare-user", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"),
         *_system(),
         *("--proc", "/proc", "--dev", "/dev", "--size", size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),
         *("--size", size, "--tmpfs", "/tmp", "--size", size, "--tmpfs", "/home/student"),
