@@ -242,7 +242,6 @@ class Nursery:
 
     def channel(self) -> socket.socket:
         """A line to a fresh hand-in; the one before is ended."""
-        self.warned = False
         if self.fresh:
             self.stop()
             self.process, ours = self.start([])
@@ -267,13 +266,14 @@ class Nursery:
         """End a hand-in that takes more memory or processes than it may."""
         if self.process is None or self.fresh:  # the engine of containers watches itself
             return
+        below = []
         with contextlib.suppress(psutil.Error):
             below = psutil.Process(self.process.pid).children(recursive=True)
-            if sum(_memory(each) for each in below) > limits.memory or len(below) > limits.processes + 4:
-                for each in sorted(below, key=lambda each: -_memory(each))[: len(below)]:
-                    with contextlib.suppress(psutil.Error):
-                        if each.ppid() != self.process.pid and not _is_nursery(each, self.process):
-                            each.kill()
+        too_much = (
+            sum(_memory(each, "rss") for each in below) > limits.memory and sum(_memory(each, "pss") for each in below) > limits.memory
+        )
+        if too_much or len(below) > limits.processes + 4:
+            self.stop()
 
     def close(self) -> None:
         if self.control:
@@ -282,21 +282,11 @@ class Nursery:
             end(self.process)
 
 
-def _memory(process: psutil.Process) -> int:
-    """Bytes that are this process's own: what a fork shares with its nursery counts for nobody."""
+def _memory(process: psutil.Process, kind: str) -> int:
+    """Bytes of a process: `rss` is read at once, in `pss` each page that several share counts once."""
     with contextlib.suppress(psutil.Error, OSError):
-        found = process.memory_info()
-        return max(0, found.rss - getattr(found, "shared", 0))
+        return process.memory_info().rss if kind == "rss" else getattr(process.memory_full_info(), "pss", process.memory_info().rss)
     return 0
-
-
-def _is_nursery(process: psutil.Process, first: subprocess.Popen) -> bool:
-    """Whether a process is no hand-in: bubblewrap's own two, and the nursery below them."""
-    depth, each = 0, process
-    with contextlib.suppress(psutil.Error):
-        while each and each.pid != first.pid:
-            depth, each = depth + 1, each.parent()
-    return depth <= (2 if "bwrap" in first.args[0] else 0)
 
 
 def end(process: subprocess.Popen) -> None:

@@ -304,10 +304,16 @@ class Trial:
             kind, said = "type", f"a function is asked for, got {value!r:.80}."
         else:
             error = self._why_missing(name)
-            borrowed = error and re.match(r"(ModuleNotFound|Import)Error: .*course_lib", error)
-            kind = "library" if borrowed else "error" if error else "blank"
+            borrowed = bool(re.match(r"(ModuleNotFound|Import)Error: .*course_lib", error))
+            kinds = {
+                "library": borrowed,
+                "ended": error.startswith("DeadKernelError"),
+                "time": error.startswith("TimeIsOver"),
+                "error": error,
+            }
+            kind = next((kind for kind, holds in kinds.items() if holds), "blank")
             said = f"there is no {name}" + (f": its cell raises {error}." if error else ". Its cell does not define it.")
-            said += " Write the answer yourself, without course_lib." * bool(borrowed)
+            said += " Write the answer yourself, without course_lib." * borrowed
         return Verdict(kind, f"✗ {task}: {said} [{task}/{kind}]")
 
     def _why_missing(self, name: str) -> str:
