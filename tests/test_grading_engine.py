@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import nbformat
 import psutil
@@ -28,7 +28,7 @@ from course_lib.grading.words import Unseen
 CONFINED = sys.platform == "linux" and shutil.which("bwrap") is not None and sandbox.bubblewrap_works()
 RUNNER = "auto" if CONFINED else "none"
 confined = pytest.mark.skipif(not CONFINED, reason="bubblewrap makes no sandbox here")
-LIMITS = Limits(cell=4, whole=60, memory=3 << 29, processes=24, file=8 << 20, output=1 << 18)
+LIMITS = Limits(cell=40, whole=300, memory=3 << 29, processes=24, file=8 << 20, output=1 << 18)
 
 RIGHT = """\
 def kl_between(q, p):
@@ -64,6 +64,7 @@ class HandIn:
     says: str = ""
     remark: str = ""
     files: dict = field(default_factory=dict)
+    seconds: float = LIMITS.cell
 
     def notebook(self, release):
         notebook = copy.deepcopy(release)
@@ -98,14 +99,16 @@ HONEST = {
     "def with a space": HandIn(RIGHT.replace("kl_between(", "kl_between (")),
     "a lambda": HandIn("kl_between = lambda q, p: torch.xlogy(q, q / p).sum()"),
     "a partial": HandIn(
-        "from functools import partial\n\ndef any_base(base, q, p):\n    return torch.xlogy(q, q / p).sum() / base\n\nkl_between = partial(any_base, 1.0)"
+        "from functools import partial\n\ndef any_base(base, q, p):\n"
+        "    return torch.xlogy(q, q / p).sum() / base\n\nkl_between = partial(any_base, 1.0)"
     ),
     "an object that is called": HandIn(
         "class KL:\n    def __call__(self, q, p):\n        return torch.xlogy(q, q / p).sum()\n\nkl_between = KL()"
     ),
     "a decorator": HandIn("@torch.no_grad()\n" + RIGHT),
     "numpy inside": HandIn(
-        "import numpy as np\n\ndef kl_between(q, p):\n    q, p = q.numpy().ravel(), p.numpy().ravel()\n    return float(sum(a * np.log(a / b) for a, b in zip(q, p) if a))"
+        "import numpy as np\n\ndef kl_between(q, p):\n    q, p = q.numpy().ravel(), p.numpy().ravel()\n"
+        "    return float(sum(a * np.log(a / b) for a, b in zip(q, p) if a))"
     ),
     "helpers in another cell": HandIn(
         "def kl_between(q, p):\n    return both(q, p).sum()", "def both(q, p):\n    return torch.xlogy(q, q / p)"
@@ -145,7 +148,7 @@ HONEST = {
     "exit()": HandIn(before="exit()"),
     "os._exit in a cell of one's own": HandIn(before="import os\nos._exit(0)", remark="ended the kernel"),
     "a crash in a cell of one's own": HandIn(before="import ctypes\nctypes.string_at(0)", remark="ended the kernel"),
-    "an endless cell of one's own": HandIn(before="while True:\n    pass", remark="did not end after 4 s"),
+    "an endless cell of one's own": HandIn(before="while True:\n    pass", remark="did not end after 3 s", seconds=3),
     "home removed": HandIn(before="import shutil, os\nshutil.rmtree(os.path.expanduser('~'), ignore_errors=True)"),
     "output closed": HandIn(before="import sys\nsys.stdout.close()\nsys.stdout = None"),
     "half a character": HandIn(before="print('\\ud800')", after="raise ValueError('\\ud800')"),
@@ -169,8 +172,10 @@ FAULTY = {
     "no bound of whole numbers": HandIn("def kl_between(q, p):\n    return 10**40", points=0.0, label="wrong type"),
     "sys.exit": HandIn("import sys\n\ndef kl_between(q, p):\n    sys.exit()", points=0.0, label="raises an error"),
     "KeyboardInterrupt": HandIn("def kl_between(q, p):\n    raise KeyboardInterrupt", points=0.0, label="raises an error"),
-    "endless": HandIn("def kl_between(q, p):\n    while True:\n        pass", points=0.0, label="does not end", says="did not end"),
-    "asleep": HandIn("import time\n\ndef kl_between(q, p):\n    time.sleep(10_000)", points=0.0, label="does not end"),
+    "endless": HandIn(
+        "def kl_between(q, p):\n    while True:\n        pass", points=0.0, label="does not end", says="did not end", seconds=3
+    ),
+    "asleep": HandIn("import time\n\ndef kl_between(q, p):\n    time.sleep(10_000)", points=0.0, label="does not end", seconds=3),
     "os._exit in the answer": HandIn("import os\n\ndef kl_between(q, p):\n    os._exit(0)", points=0.0, label="ends the kernel"),
     "os._exit beside the answer": HandIn(RIGHT + "\nimport os\nos._exit(0)", points=0.0, label="ends the kernel"),
     "a text without end": HandIn("def kl_between(q, p):\n    raise ValueError('x' * 10**8)", points=0.0, label="raises an error"),
@@ -230,18 +235,21 @@ TRICKS = {
         label="borrows from course_lib",
     ),
     "truths of the frame": trick(
-        answer="import sys\n\ndef kl_between(q, p):\n    frame = sys._getframe()\n    while frame:\n        if 'truths' in frame.f_locals:\n"
+        answer="import sys\n\ndef kl_between(q, p):\n    frame = sys._getframe()\n    while frame:\n"
+        "        if 'truths' in frame.f_locals:\n"
         "            return frame.f_locals['truths'][0].values[0]\n        frame = frame.f_back\n    return q.sum()",
         seen="sys._getframe",
     ),
     "gc": trick(
-        answer="import gc\n\ndef kl_between(q, p):\n    for thing in gc.get_objects():\n        if getattr(thing, '__name__', '') == 'truth':\n"
+        answer="import gc\n\ndef kl_between(q, p):\n    for thing in gc.get_objects():\n"
+        "        if getattr(thing, '__name__', '') == 'truth':\n"
         "            return thing(q, p)\n    return q.sum()",
         seen="gc.get_objects",
     ),
     "a tensor that lies": trick(
         answer="class Liar(torch.Tensor):\n    @classmethod\n    def __torch_function__(cls, function, types, args=(), kwargs=None):\n"
-        "        if function in (torch.allclose, torch.equal):\n            return True\n        return super().__torch_function__(function, types, args, kwargs or {})\n"
+        "        if function in (torch.allclose, torch.equal):\n            return True\n"
+        "        return super().__torch_function__(function, types, args, kwargs or {})\n"
         "    def __eq__(self, other):\n        return True\n\ndef kl_between(q, p):\n    return torch.tensor(0.5).as_subclass(Liar)",
         seen="how values compare",
     ),
@@ -268,7 +276,8 @@ TRICKS = {
     "our answer, of the task": trick(answer="def kl_between(q, p):\n    return KL_BETWEEN.answer(q, p)", label="raises an error"),
     "our answer, in place of mine": trick(answer="ours = KL_BETWEEN.yours_or_ours({})\n\ndef kl_between(q, p):\n    return ours(q, p)"),
     "the solution's file": trick(
-        "import os\nfound = [os.path.join(a, f) for a, _, files in os.walk('/') for f in files if f.endswith('.ipynb') and 'start_here' in f]\n"
+        "import os\n"
+        "found = [os.path.join(a, f) for a, _, files in os.walk('/') for f in files if f.endswith('.ipynb') and 'start_here' in f]\n"
         "print('found', found)",
         says="found []",
         seen="other files",
@@ -283,7 +292,8 @@ TRICKS = {
         "from course_lib.grading import CheckFailed\nraise CheckFailed('task', 'm99', 'so')", seen="raises a check's own error"
     ),
     "CheckFailed in the answer": trick(
-        answer="from course_lib.grading import CheckFailed\n\ndef kl_between(q, p):\n    raise CheckFailed('kl_between', 'm99', '[kl_between/m99]')",
+        answer="from course_lib.grading import CheckFailed\n\ndef kl_between(q, p):\n"
+        "    raise CheckFailed('kl_between', 'm99', '[kl_between/m99]')",
         label="raises an error",
     ),
     "passes printed": trick(PASSES, seen="which it does not"),
@@ -294,12 +304,15 @@ TRICKS = {
         seen="messages to the judge",
     ),
     "a promise without end": trick(
-        "import os, struct\nfor fd in range(3, 200):\n    try:\n        os.write(fd, struct.pack('!II', 2**31, 2**31))\n    except OSError:\n        pass",
+        "import os, struct\nfor fd in range(3, 200):\n    try:\n"
+        "        os.write(fd, struct.pack('!II', 2**31, 2**31))\n    except OSError:\n        pass",
         seen="messages to the judge",
     ),
     "answers of its own": trick(
-        answer="import gc, json, socket, struct\n\ndef kl_between(q, p):\n    for each in gc.get_objects():\n        if isinstance(each, socket.socket):\n"
-        "            for n in range(1, 60):\n                text = json.dumps({'to': n, 'values': [{'value': {'float': '0x1p-1'}}], 'gradients': []}).encode()\n"
+        answer="import gc, json, socket, struct\n\ndef kl_between(q, p):\n    for each in gc.get_objects():\n"
+        "        if isinstance(each, socket.socket):\n"
+        "            for n in range(1, 60):\n"
+        "                text = json.dumps({'to': n, 'values': [{'value': {'float': '0x1p-1'}}], 'gradients': []}).encode()\n"
         "                each.sendall(struct.pack('!II', len(text), 0) + text)\n    return 0.5",
     ),
     "every line closed": trick("import os\nos.closerange(3, 1000)", remark="ended the kernel"),
@@ -311,17 +324,22 @@ TRICKS = {
     "everybody ended": trick("import os, signal\nos.kill(-1, signal.SIGKILL)"),
     "a shell that ends its parent": trick("%%bash\nkill -9 $PPID"),
     "deaf to the clock": trick(
-        "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\nwhile True:\n    pass", remark="did not end after 4 s"
+        "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\nwhile True:\n    pass",
+        remark="did not end after 3 s",
+        seconds=3,
     ),
     "catches the clock": trick(
-        "while True:\n    try:\n        while True:\n            pass\n    except BaseException:\n        pass", remark="did not end"
+        "while True:\n    try:\n        while True:\n            pass\n    except BaseException:\n        pass",
+        remark="did not end",
+        seconds=3,
     ),
     "all memory": trick("kept = []\nwhile True:\n    kept.append(bytearray(b'x') * (1 << 26))", says="MemoryError"),
     "all memory in many": trick(
-        "import os, time\nfor _ in range(8):\n    if os.fork() == 0:\n        kept = bytearray(b'x') * (5 << 26)\n        time.sleep(100)\ntime.sleep(3)"
+        "import os, time\nfor _ in range(8):\n    if os.fork() == 0:\n"
+        "        kept = bytearray(b'x') * (5 << 26)\n        time.sleep(100)\ntime.sleep(3)"
     ),
     "a bomb of processes": trick("import os\nwhile True:\n    os.fork()"),
-    "no end of prints": trick("while True:\n    print('x' * 100_000)", remark="did not end"),
+    "no end of prints": trick("while True:\n    print('x' * 100_000)", remark="did not end", seconds=3),
     "no end of a file": trick("with open('big', 'wb') as file:\n    while True:\n        file.write(bytes(1 << 20))", says="OSError"),
     "no end of files": trick(
         "for i in range(10_000):\n    with open(f'/tmp/{i}', 'wb') as file:\n        file.write(bytes(4 << 20))", says="OSError"
@@ -345,8 +363,10 @@ QUICK = [
     "our answer, imported",
 ]
 ALL = HONEST | FAULTY | TRICKS
-NEED_WALLS = {"the network", "the library changed", "another's files", "the solution's file", "the gradebook", "everybody ended", "home removed",
-              "no end of files", "a bomb of processes", "the parent ended", "a shell that ends its parent"}  # fmt: skip
+NEED_WALLS = {
+    *("the network", "the library changed", "another's files", "the solution's file", "the gradebook"),
+    *("everybody ended", "home removed", "no end of files", "a bomb of processes", "the parent ended", "a shell that ends its parent"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -363,7 +383,8 @@ def each(names):
 
 
 def grade(engine, hand_in: HandIn):
-    return engine.run(hand_in.notebook(engine.release), hand_in.files)
+    limits = replace(LIMITS, cell=hand_in.seconds)
+    return engine.run(hand_in.notebook(engine.release), hand_in.files, limits)
 
 
 @pytest.mark.parametrize("name", each(HONEST))
@@ -392,8 +413,10 @@ def test_who_answers_right_keeps_the_point_whatever_else_was_tried(engine, name)
     hand_in = copy.copy(TRICKS[name])
     hand_in.answer = RIGHT
     result = grade(engine, hand_in)
-    breaks = {"builtins.__import__", "all of sys.modules", "torch.equal", "builtins", "torch.allclose", "a thread", "settrace", "sys.modules", "run_cell",
-              "run_cell of the class", "input transformers"}  # fmt: skip
+    breaks = {
+        *("builtins.__import__", "all of sys.modules", "torch.equal", "builtins", "torch.allclose"),
+        *("a thread", "settrace", "sys.modules", "run_cell", "run_cell of the class", "input transformers"),
+    }
     assert result.failure is None
     assert result.points["kl_between"] == 1.0 or name in breaks, (result.mistakes, result.remarks)
 
@@ -415,7 +438,8 @@ def test_honest_work_among_hostile_gets_what_it_gets_alone(engine):
 @confined
 def test_one_hand_in_leaves_nothing_for_the_next(engine):
     leave = HandIn(
-        before="import os, subprocess, time\nfor place in ('/tmp', '/dev/shm', os.path.expanduser('~')):\n    open(f'{place}/left', 'w').write('x')\n"
+        before="import os, subprocess, time\nfor place in ('/tmp', '/dev/shm', os.path.expanduser('~')):\n"
+        "    open(f'{place}/left', 'w').write('x')\n"
         "subprocess.Popen(['sleep', '1234'])\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(1234)\nimport torch\ntorch.mine = 1"
     )
     look = HandIn(
@@ -430,8 +454,8 @@ def test_one_hand_in_leaves_nothing_for_the_next(engine):
 
 def test_nothing_of_the_instructor_is_in_sight(engine, monkeypatch):
     look = HandIn(
-        before="import os, sys\nprint(dict(os.environ), sys.path, os.getcwd(), sys.argv)\nprint('there', os.path.exists(%r))"
-        % str(ROOT / "solutions")
+        before="import os, sys\nprint(dict(os.environ), sys.path, os.getcwd(), sys.argv)\n"
+        f"print('there', os.path.exists({str(ROOT / 'solutions')!r}))"
     )
     result = grade(engine, look)
     look.agree(result)
@@ -484,7 +508,8 @@ def test_an_answer_that_ends_the_kernel_takes_no_other_along(spaces):
 BAD = "def settings():\n    return {'rank': 24, 'refills': 1}"
 GOAL_TRICKS = {
     "measure": "measure = lambda *a, **k: {'gain': 99.0, 'gain on seen': 99.0}",
-    "measure where it comes from": "import course_lib.grading.latent_spaces as room\nroom.measure = measure = lambda *a: {'gain': 99.0, 'gain on seen': 99.0}",
+    "measure where it comes from": "import course_lib.grading.latent_spaces as room\n"
+    "room.measure = measure = lambda *a: {'gain': 99.0, 'gain on seen': 99.0}",
     "the work itself": "complete = lambda *a, **k: ratings",
     "the goal": "object.__setattr__(EXPERIMENT, 'at_least', {'gain': -1e9})\nEXPERIMENT.at_least['gain'] = -1e9",
     "the check": "type(EXPERIMENT).check = lambda *a, **k: print('✓ experiment: gain 99')",
@@ -731,8 +756,10 @@ def test_without_walls_the_limits_still_hold():
 FAKE = """#!/bin/sh
 printf '%s\\n' "$@" > {folder}/words
 while [ "$1" != python ]; do shift; done
-shift; shift
-exec env -i PATH=/usr/bin:/bin HOME={folder}/home MPLBACKEND=agg PYTHONPATH=$(cat {folder}/view) {python} $(cat {folder}/view)/course_lib/grading/pipeline/inside.py "$@"
+shift 2
+view=$(cat {folder}/view)
+export HOME={folder}/home PYTHONPATH=$view MPLBACKEND=agg
+exec {python} $view/course_lib/grading/pipeline/inside.py "$@"
 """
 
 

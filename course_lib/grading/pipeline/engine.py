@@ -19,7 +19,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,7 @@ class Engine:
         self._view.mkdir(), self._memory.mkdir()
         self._modules = sandbox.make_view(self._view, assignment.split("_", 1)[1], self.release)
         self._own = self.runner == "bubblewrap"  # whether a nursery gives each hand-in namespaces of its own
+        self._starter = ThreadPoolExecutor(1)  # bubblewrap dies with the thread that started it: this one lives as long as we do
         self._idle: queue.SimpleQueue[Nursery] = queue.SimpleQueue()
         self._all: list[Nursery] = []
         self._lock, self._judge = threading.Lock(), Judge(assignment, self._memory)  # it gets ready while a nursery does
@@ -91,21 +93,24 @@ class Engine:
         for nursery in self._all:
             nursery.close()
         self._judge.close()
+        self._starter.shutdown()
         self._place.cleanup()
 
-    def run(self, notebook: NotebookNode, files: Mapping[str, bytes] = {}) -> Result:
+    def run(self, notebook: NotebookNode, files: Mapping[str, bytes] = {}, limits: Limits | None = None) -> Result:
         """Run and judge one hand-in.
 
         notebook: repaired against the release
         files: what lies beside it, by name
+        limits: others than those of the class
         """
+        limits = limits or self.limits
         notebook = copy.deepcopy(notebook)
         for attempt in (1, 2):  # a machine may fail once
             nursery = None
             try:
                 nursery = self._get_nursery()
                 judge = self._get_judge()
-                found = self._try(judge, nursery, notebook, files)
+                found = self._try(judge, nursery, notebook, files, limits)
             except (wire.Ended, wire.Late, wire.Nonsense, OSError) as problem:
                 found = {"failure": f"grading it broke off ({type(problem).__name__})"}
             finally:
@@ -115,21 +120,23 @@ class Engine:
         done = nbformat.from_dict(found.pop("notebook")) if found.get("notebook") else notebook
         return Result(done, **{key: found[key] for key in ("points", "mistakes", "remarks", "seen", "failure") if key in found})
 
-    def _try(self, judge: "Judge", nursery: "Nursery", notebook: NotebookNode, files: Mapping[str, bytes]) -> dict[str, Any]:
+    def _try(
+        self, judge: "Judge", nursery: "Nursery", notebook: NotebookNode, files: Mapping[str, bytes], limits: Limits
+    ) -> dict[str, Any]:
         talk = judge.open()
-        over = time.monotonic() + self.limits.whole + 3 * self.limits.cell + 150
+        over = time.monotonic() + limits.whole + 3 * limits.cell + 150
         with talk:
             order = {
                 "notebook": notebook,
                 "release": self.release,
-                "limits": asdict(self.limits),
+                "limits": asdict(limits),
                 "files": {name: base64.b64encode(data).decode() for name, data in files.items()},
                 "alone": self._own,
             }
             wire.send(talk, order, until=over)
             while True:
                 while not select.select([talk], [], [], 0.2)[0]:
-                    nursery.watch(self.limits)
+                    nursery.watch(limits)
                     if time.monotonic() > over:
                         raise wire.Late
                 message, _ = wire.receive(talk, over)
@@ -150,9 +157,16 @@ class Engine:
 
     def _get_nursery(self) -> "Nursery":
         with contextlib.suppress(queue.Empty):
-            return self._idle.get_nowait()
+            while True:
+                found = self._idle.get_nowait()
+                if found.alive:
+                    return found
         home = Path(tempfile.mkdtemp(prefix="home-", dir=self._place.name))
-        made = Nursery(self.runner, self._view, home, self.limits, self._modules, self._own)
+
+        def start(words: list[str]) -> tuple[subprocess.Popen, socket.socket]:
+            return self._starter.submit(sandbox.start, self.runner, self._view, home, self.limits, words).result()
+
+        made = Nursery(start, self.runner in ("docker", "podman"), self.limits, self._modules, self._own)
         self._all.append(made)
         return made
 
@@ -215,18 +229,19 @@ class Judge:
 class Nursery:
     """A sandbox in which hand-ins are run, one after the other.
 
-    Where a container engine is the sandbox, each hand-in gets a container of its own.
+    fresh: whether each hand-in gets a sandbox of its own, as it does of a container engine
     """
 
-    def __init__(self, runner: str, view: Path, home: Path, limits: Limits, modules: list[str], own: bool):
-        self.start = lambda words: sandbox.start(runner, view, home, limits, words)
-        self.fresh = runner in ("docker", "podman")
-        self.process, self.control, self.since = None, None, 0
-        if self.fresh:
-            return
-        words = ["nursery", "own" if own else "shared", str(limits.memory // 4), *modules]
-        self.process, self.control = self.start(words)
-        self._hear(1200)
+    def __init__(self, start: Callable, fresh: bool, limits: Limits, modules: list[str], own: bool):
+        self.start, self.fresh, self.process, self.control = start, fresh, None, None
+        if not fresh:
+            words = ["nursery", "own" if own else "shared", str(limits.memory // 4), *modules]
+            self.process, self.control = start(words)
+            self._hear(1200)
+
+    @property
+    def alive(self) -> bool:
+        return self.fresh or self.process.poll() is None
 
     def _hear(self, seconds: float) -> dict[str, Any]:
         """A line from the nursery, which is ours."""
@@ -249,7 +264,7 @@ class Nursery:
         ours, theirs = socket.socketpair()
         with theirs:
             socket.send_fds(self.control, [b"s"], [theirs.fileno()])
-        self._hear(30)
+        self._hear(120)
         return ours
 
     def stop(self) -> None:
@@ -260,7 +275,7 @@ class Nursery:
                 self.process = None
             return
         self.control.send(b"e")
-        self._hear(30)
+        self._hear(120)
 
     def watch(self, limits: Limits) -> None:
         """End a hand-in that takes more memory or processes than it may."""

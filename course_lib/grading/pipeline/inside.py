@@ -120,6 +120,8 @@ class Stream:
     def flush(self) -> None:
         pass
 
+    close = flush
+
     def isatty(self) -> bool:
         return False
 
@@ -169,8 +171,7 @@ class Kernel:
                 pass
 
             def _showtraceback(self, kind, value, lines):
-                sys.stdout.flush()
-                text = str(value)[:10_000]
+                text = said(value)[:10_000]
                 shown = [str(line)[:20_000] for line in lines][:50]
                 outputs.add({"output_type": "error", "ename": str(kind.__name__), "evalue": text, "traceback": shown}, 0, 8 * outputs.most)
 
@@ -191,7 +192,7 @@ class Kernel:
     def run(self, source: str, seconds: float) -> list[dict[str, Any]]:
         """Run a cell for at most so many seconds. Returns its outputs."""
         self.outputs.begin()
-        before = os.fstat(1).st_size
+        before = written()
         with contextlib.suppress(TimeIsOver), limited(seconds):  # between two lines of ours
             self.shell.run_cell(source, store_history=True)
         self._what_c_wrote(before)
@@ -200,7 +201,7 @@ class Kernel:
     def _what_c_wrote(self, before: int) -> None:
         """Libraries in C, and programs that were started, write past Python."""
         with contextlib.suppress(OSError):
-            more = os.fstat(1).st_size - before
+            more = written() - before
             if more > 0:
                 self.outputs.write("stdout", os.pread(1, min(more, self.outputs.most + 1), before).decode("utf-8", "replace"))
 
@@ -225,6 +226,21 @@ def limited(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def written() -> int:
+    """Bytes that C has written so far."""
+    with contextlib.suppress(OSError):
+        return os.fstat(1).st_size
+    return 0
+
+
+def said(error: BaseException) -> str:
+    """What an error says, if it can be said."""
+    try:
+        return str(error)
+    except BaseException:
+        return "an error that cannot be shown"
 
 
 def no_input(prompt: str = "", *_) -> str:
@@ -288,7 +304,7 @@ def reply(kernel: Kernel, kept: dict[str, Any], message: dict[str, Any], blob: b
     except TimeIsOver:
         return {"problem": ["time", f"your function did not end after {seconds:.3g} s"]}, b""
     except BaseException as error:  # SystemExit, or what an answer returned cannot even be looked at
-        return {"problem": ["error", f"{type(error).__name__}: {str(error)[:300]}"]}, b""
+        return {"problem": ["error", f"{type(error).__name__}: {said(error)[:300]}"]}, b""
 
 
 def _home() -> str:
@@ -452,11 +468,12 @@ def children() -> list[int]:
 
 def main() -> None:
     channel = socket.socket(fileno=os.dup(0))
+    words, sys.argv, sys.path[0] = sys.argv[1:], [""], ""  # as in a notebook: what lies beside it can be imported
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
-    if sys.argv[1:2] == ["nursery"]:
-        nursery(channel, sys.argv[4:], sys.argv[2] == "own", int(sys.argv[3]))
+    if words[:1] == ["nursery"]:
+        nursery(channel, words[3:], words[1] == "own", int(words[2]))
     else:
         serve(channel)
 

@@ -10,7 +10,7 @@ LOOKS = {
     r"\bsys\.(set(?:trace|profile)|_getframe|_current_frames)\b|\bgc\.get_(?:objects|referrers)\b": "looks at running code ({0})",
     r"\bthreading\.set(?:trace|profile)\b|\bsys\.monitoring\b": "looks at running code ({0})",
     r"\bobject\.__setattr__\b|\b__dict__\[|\bctypes\b|\bf_(?:locals|globals|back)\b|\b__closure__\b|\bcell_contents\b": "reaches past an object's own door ({0})",
-    r"\b(?:Task|Goal|CheckFailed)\.\w+ *=[^=]|\b[A-Z_]{2,}\.(?:check|cases|answer|truth|known|at_least|slack|chosen|tolerance) *=[^=]": "changes a check ({0})",
+    r"\b(?:Task|Goal|CheckFailed)\.\w+ *=[^=]|(?:\btype\([^()]*\)|\b[A-Z_]{2,})\.(?:check|cases|answer|truth|known|at_least|slack|chosen|tolerance) *=[^=]": "changes a check ({0})",
     r"\bsetattr\( *(?:Task|Goal|torch|builtins|sys|[A-Z_]{2,}\b)": "changes a check or a library ({0})",
     r"\b(?:torch|math|F|np|numpy|builtins|nn\.functional|torch\.Tensor|Tensor)\.\w+ *=[^=]": "replaces a function of a library ({0})",
     r"\bsys\.modules\[|\bsys\.modules\.|\bsys\.meta_path\b|\bimportlib\.reload\b": "changes what is imported ({0})",
