@@ -6,10 +6,11 @@ import time
 from collections.abc import Mapping
 
 import nbformat
+import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from course_lib.grading.pipeline import Limits, Result
+from course_lib.grading.pipeline import Limits, Result, for_nbgrader
 from course_lib.grading.pipeline.exercise import answers, grade_id
 
 NAME = "02_x"
@@ -60,6 +61,18 @@ def text(notebook: NotebookNode | None = None) -> str:
 def changed(**fields) -> str:
     """An answered notebook as JSON with other fields at its top."""
     return json.dumps(json.loads(text()) | fields)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_gradebooks():
+    """Ask alembic once for the version that nbgrader writes into every new gradebook: it is a process of seconds."""
+    from nbgrader import api
+
+    with for_nbgrader():
+        version = api.get_alembic_version()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(api, "get_alembic_version", lambda: version)
+        yield
 
 
 class Engine:

@@ -433,8 +433,9 @@ def _seconds(text: str) -> float | None:
     """Seconds since 1970 of a date as nbgrader writes it; None for anything else."""
     from dateutil import parser
 
+    text = re.sub(r"(?<=[ T_])(\d\d)[_-](\d\d)[_-](\d\d)", r"\1:\2:\3", text.strip()[:60])  # no colons in names on Windows
     try:
-        found = parser.parse(re.sub(r"(\d\d)[_-](\d\d)[_-](\d\d)", r"\1:\2:\3", text.strip()[:60]).replace("_", " "))
+        found = parser.parse(text.replace("_", " "))
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
