@@ -216,7 +216,14 @@ def test_every_entry_of_an_inbox_has_a_row_or_a_line(tmp_path, name):
     assert not outside and not list(tmp_path.parent.glob("evil*"))
 
 
-META = {"null": None, "a string": "kl", "a list": [1], "a list as its id": {"grade_id": [1]}, "a number as its id": {"grade_id": 7}, "no id": {}}
+META = {
+    "null": None,
+    "a string": "kl",
+    "a list": [1],
+    "a list as its id": {"grade_id": [1]},
+    "a number as its id": {"grade_id": 7},
+    "no id": {},
+}
 
 
 @pytest.mark.parametrize("meta", META.values(), ids=META)
@@ -224,7 +231,13 @@ def test_metadata_of_any_shape_costs_nothing(tmp_path, meta):
     notebook = json.loads(text())
     for each in notebook["cells"]:
         each["metadata"] = {"nbgrader": meta}
-    report = graded(tmp_path, {"ada.ipynb": json.dumps(notebook), "bob.ipynb": json.dumps(notebook | {"cells": [c | {"metadata": meta} for c in notebook["cells"]]})})
+    report = graded(
+        tmp_path,
+        {
+            "ada.ipynb": json.dumps(notebook),
+            "bob.ipynb": json.dumps(notebook | {"cells": [c | {"metadata": meta} for c in notebook["cells"]]}),
+        },
+    )
     assert [each.total for each in report.submissions] == [GOOD, GOOD]
     assert [each.remarks for each in report.submissions] == [[], []]
 
@@ -258,7 +271,9 @@ def test_files_beside_a_notebook_come_along_and_neighbours_do_not(tmp_path):
             seen[len(seen)] = dict(files)
             return super().run(notebook, files)
 
-    build(tmp_path / "in", {"ada/x.ipynb": text(), "ada/data/numbers.csv": "1,2", "ada/.secret": "s", "bob.ipynb": text(), "notes.txt": "n"})
+    build(
+        tmp_path / "in", {"ada/x.ipynb": text(), "ada/data/numbers.csv": "1,2", "ada/.secret": "s", "bob.ipynb": text(), "notes.txt": "n"}
+    )
     pipeline.grade(NAME, tmp_path / "in", grading=tmp_path / "g", engine=Engine, jobs=1)
     assert seen == {0: {"data/numbers.csv": b"1,2"}, 1: {}}
 
@@ -301,7 +316,28 @@ def test_a_roster_of_nobody_is_an_error(tmp_path, content):
 
 
 def test_keys_are_safe_for_every_system():
-    names = ["ada", "x[12]", "<b>", "a/b", "a\\b", "..", ".", "", "con", "COM1", "a.", " a", "a\nb", "a:b", "a" * 300, "Zoë", "李", "a*", "aux.txt", "\ud800"]
+    names = [
+        "ada",
+        "x[12]",
+        "<b>",
+        "a/b",
+        "a\\b",
+        "..",
+        ".",
+        "",
+        "con",
+        "COM1",
+        "a.",
+        " a",
+        "a\nb",
+        "a:b",
+        "a" * 300,
+        "Zoë",
+        "李",
+        "a*",
+        "aux.txt",
+        "\ud800",
+    ]
     keys = [key(name) for name in names]
     assert len(set(keys)) == len(names)
     for made in keys:

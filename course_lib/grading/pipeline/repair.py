@@ -70,7 +70,13 @@ def repair(submitted: NotebookNode, release: NotebookNode) -> tuple[NotebookNode
     for i, (cell, name) in enumerate(zip(cells, names)):
         if name is not None and chosen.get(name) == i:
             after = name
-        elif i in moved or (name and not is_answer(masters[name])) or (name and _untouched(cell, masters[name])) or _merged_with_locked(cell.source, masters) and not name:
+        elif (
+            i in moved
+            or (name and not is_answer(masters[name]))
+            or (name and _untouched(cell, masters[name]))
+            or _merged_with_locked(cell.source, masters)
+            and not name
+        ):
             continue
         else:
             own = MAKE[cell.cell_type](cell.source)
@@ -103,11 +109,12 @@ def repair(submitted: NotebookNode, release: NotebookNode) -> tuple[NotebookNode
         whole += [cell, *extras.get(name, [])]
     holders = {each.cell for each in found.values() if each.remark}
     deleted = [name for name in deleted if not any(_holds(cells[i].source, masters[name].source) for i in holders if i is not None)]
-    for names_, what in ((deleted, "deleted"), (changed, "changed")):
-        if names_:
-            remarks.append(
-                f"{listed(names_)} {'was' if len(names_) == 1 else 'were'} {what}: put back as {'it was' if len(names_) == 1 else 'they were'}"
-            )
+    if deleted:
+        remarks.append(f"{listed(deleted)} {'was' if len(deleted) == 1 else 'were'} deleted: put back")
+    if changed:
+        remarks.append(
+            f"{listed(changed)} {'was changed: put back as it was' if len(changed) == 1 else 'were changed: put back as they were'}"
+        )
     repaired = NotebookNode({**release, "cells": whole})
     for i, cell in enumerate(repaired.cells):
         cell["id"] = f"cell-{i}"
