@@ -1,444 +1,527 @@
-"""Grade a class with nbgrader, in one command: `python -m course_lib grade 02_autoencoders`.
+"""Grade a class in one command: `python -m course_lib grade 02_autoencoders --submissions INBOX`.
 
-Submissions lie in `grading/submitted/STUDENT/02_autoencoders/02_autoencoders.ipynb` and are never changed. Each is read, repaired
-against the release, run by nbgrader, and reported on; one that hangs or cannot be read does not stop the rest.
+| file | what is in it |
+|---|---|
+| `inbox` | every entry of a folder or zip: a hand-in, or a line that says why not |
+| `notebook` | a notebook out of whatever bytes were handed in |
+| `repair` | the release with the student's answers in it |
+| `engine` | runs a hand-in in a sandbox, and judges it outside |
+| `gradebook` | nbgrader's gradebook, and the marks that were given by hand |
+| `feedback` | a page for the student, and a notebook that the form grader may show |
+| `report` | the table, the CSVs and the page for the class |
+| `similarity` | hand-ins with the same unusual code |
+| `exercise`, `text` | names of cells, tasks, points; strangers' text made safe to show |
 
-A submission is a program that runs with your rights. Grade strangers' work inside a container.
+Hand-ins are never changed. Each is an island: whatever is wrong with it becomes a sentence in its row. What is done is kept in
+`records/ASSIGNMENT/STUDENT.json`, written last and whole: a run that was stopped or killed goes on where it was.
 """
 
-import contextlib
-import csv
-import importlib
+import hashlib
+import json
 import os
-import re
-import shutil
-import sys
+import queue
 import threading
 import time
-import warnings
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
-import psutil
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
-from traitlets.config.loader import PyFileConfigLoader
 
-from course_lib.grading import Goal, Task
+from . import feedback as pages
+from .engine import Limits, Result
+from .exercise import KINDS, ROOT, answers, assignments, grade_id, graded, is_answer, is_by_hand, mistakes_in, most_points, tasks_of
+from .gradebook import Book, for_nbgrader, nbgrader_with, why_not
+from .inbox import HandIn, collect, files_of, handed_in_at
+from .notebook import read
+from .repair import answered, fits, repair
+from .report import Report, Submission, replace, shown
+from .similarity import alike
+from .text import listed, plain
 
-ROOT = Path(__file__).resolve().parents[3]
-KINDS = {
-    "blank": "not answered",
-    "none": "returns None",
-    "type": "wrong type",
-    "shape": "wrong shape",
-    "dtype": "wrong dtype",
-    "nan": "NaN or infinite",
-    "gradient": "gradient lost",
-    "value": "wrong value",
-    "error": "raises an error",
-    "in place": "changes its input",
-    "random": "not reproducible",
-    "library": "borrows from course_lib",
-    "side effect": "leaves gradients behind",
-    "twice": "twice the right value",
-    "half": "half the right value",
-    "sign": "sign",
-    "bits": "bits for nats",
-    "nats": "nats for bits",
-    "transposed": "transposed",
-    "summed": "summed over the batch",
-    "averaged": "averaged over the batch",
-    "sum for mean": "sum for mean",
-    "mean for sum": "mean for sum",
-}
+__all__ = [
+    "KINDS",
+    "ROOT",
+    "Limits",
+    "Report",
+    "Result",
+    "Submission",
+    "assignments",
+    "collect",
+    "for_nbgrader",
+    "grade",
+    "mistakes_in",
+    "most_points",
+    "nbgrader_with",
+    "repair",
+    "tasks_of",
+    "why_not",
+]
+CANDIDATES = 12  # notebooks of one hand-in that are read to find the one that counts
+VERSION = 1  # of the records
 
 
 @dataclass
-class Submission:
-    """What became of one student's work.
+class Prepared:
+    """A hand-in as it goes to the engine, or why it does not.
 
-    points: by task, None where a human still has to grade
-    mistakes: by task, what the checks said: a known mistake's label or a kind of failure
-    remarks: what was repaired, or why it was not graded
+    mark: a hash of all that decides its points
     """
 
-    student: str
-    points: dict[str, float | None] = field(default_factory=dict)
-    mistakes: dict[str, str] = field(default_factory=dict)
+    handin: HandIn
+    notebook: NotebookNode | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
-    graded: bool = False
-
-    @property
-    def total(self) -> float:
-        return sum(points or 0 for points in self.points.values())
-
-
-@dataclass
-class Report:
-    """The class. `str(report)` is the table, then the mistakes and how many made them, then the remarks."""
-
-    assignment: str
-    most: dict[str, float]
-    submissions: list[Submission]
-
-    def mistakes(self) -> list[tuple[str, str, int]]:
-        """(task, mistake, number of students), the most frequent first within each task."""
-        counts = Counter((task, label) for each in self.submissions for task, label in each.mistakes.items())
-        order = list(dict.fromkeys([*self.most, *(task for task, _ in counts)]))
-        return sorted(((*key, n) for key, n in counts.items()), key=lambda row: (order.index(row[0]), -row[2], row[1]))
-
-    def rows(self) -> Iterator[list[str]]:
-        """The table: a head, the points to be had, and one row a student."""
-        yield ["student", *self.most, "total"]
-        yield ["at most", *map(_points, self.most.values()), _points(sum(self.most.values()))]
-        for each in self.submissions:
-            if each.graded:
-                yield [each.student, *(_points(each.points.get(task)) for task in self.most), _points(each.total)]
-            else:
-                yield [each.student, *("–" for _ in self.most), "–"]
-
-    def __str__(self) -> str:
-        rows = list(self.rows())
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        lines = ["  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))) for row in rows]
-        if any(None in each.points.values() for each in self.submissions):
-            lines += ["", "? is graded by hand: in JupyterLab, Nbgrader → Formgrader. Then run this again."]
-        if counts := self.mistakes():
-            lines += ["", "What went wrong, and for how many:"]
-            width = max(len(task) for task, _, _ in counts)
-            lines += [f"  {task.ljust(width)}  {n:3d} × {label}" for task, label, n in counts]
-        if remarks := [f"  {each.student}: {remark}" for each in self.submissions for remark in each.remarks]:
-            lines += ["", "Remarks:", *remarks]
-        return "\n".join(lines)
-
-    def write_csv(self, path: Path) -> None:
-        """The table with each student's mistakes and remarks, for a spreadsheet."""
-        with path.open("w", newline="", encoding="utf-8-sig") as file:  # the mark makes Excel read UTF-8
-            out = csv.writer(file)
-            for i, row in enumerate(self.rows()):
-                each = self.submissions[i - 2] if i > 1 else None
-                said = "; ".join(f"{task}: {label}" for task, label in each.mistakes.items()) if each else "mistakes" * (i == 0)
-                out.writerow([*row, said, "; ".join(each.remarks) if each else "remarks" * (i == 0)])
+    when: datetime | None = None
+    mark: str = ""
+    problem: str | None = None
 
 
 def grade(
     assignment: str,
     submissions: str | Path | None = None,
     *,
-    cell_timeout: int = 60,
-    student_timeout: int = 900,
     grading: str | Path | None = None,
-) -> Report | None:
-    """Grade every submission of an assignment, print the report and write it as CSV; None where there are no submissions.
+    limits: Limits | None = None,
+    runner: str = "auto",
+    jobs: int | None = None,
+    only: Sequence[str] = (),
+    dry_run: bool = False,
+    roster: str | Path | None = None,
+    engine: Callable | None = None,
+) -> Report:
+    """Grade every hand-in of an assignment, print the report and write it. What was graded before and has not changed is kept.
 
     Args:
         assignment: a folder of solutions/, such as 02_autoencoders
-        submissions: folder with STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb; grading/submitted by default
-        cell_timeout: seconds after which a cell is interrupted and counts as failed
-        student_timeout: seconds after which a whole submission is given up
-        grading: folder for gradebook, copies, feedback and report; grading/ by default
+        submissions: the inbox, a folder or a zip; grading/submitted by default
+        grading: folder for gradebook, records, feedback and report; grading/ by default
+        limits: what a hand-in may use
+        runner: the sandbox: auto, bubblewrap, docker, podman, or none
+        jobs: how many hand-ins at once; one for each core by default
+        only: names of students: no others are graded, and these again
+        dry_run: say what would be graded, and run and write nothing
+        roster: a CSV of all students, to say who is missing
+        engine: what makes the engine, `Engine` by default
 
     Raises:
-        ValueError: no such assignment, or one that nbgrader cannot read
+        ValueError: no such assignment or student, no inbox, nothing in it, no sandbox, or another run that grades into the same folder
+        KeyboardInterrupt: stopped; what was done is kept
     """
-    known = sorted(path.parent.name for path in ROOT.glob("solutions/*/*.ipynb"))
-    if assignment not in known:
-        raise ValueError(f"There is no assignment {assignment!r}; there are {', '.join(known) or 'none'}.")
+    if engine is None:
+        if assignment not in assignments():
+            raise ValueError(f"There is no assignment {assignment!r}; there are {', '.join(assignments()) or 'none'}.")
+        tasks_of(assignment)  # now rather than after the first student: an exercise without tasks cannot be graded
+        from .engine import Engine as engine
+    if jobs is not None and jobs < 1:
+        raise ValueError("--jobs is at least 1.")
     grading = Path(grading or ROOT / "grading").resolve()
-    folder = Path(submissions or grading / "submitted").resolve()
-    tasks_of(assignment)  # now rather than after the first student: an exercise without tasks cannot be graded
-    found = collect(folder, assignment, grading / "submitted")
-    if not found:
-        print(
-            f"No submissions in {folder}. Put a notebook STUDENT.ipynb or a folder STUDENT/ with one notebook there for each student, "
-            "or name another folder with --submissions."
-        )
-        return None
+    limits = limits or Limits()
+    inbox = collect(submissions or grading / "submitted", assignment, assignments(), roster)
+    wanted = _chosen(inbox.handins, only)
+    if dry_run:
+        return _say(assignment, inbox, wanted)
+    with _alone(grading), engine(assignment, limits, runner) as running:
+        master = ROOT / "solutions" / assignment / f"{assignment}.ipynb"
+        solution = nbformat.read(master, as_version=4) if master.exists() else None
+        with Book(grading / "gradebook.db", assignment, running.release, solution) as book:
+            return _Class(assignment, inbox, wanted, grading, limits, running, book, solution, forced=bool(only)).grade(jobs or _cores())
+
+
+def _chosen(handins: list[HandIn], only: Sequence[str]) -> list[HandIn]:
+    """The hand-ins of the students named, all without a name.
+
+    Raises:
+        ValueError: a name that nobody has
+    """
+    if not only:
+        return handins
+    found = []
+    for name in only:
+        mine = [each for each in handins if name.casefold() in (each.student.casefold(), each.key.casefold(), each.number or None)]
+        if not mine:
+            raise ValueError(
+                f"Nobody in the inbox is called {plain(name, 60)!r}; there are {listed([each.student for each in handins], 12)}."
+            )
+        found += [each for each in mine if each not in found]
+    return found
+
+
+@contextmanager
+def _alone(grading: Path) -> Iterator[None]:
+    """Hold the grading folder. The lock is the system's: it ends with its process, however that ends."""
+    from filelock import FileLock, Timeout
 
     grading.mkdir(parents=True, exist_ok=True)
-    print(f"{assignment}: {len(found)} submission{'s' * (len(found) > 1)}")
-    with for_nbgrader():
-        folders = {"release": "release", "submitted": "checked", "autograded": "autograded", "feedback": "feedback"}
-        api = nbgrader_with(grading / "gradebook.db", cell_timeout, **{role: grading / name for role, name in folders.items()})
-        if failure := why_not(api.generate_assignment(assignment)):
-            raise ValueError(f"nbgrader could not read the solution of {assignment}: {failure}")
-        release = nbformat.read(grading / "release" / assignment / f"{assignment}.ipynb", as_version=4)
-        graded = []
-        for i, (student, path) in enumerate(found.items(), 1):
-            start = time.monotonic()
-            print(f"  {i}/{len(found)} {student} …", end=" ", flush=True)
-            each = _grade_one(api, Submission(student), path, assignment, release, grading, student_timeout)
-            graded.append(each)
-            print(f"{_points(each.total)} points, {time.monotonic() - start:.0f} s" if each.graded else each.remarks[-1], flush=True)
-    if any(each.graded for each in graded):
-        print(f"  feedback for each student: {_short(grading / 'feedback')}")
+    lock = FileLock(grading / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ValueError(f"Another run is grading into {_short(grading)}: wait until it has ended, or end it, then start again.") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
-    report = Report(assignment, most_points(release), graded)
-    report.write_csv(grading / f"report_{assignment}.csv")
-    print(f"\n{report}\n\nAs a table: {_short(grading / f'report_{assignment}.csv')}")
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def prepare(handin: HandIn, assignment: str, release: NotebookNode, limits: Limits, version: str = "") -> Prepared:
+    """Read the notebook that counts, and repair it. Whatever is wrong is a sentence."""
+    found = Prepared(handin, remarks=list(handin.remarks), problem=handin.problem)
+    if found.problem:
+        return found
+    try:
+        which, notebook = _counting(handin, assignment, release, found.remarks)
+        found.notebook, repairs = repair(notebook, release)
+        found.remarks += repairs
+        found.files = files_of(which, found.remarks)
+        found.when = handed_in_at(which, found.remarks)
+        parts = [version, asdict(limits), [[c.cell_type, c.source, c.get("attachments")] for c in found.notebook.cells], str(found.when)]
+        parts += [found.remarks, {name: hashlib.sha256(data).hexdigest() for name, data in sorted(found.files.items())}]
+        found.mark = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+    except ValueError as problem:
+        found.problem = plain(problem)
+    except Exception as problem:  # one hand-in must not end the class
+        found.problem = f"it could not be read ({type(problem).__name__}: {plain(problem, 120)})"
+    return found
+
+
+def _counting(handin: HandIn, assignment: str, release: NotebookNode, remarks: list[str]):
+    """The notebook of a hand-in that counts: the latest one that can be read, belongs to this exercise and was worked on."""
+    read_ones, problems, contents = [], [], set()
+    for which in handin.notebooks[:CANDIDATES]:
+        try:
+            notebook = read(which.file.read(), which.file.name)
+            content = tuple((cell.cell_type, cell.source) for cell in notebook.cells)
+            if content not in contents:  # else the same work twice
+                contents.add(content)
+                read_ones.append((which, notebook))
+        except ValueError as problem:
+            problems.append(str(problem))
+    if not read_ones:
+        raise ValueError("; ".join(problems[:3]))
+    fitting = [pair for pair in read_ones if fits(pair[1], release)]
+    if not fitting:
+        names = listed([plain(which.file.name, 80) for which, _ in read_ones])
+        raise ValueError(f"{names} {'holds' if len(read_ones) == 1 else 'hold'} no cell of this exercise")
+    worked = [pair for pair in fitting if len(fitting) == 1 or answered(pair[1], release)] or fitting
+    which, notebook = worked[0]
+    name = plain(which.file.path.rsplit("/", 1)[-1] if len(handin.entries) == 1 else which.file.path, 100)
+    if len(worked) > 1:
+        others = listed([plain(each.file.path, 80) for each, _ in worked[1:]])
+        remarks.append(f"handed in {len(worked)} times: {name} counts, the later one; {others} {'does' if len(worked) == 2 else 'do'} not")
+    elif problems:
+        remarks += [f"{problem}: {name} counts" for problem in problems[:2]]
+    elif len(read_ones) > 1 and not which.exact:
+        remarks.append(f"graded {name}, the only notebook of this exercise there")
+    return which, notebook
+
+
+def _say(assignment: str, inbox, wanted: list[HandIn]) -> Report:
+    """What a run would grade, printed; nothing is run or written."""
+    path = ROOT / "exercises" / assignment / f"{assignment}.ipynb"
+    release = nbformat.read(path, as_version=4) if path.exists() else None
+    report = Report(assignment, most_points(release) if release else {}, [], inbox.lines, inbox.missing)
+    print(f"{assignment}: {len(wanted)} hand-in{'s' * (len(wanted) != 1)}. Nothing is run or written.")
+    for handin in wanted:
+        found = prepare(handin, assignment, release, Limits()) if release else Prepared(handin, problem=handin.problem)
+        each = _row(handin)
+        each.remarks = found.remarks + ([f"not graded: {found.problem}"] if found.problem else [])
+        report.submissions.append(each)
+        number = f" ({handin.number})" if handin.number else ""
+        print(f"  {each.student}{number}, from {listed(handin.entries)}" + "".join(f"\n      {plain(remark)}" for remark in each.remarks))
+    for title, names in (("On the roster without a hand-in:", inbox.missing), ("In the inbox, and no hand-in:", inbox.lines)):
+        if names:
+            print(title, *(f"  {plain(name)}" for name in names), sep="\n")
     return report
 
 
-def _grade_one(api, each: Submission, path: Path, assignment: str, release: NotebookNode, grading: Path, timeout: float) -> Submission:
-    try:
-        notebook, remarks = repair(read(path, assignment, each.remarks), release)
-    except ValueError as problem:
-        each.remarks.append(f"not graded: {problem}")
-        return each
-    each.remarks += remarks
-    for stale in ("checked", "autograded", "feedback"):
-        shutil.rmtree(grading / stale / each.student / assignment, ignore_errors=True)
-    checked = grading / "checked" / each.student / assignment
-    checked.mkdir(parents=True)
-    for file in path.iterdir():
-        if file.is_file() and file.suffix != ".ipynb":
-            shutil.copy(file, checked)  # what the student's notebook may read
-    nbformat.write(notebook, checked / f"{assignment}.ipynb")
-    with deadline(timeout) as late:
-        failure = why_not(api.autograde(assignment, each.student))
-    if failure:
-        each.remarks.append(f"not graded: {f'not done after {timeout:g} s' if late.is_set() else failure}")
-        return each
-    each.graded = True
-    each.points = _scores(each.student, assignment, grading)
-    done = nbformat.read(grading / "autograded" / each.student / assignment / f"{assignment}.ipynb", as_version=4)
-    each.mistakes = mistakes_in(done, tasks_of(assignment))
-    if failure := why_not(api.generate_feedback(assignment, each.student)):
-        each.remarks.append(f"no feedback: {failure}")
-    return each
+def _row(handin: HandIn) -> Submission:
+    return Submission(handin.student, key=handin.key, number=handin.number, platform=handin.platform)
 
 
-def collect(folder: Path, assignment: str, submitted: Path) -> dict[str, Path]:
-    """Student → folder with their notebook, from STUDENT/ASSIGNMENT/*.ipynb (nbgrader's way), STUDENT/*.ipynb and STUDENT.ipynb.
+@dataclass
+class _Class:
+    """One run over a class: threads prepare and run hand-ins, this one thread writes."""
 
-    A single file gets its folder in `submitted`.
-    """
-    found = {}
-    for path in sorted(folder.glob("*")):
-        if path.is_file() and path.suffix == ".ipynb":
-            found[path.stem] = submitted / path.stem / assignment
-            found[path.stem].mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, found[path.stem] / f"{assignment}.ipynb")
-        elif (path / assignment).is_dir():
-            found[path.name] = path / assignment
-        elif path.is_dir() and any(path.glob("*.ipynb")):
-            found[path.name] = path
-    return found
+    assignment: str
+    inbox: object
+    wanted: list[HandIn]
+    grading: Path
+    limits: Limits
+    engine: object
+    book: Book
+    solution: NotebookNode | None
+    forced: bool = False
 
+    def grade(self, jobs: int) -> Report:
+        self.release = self.engine.release
+        self.most = most_points(self.release)
+        self.version = _version(self.release, self.solution)
+        rows = {handin.key: _row(handin) for handin in self.inbox.handins}
+        self.report = Report(self.assignment, self.most, list(rows.values()), self.inbox.lines, self.inbox.missing)
+        for row in rows.values():
+            row.waiting = True
+        wanted = {handin.key for handin in self.wanted}
+        for handin in self.inbox.handins:
+            if handin.key not in wanted:
+                self._recall(rows[handin.key])
+        print(f"{self.assignment}: {len(self.wanted)} hand-in{'s' * (len(self.wanted) != 1)}", flush=True)
+        done: queue.Queue = queue.Queue()
+        todo: queue.SimpleQueue = queue.SimpleQueue()
+        stop = threading.Event()
+        for handin in self.wanted:
+            todo.put(handin)
+        for _ in range(min(jobs, len(self.wanted))):
+            threading.Thread(target=self._work, args=(todo, done, stop), daemon=True).start()
+        start, ran = time.monotonic(), 0
+        try:
+            for i in range(1, len(self.wanted) + 1):
+                prepared, result, seconds = self._next(done)
+                row = rows[prepared.handin.key]
+                self._finish(row, prepared, result)
+                ran += result is not None
+                self._write()
+                said = f"{shown(row.total)} points" if row.graded else next(iter(row.remarks[-1:]), "not graded")
+                spent = f", {seconds:.0f} s" if result is not None else ", as before" if row.graded else ""
+                left = (time.monotonic() - start) / i * (len(self.wanted) - i)
+                about = f"   ({_duration(left)} left)" if ran and left > 5 else ""
+                print(f"  {i}/{len(self.wanted)} {plain(row.student, 60)}: {plain(said, 160)}{spent}{about}", flush=True)
+        except KeyboardInterrupt:
+            stop.set()
+            self._write()
+            finished = sum(not row.waiting for row in rows.values())
+            print(f"\nStopped. {finished} of {len(rows)} are done and kept; the same command goes on with the rest.", flush=True)
+            raise
+        finally:
+            stop.set()
+        self.report.alike = self._alike()
+        self._write()
+        folder = self.grading / "feedback"
+        print(f"\n{self.report}\n\nFeedback for each student: {_short(folder)}/STUDENT/{self.assignment}/{self.assignment}.html")
+        names = f"report_{self.assignment}.html, .csv, _canvas.csv, _moodle.csv"
+        print(f"The report as a page and as tables: {_short(self.grading)}/{names}")
+        return self.report
 
-def read(path: Path, assignment: str, remarks: list[str]) -> NotebookNode:
-    """The notebook in a student's folder.
-
-    Raises:
-        ValueError: there is none, there are several under other names, or it is no notebook
-    """
-    file = path / f"{assignment}.ipynb"
-    if not file.exists():
-        others = sorted(path.glob("*.ipynb"))
-        if len(others) != 1:
-            raise ValueError(f"{assignment}.ipynb is not there ({', '.join(other.name for other in others) or 'no notebook at all'})")
-        file = others[0]
-        remarks.append(f"graded {file.name}, the only notebook there")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # missing or double cell ids: they are given anew
-            notebook = nbformat.read(file, as_version=4)
-        notebook.cells = [_plain(cell) for cell in notebook.cells]
-    except Exception as problem:  # not JSON, not UTF-8, not a notebook: nbformat has a different error for each
-        raise ValueError(f"{file.name} cannot be read as a notebook ({str(problem).strip().splitlines()[0][:80]})") from None
-    return notebook
-
-
-def _plain(cell: NotebookNode) -> NotebookNode:
-    """The cell without outputs and without anything that would make the notebook invalid."""
-    make = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}[cell.cell_type]
-    attachments = {"attachments": cell.attachments} if cell.get("attachments") else {}
-    return make(cell.source, metadata=cell.get("metadata", {}), **attachments)
-
-
-def repair(submitted: NotebookNode, release: NotebookNode) -> tuple[NotebookNode, list[str]]:
-    """The release with the student's answers in it, and what had to be put right, each as a sentence.
-
-    Locked cells come from the release. An answer is found by its grade_id; where that was lost, by the name of its function, or by
-    the text of the cell before it. Of several copies the last one counts. The student's other cells stay after the cell they followed.
-    """
-    cells = {_grade_id(cell): cell for cell in release.cells if _grade_id(cell)}
-    remarks, answers, extras = [], {}, {None: []}
-    after = None
-    names = _identify(submitted, release)
-    last = {name: i for i, name in enumerate(names) if name}
-    for i, (cell, name) in enumerate(zip(submitted.cells, names)):
-        if name is None or last[name] != i:
-            if name is None or _is_answer(cells[name]):
-                cell.metadata.pop("nbgrader", None)
-                extras.setdefault(after, []).append(cell)
-            continue
-        after = name
-        answers[name] = cell
-
-    whole = list(extras[None])
-    for name, master in cells.items():
-        cell = NotebookNode({**master, "metadata": master.metadata})
-        given = answers.get(name)
-        if names.count(name) > 1 and _is_answer(master):
-            remarks.append(f"{name} was there {names.count(name)} times: the last one counts")
-        if given is None:
-            remarks.append(f"{name} was deleted: put back{' blank' * _is_answer(master)}")
-        elif _is_answer(master):
-            cell.source = given.source
-            if given.cell_type != master.cell_type:
-                remarks.append(f"{name} had become a {given.cell_type} cell: changed back to {master.cell_type}")
-        elif given.source.strip() != master.source.strip() or given.cell_type != master.cell_type:
-            remarks.append(f"{name} was changed: put back as it was")
-        whole += [cell, *extras.get(name, [])]
-    repaired = NotebookNode({**release, "cells": whole})
-    for i, cell in enumerate(repaired.cells):
-        cell["id"] = f"cell-{i}"
-    repaired.nbformat, repaired.nbformat_minor = 4, 5
-    return repaired, remarks
-
-
-def _identify(submitted: NotebookNode, release: NotebookNode) -> list[str | None]:
-    """For each submitted cell the name of the release's cell that it is, or None for one of the student's own."""
-    cells = {_grade_id(cell): cell for cell in release.cells if _grade_id(cell)}
-    names = [name if (name := _grade_id(cell)) in cells else None for cell in submitted.cells]
-    previous = dict(zip([_grade_id(cell) for cell in release.cells[1:]], release.cells[:-1]))
-    for name, master in cells.items():
-        if name in names:
-            continue
-        function = re.search(r"^def (\w+)\(", master.source, re.MULTILINE)
-        for i, cell in enumerate(submitted.cells):
-            if names[i] is not None:
+    def _next(self, done: queue.Queue):
+        """The next hand-in that is done. Waits in short pieces, so that Ctrl-C is heard on every system."""
+        while True:
+            try:
+                return done.get(timeout=0.5)
+            except queue.Empty:
                 continue
-            same_text = cell.source.strip() == master.source.strip()
-            same_function = _is_answer(master) and function and re.search(rf"^def {function[1]}\(", cell.source, re.MULTILINE)
-            before = previous.get(name)
-            same_place = _is_answer(master) and i and before and submitted.cells[i - 1].source.strip() == before.source.strip()
-            if same_text or same_function or (same_place and not function):
-                names[i] = name
-    return names
 
+    def _work(self, todo: queue.SimpleQueue, done: queue.Queue, stop: threading.Event) -> None:
+        """Prepare and run hand-ins until there are no more. Nothing that one of them does ends the thread."""
+        while not stop.is_set():
+            try:
+                handin = todo.get_nowait()
+            except queue.Empty:
+                return
+            start = time.monotonic()
+            prepared, result = Prepared(handin), None
+            try:
+                prepared = prepare(handin, self.assignment, self.release, self.limits, self.version)
+                if not prepared.problem and (self.forced or not self._kept(handin.key, prepared.mark)):
+                    result = self.engine.run(prepared.notebook, prepared.files)
+            except BaseException as problem:  # also what is no Exception: the class goes on
+                prepared.problem = f"the grader failed on it ({type(problem).__name__}: {plain(problem, 160)})"
+            if not stop.is_set():
+                done.put((prepared, result, time.monotonic() - start))
 
-def most_points(notebook: NotebookNode) -> dict[str, float]:
-    """The points to be had, by task."""
-    return {
-        _task(_grade_id(cell)): cell.metadata.nbgrader.points for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade")
-    }
+    # ----------------------------------------------------------------------------------------------------------------
+    # Records
 
+    def _place(self, kind: str, key: str) -> Path:
+        ending = {"records": ".json", "autograded": ".ipynb", "feedback": ".html"}[kind]
+        if kind == "records":
+            return self.grading / kind / self.assignment / f"{key}{ending}"
+        return self.grading / kind / key / self.assignment / f"{self.assignment}{ending}"
 
-def tasks_of(assignment: str) -> dict[str, Task | Goal]:
-    """The tasks of an assignment by name: 02_autoencoders has them in course_lib.grading.autoencoders."""
-    return {task.name: task for task in importlib.import_module(f"course_lib.grading.{assignment.split('_', 1)[1]}").TASKS}
+    def _record(self, key: str) -> dict | None:
+        """What is known of an earlier run; None where there is nothing, or nothing whole."""
+        try:
+            found = json.loads(self._place("records", key).read_text(encoding="utf-8"))
+            whole = found["points"].keys() == self.most.keys() or found["failure"]
+            return found if found["version"] == VERSION and whole else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
 
+    def _kept(self, key: str, mark: str) -> dict | None:
+        """The record of a hand-in that has not changed, with the notebook that belongs to it still there."""
+        record = self._record(key)
+        if record is None or record["mark"] != mark:
+            return None
+        if record["failure"]:
+            return record
+        return record if _digest(self._place("autograded", key)) == record["notebook"] else None
 
-def mistakes_in(notebook: NotebookNode, tasks: dict[str, Task | Goal]) -> dict[str, str]:
-    """By task, what its first failing check or test in an executed notebook said: a known mistake's label or a kind of failure."""
-    found: dict[str, str] = {}
-    for cell in notebook.cells:
-        name = _grade_id(cell)
-        if cell.cell_type != "code" or not name or not name.startswith(("check_", "grade_")):
-            continue
-        for output in cell.outputs:
-            if output.output_type != "error":
-                continue
-            code = re.search(r"\[([^\[\]/]+)/([^\[\]/]+)\]$", output.evalue.strip())
-            if output.ename == "CheckFailed" and code and code[1] in tasks:
-                number = re.fullmatch(r"m(\d+)", code[2])
-                label = tasks[code[1]].known[int(number[1]) - 1].label if number else KINDS.get(code[2], code[2])
-                found.setdefault(code[1], label)
+    def _recall(self, row: Submission) -> None:
+        """A student who is not graded in this run, as an earlier one left them."""
+        if record := self._record(row.key):
+            try:
+                self._fill(row, record)
+                row.waiting = False
+            except ValueError:  # recorded, and not in this gradebook
+                row.graded = False
+
+    def _finish(self, row: Submission, prepared: Prepared, result: Result | None) -> None:
+        """Write what became of one hand-in: notebook, gradebook, record, feedback. Whatever fails is said in its row."""
+        row.waiting = False
+        try:
+            if prepared.problem or (result and result.failure):
+                failure = prepared.problem or plain(result.failure)
+                remarks = prepared.remarks + [plain(each) for each in (result.remarks if result else ())]
+                seen = [plain(each) for each in (result.seen if result else ())]
+                record = self._empty(prepared, failure, remarks, seen)
+                self.book.remove(row.key)
+                self._place("autograded", row.key).unlink(missing_ok=True)
+                if result:  # the engine's word; what only went wrong here is tried again by the next run
+                    self._save(row.key, record)
+                else:
+                    self._place("records", row.key).unlink(missing_ok=True)
+            elif result:
+                record = self._take(row.key, prepared, result)
             else:
-                known = {"NotImplementedError": "not answered", "CellTimeoutError": "does not end", "KeyboardInterrupt": "does not end"}
-                found.setdefault(_task(name), known.get(output.ename, output.ename))
-    return found
+                record = self._kept(row.key, prepared.mark)
+                if not record["failure"]:
+                    self.book.record(row.key, prepared.notebook, record["points"], prepared.when)
+            self._fill(row, record)
+            self._feedback(row, record)
+        except Exception as problem:
+            self.book.db.rollback()
+            row.graded, row.points = False, {}
+            row.remarks.append(f"not graded: the grader failed on it ({type(problem).__name__}: {plain(problem, 160)})")
+
+    def _empty(self, prepared: Prepared, failure: str | None, remarks: list[str], seen: list[str]) -> dict:
+        found = {"version": VERSION, "mark": prepared.mark, "student": prepared.handin.student, "points": {}, "mistakes": {}}
+        return found | {"remarks": list(dict.fromkeys(remarks)), "seen": list(dict.fromkeys(seen)), "failure": failure, "notebook": None}
+
+    def _take(self, key: str, prepared: Prepared, result: Result) -> dict:
+        """Record a result of the engine."""
+        points = self._points(prepared, result)
+        place = self._place("autograded", key)
+        before = None
+        if place.exists():
+            try:
+                before = nbformat.read(place, as_version=4)
+            except Exception:  # half of an older program's: it decides nothing
+                before = None
+        text = nbformat.writes(pages.harmless(result.notebook), version=4)
+        replace(place, text)
+        self.book.record(key, prepared.notebook, points, prepared.when, before)
+        record = self._empty(
+            prepared, None, prepared.remarks + [plain(each) for each in result.remarks], [plain(each) for each in result.seen]
+        )
+        record |= {"points": points, "mistakes": {plain(task, 80): plain(label, 120) for task, label in result.mistakes.items()}}
+        record["notebook"] = _digest(place)
+        self._save(key, record)
+        return record
+
+    def _points(self, prepared: Prepared, result: Result) -> dict[str, float | None]:
+        """The engine's points for every task of the exercise. A written answer is a human's, and one left as it was has none."""
+        blank, given = answers(self.release), answers(prepared.notebook)
+        points: dict[str, float | None] = {}
+        for task, cell in graded(self.release).items():
+            if is_by_hand(cell):
+                text = given.get(task, "").strip()
+                points[task] = None if text and text.split() != blank[task].split() else 0.0
+            else:
+                value = result.points.get(task, 0.0)
+                points[task] = None if value is None else min(max(float(value), 0.0), float(self.most[task]))
+        return points
+
+    def _save(self, key: str, record: dict) -> None:
+        replace(self._place("records", key), json.dumps(record, ensure_ascii=True, indent=1))
+
+    def _fill(self, row: Submission, record: dict) -> None:
+        """The row of the report, from the record and the gradebook."""
+        row.remarks, row.seen, row.mistakes = list(record["remarks"]), list(record["seen"]), dict(record["mistakes"])
+        if record["failure"]:
+            row.graded, row.points = False, {}
+            row.remarks.append(f"not graded: {record['failure']}")
+            return
+        row.points, remarks = self.book.scores(row.key)
+        row.remarks += remarks
+        row.graded = True
+
+    def _feedback(self, row: Submission, record: dict) -> None:
+        """The student's page, where anything on it has changed."""
+        comments = self.book.comments(row.key) if row.graded else {}
+        facts = json.dumps([record["mark"], record["notebook"], row.student, row.points, row.mistakes, row.remarks, comments, self.version])
+        stamp = f"<!-- {hashlib.sha256(facts.encode()).hexdigest()} -->\n"
+        place = self._place("feedback", row.key)
+        try:
+            with place.open(encoding="utf-8", errors="replace") as file:
+                if file.read(len(stamp)) == stamp:
+                    return
+        except OSError:
+            pass
+        notebook = nbformat.read(self._place("autograded", row.key), as_version=4) if row.graded else None
+        try:
+            text = pages.feedback(row, self.most, self.assignment, notebook, comments)
+        except Exception as problem:  # the points stand, and the page says them at least
+            row.remarks.append(f"the feedback shows no notebook ({type(problem).__name__})")
+            text = pages.feedback(row, self.most, self.assignment, None, {})
+        replace(place, stamp + text)
+
+    def _write(self) -> None:
+        self.report.write(self.grading)
+
+    def _alike(self) -> list[tuple[str, str, str, str]]:
+        """Pairs of hand-ins with the same unusual code."""
+        given = {cell.source.strip() for cell in self.release.cells}
+        written = {}
+        for row in self.report.submissions:
+            if not row.graded:
+                continue
+            try:
+                notebook = nbformat.read(self._place("autograded", row.key), as_version=4)
+            except Exception:
+                continue
+            own = [cell for cell in notebook.cells if cell.cell_type == "code" and (not grade_id(cell) or is_answer(cell))]
+            written[row.student] = [cell.source for cell in own if cell.source.strip() not in given]
+        usual = [cell.source for book in (self.release, self.solution) if book for cell in book.cells if cell.cell_type == "code"]
+        return alike(written, [*usual, *_right_answers(self.assignment)])
 
 
-def _scores(student: str, assignment: str, grading: Path) -> dict[str, float | None]:
-    """Points by task from the gradebook; None where a human has to look."""
-    from nbgrader.api import Gradebook
+def _right_answers(assignment: str) -> list[str]:
+    """The sources of all right answers that the course knows."""
+    from course_lib.grading.mistakes import spellings
 
-    with Gradebook(f"sqlite:///{grading / 'gradebook.db'}") as gradebook:
-        grades = gradebook.find_submission_notebook(assignment, assignment, student).grades
-        return {_task(grade.name): None if grade.needs_manual_grade and grade.manual_score is None else grade.score for grade in grades}
-
-
-def nbgrader_with(gradebook: Path, cell_timeout: int = 60, **folders: Path):
-    """nbgrader with the course's own configuration, but for the gradebook and folders such as `release=`."""
-    from nbgrader.apps.api import NbGraderAPI
-    from nbgrader.coursedir import CourseDirectory
-
-    config = PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config()
-    config.CourseDirectory.root = str(ROOT)
-    config.CourseDirectory.db_url = f"sqlite:///{gradebook}"
-    for role, folder in folders.items():
-        config.CourseDirectory[f"{role}_directory"] = str(folder)
-    config.Execute.timeout = cell_timeout
-    config.Execute.extra_arguments = ["--HistoryManager.hist_file=:memory:", "--log-level=ERROR"]
-    return NbGraderAPI(CourseDirectory(config=config), config=config)
+    try:
+        tasks = tasks_of(assignment).values()
+        return [source for task in tasks if hasattr(task, "answer") for source in spellings(task.answer, task.ways)]
+    except (ImportError, IndexError, OSError, ValueError):
+        return []
 
 
-def why_not(result: dict) -> str | None:
-    """Why a call of nbgrader failed, in one line; None where it did not."""
-    if result["success"]:
+def _version(release: NotebookNode, solution: NotebookNode | None) -> str:
+    """A hash of what decides points besides the hand-in: the exercise, its hidden tests, and the checks."""
+    digest = hashlib.sha256()
+    for notebook in (release, solution):
+        for cell in notebook.cells if notebook else ():
+            digest.update(json.dumps([grade_id(cell), cell.cell_type, cell.source]).encode())
+    for path in sorted((ROOT / "course_lib" / "grading").rglob("*.py")):
+        digest.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
         return None
-    lines = [
-        line.strip() for line in (result.get("log", "") + result["error"]).splitlines() if re.match(r"\s*[\w.]*(Error|Exception)\b", line)
-    ]
-    return lines[0][:200] if lines else "nbgrader gave no reason"
 
 
-@contextlib.contextmanager
-def deadline(seconds: float) -> Iterator[threading.Event]:
-    """End what was started inside once the time is over, since a kernel may ignore interrupts. The event says whether that happened."""
-    before, late = set(psutil.Process().children(recursive=True)), threading.Event()
-
-    def end():
-        late.set()
-        for process in set(psutil.Process().children(recursive=True)) - before:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield late
-    finally:
-        timer.cancel()
-
-
-@contextlib.contextmanager
-def for_nbgrader() -> Iterator[None]:
-    """What nbgrader needs: for its children this course, and alembic, which it starts by its bare name; and some quiet."""
-    before = dict(os.environ)
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    os.environ["PYTHONPATH"] = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Object of type", module="nbgrader")  # SQLAlchemy 2 on each new submission
-            yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-def _grade_id(cell: NotebookNode) -> str | None:
-    return cell.metadata.get("nbgrader", {}).get("grade_id")
-
-
-def _is_answer(cell: NotebookNode) -> bool:
-    return bool(cell.metadata.nbgrader.get("solution"))
-
-
-def _task(grade_id: str) -> str:
-    return grade_id.removeprefix("check_").removeprefix("grade_")
-
-
-def _points(points: float | None) -> str:
-    return "?" if points is None else f"{points:g}"
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _short(path: Path) -> str:
