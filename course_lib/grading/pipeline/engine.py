@@ -139,7 +139,7 @@ class Engine:
                     nursery.watch(limits)
                     if time.monotonic() > over:
                         raise wire.Late
-                message, _ = wire.receive(talk, over)
+                message, _ = wire.receive(talk, over, wire.TRUSTED)
                 if "need" not in message:
                     return message
                 ours = nursery.channel()
@@ -176,7 +176,7 @@ class Engine:
         try:
             nursery.stop()
             self._idle.put(nursery)
-        except (OSError, wire.Late):
+        except (OSError, wire.Ended, wire.Late):
             nursery.close()
             self._all.remove(nursery)
 
@@ -234,10 +234,13 @@ class Nursery:
 
     def __init__(self, start: Callable, fresh: bool, limits: Limits, modules: list[str], own: bool):
         self.start, self.fresh, self.process, self.control = start, fresh, None, None
+        self.words = ["nursery", "own" if own else "shared", str(limits.memory // 4), *modules]
         if not fresh:
-            words = ["nursery", "own" if own else "shared", str(limits.memory // 4), *modules]
-            self.process, self.control = start(words)
-            self._hear(1200)
+            self._begin()
+
+    def _begin(self) -> None:
+        self.process, self.control = self.start(self.words)
+        self._hear(1200)
 
     @property
     def alive(self) -> bool:
@@ -261,6 +264,14 @@ class Nursery:
             self.stop()
             self.process, ours = self.start([])
             return ours
+        try:
+            return self._fork()
+        except (OSError, wire.Ended, wire.Late):  # without walls a hand-in can end what it was forked from
+            self.close()
+            self._begin()
+            return self._fork()
+
+    def _fork(self) -> socket.socket:
         ours, theirs = socket.socketpair()
         with theirs:
             socket.send_fds(self.control, [b"s"], [theirs.fileno()])
@@ -288,7 +299,8 @@ class Nursery:
             sum(_memory(each, "rss") for each in below) > limits.memory and sum(_memory(each, "pss") for each in below) > limits.memory
         )
         if too_much or len(below) > limits.processes + 4:
-            self.stop()
+            with contextlib.suppress(OSError, wire.Ended, wire.Late):
+                self.stop()
 
     def close(self) -> None:
         if self.control:

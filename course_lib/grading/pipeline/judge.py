@@ -210,7 +210,8 @@ class Trial:
             self._check(cell, name)
             return
         reply, _ = self.sandbox.ask(self._seconds(), do="run", source=cell.source)
-        cell.outputs = kept_outputs(reply.get("outputs"), self.limits.output)
+        cell.outputs = kept_outputs(reply.get("outputs"), min(10 * self.limits.output, self.room))
+        self.room -= sum(len(str(output)) for output in cell.outputs)
         if any(output.get("ename") == "TimeIsOver" for output in cell.outputs):
             self.remarks.append(f"{self._called(cell)} did not end after {self.limits.cell:g} s")
 
@@ -230,12 +231,13 @@ class Trial:
             "lies": "spoke to the judge in its own words",
         }[problem.kind]
         name = grade_id(cell) or ""
-        if name in self.solution.code:
+        if name in self.solution.code and name not in self.verdicts:  # an experiment was measured before its cell ran inside
             said = f"{self.solution.functions[task_of(name)]} {said} when it was checked"
             self.verdicts[name] = Verdict(problem.kind, f"✗ {task_of(name)}: {said}. [{task_of(name)}/{problem.kind}]")
             cell.outputs = [error_output("CheckFailed", self.verdicts[name].message)]
         else:
-            cell.outputs = [error_output("DeadKernelError", f"this cell {said}")]
+            if name not in self.verdicts:
+                cell.outputs = [error_output("DeadKernelError", f"this cell {said}")]
             said = f"{self._called(cell)} {said}"
         if problem.kind == "lies":
             self.seen.append(f"{self._called(cell)}: messages to the judge that it did not ask for")
@@ -407,6 +409,7 @@ class Trial:
 
     def __post_init__(self):
         self.measured: dict[str, dict[str, tuple[Verdict, str]]] = {}
+        self.room = 20 * self.limits.output  # for everything that the notebook shows
 
     # ----------------------------------------------------------------------------------------------------------------
 
@@ -492,7 +495,7 @@ def error_output(name: str, text: str) -> NotebookNode:
 
 def kept_outputs(found: Any, most: int) -> list[NotebookNode]:
     """A cell's outputs as a notebook may hold them, whatever came: known kinds, texts that are texts, and not too much."""
-    kept, left = [], 10 * most
+    kept, left = [], most
     for output in found[:1000] if isinstance(found, list) else ():
         made = _output(output if isinstance(output, dict) else {})
         if made is None or (left := left - len(str(made))) < 0:
@@ -527,7 +530,7 @@ def whole(text: str) -> str:
 
 def judge(solution: Solution, talk: socket.socket, memory: Path) -> None:
     """Judge one hand-in that comes over `talk`, and say what became of it."""
-    order, _ = wire.receive(talk)
+    order, _ = wire.receive(talk, most=wire.TRUSTED)
     limits = Limits(**order["limits"])
     more = {"alone": order["alone"]}
 

@@ -91,7 +91,7 @@ def make_view(folder: Path, topic: str, release: NotebookNode) -> list[str]:
         queue += [(other, each) for other, names in needed.items() for each in names or (None,)]
     for module, names in copied.items():
         _write(folder, module, None if names is None else _shaken(module, names)[0])
-    for data in ("weights", "datasets/faces"):
+    for data in ("datasets/faces", *(("weights",) if "course_lib.checkpoints" in copied else ())):
         for path in (LIBRARY / data).iterdir():
             if path.is_file() and path.suffix != ".py":
                 (folder / "course_lib" / data).mkdir(parents=True, exist_ok=True)
