@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from course_lib.grading.words import first_lines, where
 
-EXEMPT = {f"grading/{name}.py" for name in ("running", "tasks", "fixtures")}
+EXEMPT = {f"grading/{name}.py" for name in ("running", "tasks", "fixtures", "pipeline/inside")}  # the last is where prints go
 
 
 class CheckFailed(AssertionError):

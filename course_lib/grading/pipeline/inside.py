@@ -140,6 +140,8 @@ class Kernel:
 
     def __init__(self, output: int):
         self.outputs = outputs = Outputs(output)
+        self.streams = Stream(outputs, "stdout", 1), Stream(outputs, "stderr", 2)
+        sys.stdout, sys.stderr = self.streams
 
         class Publisher(DisplayPublisher):
             def publish(self, data, metadata=None, source=None, *, transient=None, update=False, **_):
@@ -193,8 +195,16 @@ class Kernel:
         """Run a cell for at most so many seconds. Returns its outputs."""
         self.outputs.begin()
         before = written()
-        with contextlib.suppress(TimeIsOver), limited(seconds):  # between two lines of ours
-            self.shell.run_cell(source, store_history=True)
+        sys.stdout, sys.stderr = self.streams
+        try:
+            with limited(seconds):
+                self.shell.run_cell(source, store_history=True)
+        except BaseException as error:  # the time was over between two lines of ours, or the machinery itself was changed
+            self.outputs.add(
+                {"output_type": "error", "ename": type(error).__name__, "evalue": said(error)[:10_000], "traceback": []},
+                0,
+                8 * self.outputs.most,
+            )
         self._what_c_wrote(before)
         return self.outputs.kept()
 
@@ -264,7 +274,6 @@ def serve(channel: socket.socket) -> None:
     os.close(log)
     _limit(begin["limits"])
     kernel = Kernel(begin["limits"]["output"])
-    sys.stdout, sys.stderr = Stream(kernel.outputs, "stdout", 1), Stream(kernel.outputs, "stderr", 2)
     builtins.input = no_input
     kept: dict[str, Any] = {}
     wire.send(channel, {"ready": True})
