@@ -159,6 +159,6 @@ def where(error: BaseException, answer: Callable) -> str:
 
 def first_lines(message: str) -> str:
     """The first line that says something; where it leads on to the next, that one too."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()] or ["no message"]
+    lines = [line.strip() for line in message[:10_000].splitlines() if line.strip()] or ["no message"]
     end = next((i for i, line in enumerate(lines) if not line.endswith((":", ","))), len(lines))
     return textwrap.shorten(" ".join(lines[: end + 1]).rstrip(":,"), 300, placeholder=" …")
