@@ -23,7 +23,7 @@ from course_lib.grading import running
 from course_lib.grading.pipeline import judge, sandbox, seen, wire
 from course_lib.grading.pipeline.engine import Engine, Limits
 from course_lib.grading.pipeline.exercise import ROOT, assignments, grade_id, is_answer, is_by_hand, most_points, task_of, tasks_of
-from course_lib.grading.words import Unseen
+from course_lib.grading.words import Unseen, type_name
 
 CONFINED = sys.platform == "linux" and shutil.which("bwrap") is not None and sandbox.bubblewrap_works()
 RUNNER = "auto" if CONFINED else "none"
@@ -638,6 +638,18 @@ def test_what_is_no_number_stays_behind():
     message, blob = wire.packed(running.Observed(running.Outcome(([1, 2], object()))))
     values = wire.unpacked(message, blob).outcome.values
     assert [type(value) for value in values] == [Unseen, Unseen] and values[0].type == "list"
+
+
+def test_what_stayed_behind_is_never_right():
+    """Not even if it calls itself a tensor."""
+    for assignment in assignments():
+        for task in tasks_of(assignment).values():
+            if isinstance(task, Task):
+                with running.plain():
+                    truth = task._expected(task.truth or task.answer, task.cases[0], False)
+                for kind in {"torch.Tensor", "float", "list", *(type_name(value) for value in truth.values)}:
+                    forged = running.Outcome(tuple(Unseen(kind, "so") for _ in truth.values))
+                    assert not task._equal(forged, truth) and not task._equal(truth, forged), (task.name, kind)
 
 
 NONSENSE = [
