@@ -19,7 +19,7 @@ from nbformat.v4 import new_code_cell
 pytest.importorskip("nbgrader")
 pytest.importorskip("cloudpickle")
 
-from course_lib.grading import running
+from course_lib.grading import Task, running
 from course_lib.grading.pipeline import judge, sandbox, seen, wire
 from course_lib.grading.pipeline.engine import Engine, Limits
 from course_lib.grading.pipeline.exercise import ROOT, assignments, grade_id, is_answer, is_by_hand, most_points, task_of, tasks_of
@@ -190,6 +190,14 @@ FAULTY = {
     "a result without end": HandIn("def kl_between(q, p):\n    return torch.zeros(1 << 26)", points=0.0),
     "no bottom": HandIn("def kl_between(q, p):\n    return kl_between(q, p)", points=0.0, label="raises an error"),
 }
+WALK = """\
+import os
+found = []
+for place, folders, files in os.walk('/'):
+    folders[:] = [folder for folder in folders if folder not in ('usr', 'proc', 'dev', 'env', '.pyenv', 'site-packages', 'sys')]
+    found += [f for f in files if {}]
+print('found', found)
+"""
 PASSES = "print('✓ kl_between: 2 of 2 cases')"
 TRICKS = {
     "Task.check": trick(f"type(KL_BETWEEN).check = lambda *a, **k: {PASSES}", seen="changes a check"),
@@ -275,16 +283,8 @@ TRICKS = {
     ),
     "our answer, of the task": trick(answer="def kl_between(q, p):\n    return KL_BETWEEN.answer(q, p)", label="raises an error"),
     "our answer, in place of mine": trick(answer="ours = KL_BETWEEN.yours_or_ours({})\n\ndef kl_between(q, p):\n    return ours(q, p)"),
-    "the solution's file": trick(
-        "import os\n"
-        "found = [os.path.join(a, f) for a, _, files in os.walk('/') for f in files if f.endswith('.ipynb') and 'start_here' in f]\n"
-        "print('found', found)",
-        says="found []",
-        seen="other files",
-    ),
-    "the gradebook": trick(
-        "import os\nprint('found', [f for _, _, files in os.walk('/') for f in files if 'gradebook' in f])", says="found []"
-    ),
+    "the solution's file": trick(WALK.format("f.endswith('.ipynb')"), says="found []", seen="other files"),
+    "the gradebook": trick(WALK.format("'gradebook' in f or f.endswith('.db')"), says="found []"),
     "visible cases learned by heart": trick(
         answer="def kl_between(q, p):\n    return torch.tensor(0.4226 if q.ndim == 1 else 0.5)",
     ),
