@@ -319,7 +319,7 @@ TRICKS = {
     "the recorder replaced": trick(
         "import course_lib.grading.running as r\nr.observe = lambda *a: r.Observed(r.Outcome((torch.tensor(0.4),)))", seen="course_lib"
     ),
-    "the kernel's own process ended": trick("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", remark="ended the kernel"),
+    "the kernel's own process ended": trick("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"),
     "the parent ended": trick("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)"),
     "everybody ended": trick("import os, signal\nos.kill(-1, signal.SIGKILL)"),
     "a shell that ends its parent": trick("%%bash\nkill -9 $PPID"),
