@@ -161,7 +161,7 @@ class Book:
             comment = comments.get(grade.name)
             if task in shown:
                 self._keep(student, task, shown[task], grade, comment)
-            if shown.get(task, now.get(task)) != now.get(task):
+            if shown[task] != now.get(task) if task in shown else grade.manual_score is None:
                 self._restore(student, task, now.get(task), grade, comment)
             grade.auto_score = points.get(task)
             grade.needs_manual_grade = grade.auto_score is None and grade.manual_score is None
@@ -236,6 +236,8 @@ class Book:
         for grade in notebook.grades:
             if (task := task_of(grade.name)) in shown:
                 self._keep(student, task, shown[task], grade, comments.get(grade.name))
+        facts = {"a": self.assignment, "s": student}
+        self.db.execute(self.text("DELETE FROM course_shown WHERE assignment = :a AND student = :s"), facts)
         self.db.commit()
         self.book.remove_submission(self.assignment, student)
 

@@ -117,7 +117,7 @@ class Report:
             lines += ["", "The same unusual code, which may have an innocent reason:"]
             lines += [f"  {plain(a, 60)} and {plain(b, 60)}: {how}" for a, b, how, _ in self.alike]
         if self.missing:
-            lines += ["", f"On the roster without a hand-in: {', '.join(self.missing)}"]
+            lines += ["", f"On the roster without a hand-in: {', '.join(map(plain, self.missing))}"]
         if self.lines:
             lines += ["", "In the inbox, and no hand-in:", *(f"  {plain(line)}" for line in self.lines)]
         return "\n".join(lines)
@@ -195,7 +195,8 @@ class Report:
             )
             for a, b, how, example in self.alike:
                 parts.append(f"<p><b>{html.escape(plain(a, 60))}</b> and <b>{html.escape(plain(b, 60))}</b>: {html.escape(how)}</p>")
-                parts.append(f"<pre>{html.escape(example)}</pre>" if example else "")
+                lines = "\n".join(map(plain, example.splitlines()))
+                parts.append(f"<pre>{html.escape(lines)}</pre>" if example else "")
         for title, names in (("On the roster without a hand-in", self.missing), ("In the inbox, and no hand-in", self.lines)):
             if names:
                 parts.append(f"<h2>{title}</h2><ul>" + "".join(f"<li>{html.escape(plain(name))}</li>" for name in names) + "</ul>")
