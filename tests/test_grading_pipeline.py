@@ -419,8 +419,8 @@ def test_the_report_cannot_be_forged_from_inside_a_hand_in(tmp_path):
     forged = report()
     evil = "=HYPERLINK(1)\nbob  2  1  3\x1b[2J<script>x</script>"
     forged.submissions.append(pipeline.Submission(evil, {"kl": 0.0, "answer": 0.0}, {"kl": evil}, [evil], True, [evil]))
-    forged.lines, forged.missing, forged.alike = [evil], [evil], [(evil, evil, "3 lines", evil)]
-    assert len(str(forged).splitlines()) == len(str(report()).splitlines()) + 14 and "\x1b" not in str(forged)
+    forged.lines, forged.missing, forged.strangers, forged.alike = [evil], [evil], [evil], [(evil, evil, "3 lines", evil)]
+    assert len(str(forged).splitlines()) == len(str(report()).splitlines()) + 16 and "\x1b" not in str(forged)
     page = forged.page()
     assert "<script" not in page and "\x1b" not in page
     forged.write(tmp_path)

@@ -227,7 +227,7 @@ def _say(assignment: str, inbox, wanted: list[HandIn]) -> Report:
     """What a run would grade, printed; nothing is run or written."""
     path = ROOT / "exercises" / assignment / f"{assignment}.ipynb"
     release = nbformat.read(path, as_version=4) if path.exists() else None
-    report = Report(assignment, most_points(release) if release else {}, [], inbox.lines, inbox.missing)
+    report = Report(assignment, most_points(release) if release else {}, [], inbox.lines, inbox.missing, inbox.strangers)
     print(f"{assignment}: {len(wanted)} hand-in{'s' * (len(wanted) != 1)}. Nothing is run or written.")
     for handin in wanted:
         found = prepare(handin, assignment, release, Limits()) if release else Prepared(handin, problem=handin.problem)
@@ -236,9 +236,10 @@ def _say(assignment: str, inbox, wanted: list[HandIn]) -> Report:
         report.submissions.append(each)
         number = f" ({handin.number})" if handin.number else ""
         print(f"  {each.student}{number}, from {listed(handin.entries)}" + "".join(f"\n      {plain(remark)}" for remark in each.remarks))
-    for title, names in (("On the roster without a hand-in:", inbox.missing), ("In the inbox, and no hand-in:", inbox.lines)):
+    lists = {"On the roster without a hand-in": inbox.missing, "Not on the roster": inbox.strangers}
+    for title, names in (lists | {"In the inbox, and no hand-in": inbox.lines}).items():
         if names:
-            print(title, *(f"  {plain(name)}" for name in names), sep="\n")
+            print(f"{title}:", *(f"  {plain(name)}" for name in names), sep="\n")
     return report
 
 
@@ -265,7 +266,7 @@ class _Class:
         self.most = most_points(self.release)
         self.version = _version(self.release, self.solution)
         rows = {handin.key: _row(handin) for handin in self.inbox.handins}
-        self.report = Report(self.assignment, self.most, list(rows.values()), self.inbox.lines, self.inbox.missing)
+        self.report = Report(self.assignment, self.most, list(rows.values()), self.inbox.lines, self.inbox.missing, self.inbox.strangers)
         for row in rows.values():
             row.waiting = True
         wanted = {handin.key for handin in self.wanted}
