@@ -179,6 +179,7 @@ INBOXES = {
     "nested without end": ({"ada.ipynb": "[" * 200_000, "bob.ipynb": '{"cells": ' + "[" * 100_000 + "]" * 100_000 + "}", "cyd.ipynb": text()},
                            {"ada": "cannot be read", "bob": "nested too deep", "cyd": GOOD}, []),
     "a number without end": ({"ada.ipynb": '{"cells": [' + "9" * 100_000 + "]}", "bob.ipynb": text()}, {"ada": "cannot be read", "bob": GOOD}, []),
+    "millions of entries": ({"ada.ipynb": '{"cells": [' + "[]," * 3_000_000 + "[]]}", "bob.ipynb": text()}, {"ada": "million entries", "bob": GOOD}, []),
     "NaN in it": ({"ada.ipynb": changed(nbformat_minor=float("nan"), metadata={"x": float("inf")})}, {"ada": GOOD}, []),
     "metadata of the wrong shape": ({"ada.ipynb": changed(metadata=None), "bob.ipynb": changed(metadata=[1]), "cyd.ipynb": changed(nbformat="four")},
                                     {"ada": GOOD, "bob": GOOD, "cyd": GOOD}, []),

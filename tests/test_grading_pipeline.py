@@ -639,6 +639,14 @@ def test_a_damaged_record_only_means_to_grade_again(tmp_path, damage):
     assert grade(tmp_path).submissions[0].total == 5.0
 
 
+def test_what_is_no_gradebook_is_said_in_one_sentence(tmp_path):
+    submit(tmp_path / "in", ada=text())
+    (tmp_path / "g").mkdir()
+    (tmp_path / "g" / "gradebook.db").write_text("not a database, but a long text about one" * 100)
+    with pytest.raises(ValueError, match="no gradebook that can be read"):
+        grade(tmp_path)
+
+
 def test_lost_pieces_are_made_again(tmp_path):
     submit(tmp_path / "in", ada=text(), bob=text())
     grade(tmp_path)

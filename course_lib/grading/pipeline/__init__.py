@@ -357,10 +357,8 @@ class _Class:
     def _kept(self, key: str, mark: str) -> dict | None:
         """The record of a hand-in that has not changed, with the notebook that belongs to it still there."""
         record = self._record(key)
-        if record is None or record["mark"] != mark:
+        if record is None or record["mark"] != mark or record["failure"]:  # what failed is tried again
             return None
-        if record["failure"]:
-            return record
         return record if _digest(self._place("autograded", key)) == record["notebook"] else None
 
     def _recall(self, row: Submission) -> None:
@@ -383,16 +381,12 @@ class _Class:
                 record = self._empty(prepared, failure, remarks, seen)
                 self.book.remove(row.key)
                 self._place("autograded", row.key).unlink(missing_ok=True)
-                if result:  # the engine's word; what only went wrong here is tried again by the next run
-                    self._save(row.key, record)
-                else:
-                    self._place("records", row.key).unlink(missing_ok=True)
+                self._save(row.key, record)
             elif result:
                 record = self._take(row.key, prepared, result)
             else:
                 record = self._kept(row.key, prepared.mark)
-                if not record["failure"]:
-                    self.book.record(row.key, prepared.notebook, record["points"], prepared.when)
+                self.book.record(row.key, prepared.notebook, record["points"], prepared.when)
             self._fill(row, record)
             self._feedback(row, record)
         except Exception as problem:

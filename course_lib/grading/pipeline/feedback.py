@@ -24,6 +24,7 @@ from .text import block, plain
 LARGEST = 4 << 20  # characters of a page: a mail takes it
 OUTPUT = 20_000  # characters of one text output
 CELL = 60_000  # of one cell
+PROSE_CELL = 12_000  # of a text cell that is laid out: some texts take a parser very long
 OUTPUTS = 40  # of one cell
 TABLE = ["table", "thead", "tbody", "tr", "th", "td", "caption"]
 PROSE = [*TABLE, "p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "strong", "em", "del", "code", "pre", "ul", "ol", "li", "blockquote"]
@@ -67,7 +68,10 @@ def feedback(each: Submission, most: dict[str, float], assignment: str, notebook
         parts.append("<h2>Your notebook</h2>")
         room = LARGEST - sum(map(len, parts)) - 20_000
         for cell in notebook.cells:
-            made = _cell(cell, each, most, comments)
+            try:
+                made = _cell(cell, each, most, comments)
+            except Exception:  # tables in tables in tables: one cell must not cost the others
+                made = "<p>This cell cannot be shown.</p>"
             if len(made) > room:
                 parts.append("<p>The rest is left out: the page would be too large.</p>")
                 break
@@ -153,6 +157,8 @@ def markdown(source: str, attachments: dict[str, dict[str, str]] | None = None) 
         return f"\ue000{len(found) - 1}\ue001"
 
     text = block(source, CELL).replace("\ue000", "").replace("\ue001", "")
+    if len(text) > PROSE_CELL:
+        return f"<pre>{html.escape(text)}</pre>"
     text = re.sub(r"\$\$[^$]{1,2000}\$\$|\$[^$\n]{1,300}\$", formula, text)
     text = re.sub(r"!\[([^\]\n]{0,300})\]\(attachment:([^)\s]{1,200})\)", picture, text)
     try:

@@ -54,6 +54,7 @@ class Book:
     def __enter__(self) -> "Book":
         from nbgrader.api import Gradebook
         from sqlalchemy import text
+        from sqlalchemy.exc import DatabaseError
 
         self.text = text
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,8 +64,12 @@ class Book:
             with for_nbgrader():
                 Gradebook(f"sqlite:///{draft}", COURSE).close()
             os.replace(draft, self.path)
-        self.book = Gradebook(f"sqlite:///{self.path}", COURSE)
         try:
+            self.book = Gradebook(f"sqlite:///{self.path}", COURSE)
+        except DatabaseError as problem:
+            raise ValueError(f"{self.path} is no gradebook that can be read ({problem.orig}): move it away.") from None
+        try:
+            self.db.execute(text("PRAGMA busy_timeout = 30000"))  # milliseconds: the form grader may be writing
             for table in TABLES:
                 self.db.execute(text(table))
             self.db.commit()

@@ -302,7 +302,10 @@ def _same(cell: NotebookNode, master: NotebookNode, kinds: bool = True) -> bool:
     if master.cell_type != "code":
         return cell.source.split() == master.source.split()
     trees = _parsed(cell.source), _parsed(master.source)
-    return all(tree is not None and tree.body for tree in trees) and ast.dump(trees[0]) == ast.dump(trees[1])
+    try:
+        return all(tree is not None and tree.body for tree in trees) and ast.dump(trees[0]) == ast.dump(trees[1])
+    except RecursionError:  # brackets in brackets in brackets
+        return False
 
 
 def _parsed(source: str) -> ast.Module | None:

@@ -43,7 +43,7 @@ def key(name: str) -> str:
     """
     name = unicodedata.normalize("NFC", whole(name))
     safe = "".join(c if c.isalnum() or c in " -_.,+@()=" else "_" for c in name)  # no brackets, no <>: nbgrader globs, pages show
-    safe = safe.strip(" .")[:80].strip(" .")
+    safe = safe.strip(" .").encode()[:100].decode(errors="ignore").strip(" .")  # bytes: so long is a file's name at most, with the rest
     if not safe or safe.split(".")[0].casefold().strip() in RESERVED:
         safe = f"_{safe}"
     return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
