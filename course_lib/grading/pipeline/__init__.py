@@ -296,6 +296,10 @@ class _Class:
                 print(f"  {i}/{len(self.wanted)} {plain(row.student, 60)}: {plain(said, 160)}{spent}{about}", flush=True)
         except KeyboardInterrupt:
             stop.set()
+            self.book.db.rollback()
+            for row in rows.values():
+                if row.waiting:  # it may have come in the middle of somebody, recorded and not yet shown
+                    self._recall(row)
             self._write()
             finished = sum(not row.waiting for row in rows.values())
             print(f"\nStopped. {finished} of {len(rows)} are done and kept; the same command goes on with the rest.", flush=True)
@@ -372,7 +376,6 @@ class _Class:
 
     def _finish(self, row: Submission, prepared: Prepared, result: Result | None) -> None:
         """Write what became of one hand-in: notebook, gradebook, record, feedback. Whatever fails is said in its row."""
-        row.waiting = False
         try:
             if prepared.problem or (result and result.failure):
                 failure = prepared.problem or plain(result.failure)
@@ -389,8 +392,10 @@ class _Class:
                 self.book.record(row.key, prepared.notebook, record["points"], prepared.when)
             self._fill(row, record)
             self._feedback(row, record)
+            row.waiting = False
         except Exception as problem:
             self.book.db.rollback()
+            row.waiting = False
             row.graded, row.points = False, {}
             row.remarks.append(f"not graded: the grader failed on it ({type(problem).__name__}: {plain(problem, 160)})")
 
