@@ -19,11 +19,11 @@ from nbformat.v4 import new_code_cell
 pytest.importorskip("nbgrader")
 pytest.importorskip("cloudpickle")
 
-from course_lib.grading import running
+from course_lib.grading import Task, running
 from course_lib.grading.pipeline import judge, sandbox, seen, wire
 from course_lib.grading.pipeline.engine import Engine, Limits
 from course_lib.grading.pipeline.exercise import ROOT, assignments, grade_id, is_answer, is_by_hand, most_points, task_of, tasks_of
-from course_lib.grading.words import Unseen
+from course_lib.grading.words import Unseen, type_name
 
 CONFINED = sys.platform == "linux" and shutil.which("bwrap") is not None and sandbox.bubblewrap_works()
 RUNNER = "auto" if CONFINED else "none"
@@ -190,6 +190,14 @@ FAULTY = {
     "a result without end": HandIn("def kl_between(q, p):\n    return torch.zeros(1 << 26)", points=0.0),
     "no bottom": HandIn("def kl_between(q, p):\n    return kl_between(q, p)", points=0.0, label="raises an error"),
 }
+WALK = """\
+import os
+found = []
+for place, folders, files in os.walk('/'):
+    folders[:] = [folder for folder in folders if folder not in ('usr', 'proc', 'dev', 'env', '.pyenv', 'site-packages', 'sys')]
+    found += [f for f in files if {}]
+print('found', found)
+"""
 PASSES = "print('✓ kl_between: 2 of 2 cases')"
 TRICKS = {
     "Task.check": trick(f"type(KL_BETWEEN).check = lambda *a, **k: {PASSES}", seen="changes a check"),
@@ -275,16 +283,8 @@ TRICKS = {
     ),
     "our answer, of the task": trick(answer="def kl_between(q, p):\n    return KL_BETWEEN.answer(q, p)", label="raises an error"),
     "our answer, in place of mine": trick(answer="ours = KL_BETWEEN.yours_or_ours({})\n\ndef kl_between(q, p):\n    return ours(q, p)"),
-    "the solution's file": trick(
-        "import os\n"
-        "found = [os.path.join(a, f) for a, _, files in os.walk('/') for f in files if f.endswith('.ipynb') and 'start_here' in f]\n"
-        "print('found', found)",
-        says="found []",
-        seen="other files",
-    ),
-    "the gradebook": trick(
-        "import os\nprint('found', [f for _, _, files in os.walk('/') for f in files if 'gradebook' in f])", says="found []"
-    ),
+    "the solution's file": trick(WALK.format("f.endswith('.ipynb')"), says="found []", seen="other files"),
+    "the gradebook": trick(WALK.format("'gradebook' in f or f.endswith('.db')"), says="found []"),
     "visible cases learned by heart": trick(
         answer="def kl_between(q, p):\n    return torch.tensor(0.4226 if q.ndim == 1 else 0.5)",
     ),
@@ -319,7 +319,7 @@ TRICKS = {
     "the recorder replaced": trick(
         "import course_lib.grading.running as r\nr.observe = lambda *a: r.Observed(r.Outcome((torch.tensor(0.4),)))", seen="course_lib"
     ),
-    "the kernel's own process ended": trick("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", remark="ended the kernel"),
+    "the kernel's own process ended": trick("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"),
     "the parent ended": trick("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)"),
     "everybody ended": trick("import os, signal\nos.kill(-1, signal.SIGKILL)"),
     "a shell that ends its parent": trick("%%bash\nkill -9 $PPID"),
@@ -638,6 +638,18 @@ def test_what_is_no_number_stays_behind():
     message, blob = wire.packed(running.Observed(running.Outcome(([1, 2], object()))))
     values = wire.unpacked(message, blob).outcome.values
     assert [type(value) for value in values] == [Unseen, Unseen] and values[0].type == "list"
+
+
+def test_what_stayed_behind_is_never_right():
+    """Not even if it calls itself a tensor."""
+    for assignment in assignments():
+        for task in tasks_of(assignment).values():
+            if isinstance(task, Task):
+                with running.plain():
+                    truth = task._expected(task.truth or task.answer, task.cases[0], False)
+                for kind in {"torch.Tensor", "float", "list", *(type_name(value) for value in truth.values)}:
+                    forged = running.Outcome(tuple(Unseen(kind, "so") for _ in truth.values))
+                    assert not task._equal(forged, truth) and not task._equal(truth, forged), (task.name, kind)
 
 
 NONSENSE = [

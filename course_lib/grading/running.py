@@ -117,6 +117,8 @@ def observe(answer: Callable, names: Sequence[str], case: tuple, wanted: Sequenc
             result = answer(*inputs)
     except (Exception, SystemExit) as problem:
         error = problem
+    if isinstance(error, RecursionError) and borrowed == ["sys.setprofile"]:
+        borrowed = []  # what watches had no room left to run, and Python takes it away
     if borrowed:
         return Observed(problem=("library", f"your function runs {borrowed[0]}"))
     if isinstance(error, ImportError) and (error.name or "").startswith("course_lib"):  # not there, where a class is graded

@@ -199,7 +199,9 @@ class Task:
     def _same(self, x: Any, y: Any) -> bool:
         x, y = number(x), number(y)
         if not (isinstance(x, Tensor) and isinstance(y, Tensor)):
-            return type_name(x) == type_name(y) and not isinstance(y, Exception)  # neither can be the truth, which is a tensor
+            if isinstance(x, Tensor | Exception) or isinstance(y, Tensor | Exception):
+                return False  # a truth is a tensor: what is none, or says of itself that it is one, is not right
+            return type_name(x) == type_name(y)
         if not x.ndim and {kind(x), kind(y)} == {"whole numbers", "floating point"}:
             x, y = x.double(), y.double()  # 70.0 is 70, and 0 is 0.0
         if x.shape != y.shape or kind(x) != kind(y):
