@@ -48,7 +48,7 @@ def stub_below_without_names(notebook):
     nameless(notebook)
 
 
-def test_below(notebook):
+def tried_out_below(notebook):
     """A copy that tries the answer out, below it, with its name."""
     notebook.cells.insert(2, cell("kl", "print(kl(3))", solution=True))
 
@@ -174,7 +174,7 @@ def answer_as_raw(notebook):
 DISFIGURED = {
     stub_below: [],
     stub_below_without_names: [],
-    test_below: ["kl was there 2 times: the last answered one counts"],
+    tried_out_below: ["kl was there 2 times: the last answered one counts"],
     in_the_check: ["kl: your answer was found in the check cell"],
     in_the_hidden_test: ["kl: your answer was found in the locked cell grade_kl"],
     in_a_cell_of_ones_own: ["kl: your answer was found in a cell of your own"],
@@ -419,8 +419,8 @@ def test_the_report_cannot_be_forged_from_inside_a_hand_in(tmp_path):
     forged = report()
     evil = "=HYPERLINK(1)\nbob  2  1  3\x1b[2J<script>x</script>"
     forged.submissions.append(pipeline.Submission(evil, {"kl": 0.0, "answer": 0.0}, {"kl": evil}, [evil], True, [evil]))
-    forged.lines, forged.missing, forged.alike = [evil], [evil], [(evil, evil, "3 lines", evil)]
-    assert len(str(forged).splitlines()) == len(str(report()).splitlines()) + 13 and "\x1b" not in str(forged)
+    forged.lines, forged.missing, forged.strangers, forged.alike = [evil], [evil], [evil], [(evil, evil, "3 lines", evil)]
+    assert len(str(forged).splitlines()) == len(str(report()).splitlines()) + 16 and "\x1b" not in str(forged)
     page = forged.page()
     assert "<script" not in page and "\x1b" not in page
     forged.write(tmp_path)
@@ -639,6 +639,14 @@ def test_a_damaged_record_only_means_to_grade_again(tmp_path, damage):
     assert grade(tmp_path).submissions[0].total == 5.0
 
 
+def test_what_is_no_gradebook_is_said_in_one_sentence(tmp_path):
+    submit(tmp_path / "in", ada=text())
+    (tmp_path / "g").mkdir()
+    (tmp_path / "g" / "gradebook.db").write_text("not a database, but a long text about one" * 100)
+    with pytest.raises(ValueError, match="no gradebook that can be read"):
+        grade(tmp_path)
+
+
 def test_lost_pieces_are_made_again(tmp_path):
     submit(tmp_path / "in", ada=text(), bob=text())
     grade(tmp_path)
@@ -741,7 +749,7 @@ def test_ten_kills_leave_the_gradebook_of_an_undisturbed_run(tmp_path):
         kept.append(records(tmp_path))
         if (tmp_path / "g" / "gradebook.db").exists():
             whole(tmp_path)
-    assert killed >= 8 and kept == sorted(kept) and 0 < kept[-1]
+    assert killed >= 8 and kept == sorted(kept) and kept[-1] > 0
     last = Run(tmp_path, 0.0)
     assert last.wait() == 0, last.said()
     assert last.said().count("as before") >= kept[-1] - 4  # those that could not be graded are tried again

@@ -433,7 +433,7 @@ def progress_board(folder: str | Path = "../exercises") -> Drawing | Note:
     exercises = progress.everywhere(folder)
     if not exercises:
         return Note(f"There are no exercises in {folder}: run this in the course's folder.", 614)
-    colors = {"right": CYCLE[2], "wrong": CYCLE[1], "written": CYCLE[0], "open": GRID}
+    colors = {"right": "#2b8a3e", "wrong": CYCLE[1], "written": CYCLE[0], "open": GRID}
     left, row, side, most = 180, 30, 20, max(len(exercise.tasks) for exercise in exercises)
     width = left + most * (side + 6) + 150
 

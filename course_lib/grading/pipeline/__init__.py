@@ -227,7 +227,7 @@ def _say(assignment: str, inbox, wanted: list[HandIn]) -> Report:
     """What a run would grade, printed; nothing is run or written."""
     path = ROOT / "exercises" / assignment / f"{assignment}.ipynb"
     release = nbformat.read(path, as_version=4) if path.exists() else None
-    report = Report(assignment, most_points(release) if release else {}, [], inbox.lines, inbox.missing)
+    report = Report(assignment, most_points(release) if release else {}, [], inbox.lines, inbox.missing, inbox.strangers)
     print(f"{assignment}: {len(wanted)} hand-in{'s' * (len(wanted) != 1)}. Nothing is run or written.")
     for handin in wanted:
         found = prepare(handin, assignment, release, Limits()) if release else Prepared(handin, problem=handin.problem)
@@ -236,9 +236,10 @@ def _say(assignment: str, inbox, wanted: list[HandIn]) -> Report:
         report.submissions.append(each)
         number = f" ({handin.number})" if handin.number else ""
         print(f"  {each.student}{number}, from {listed(handin.entries)}" + "".join(f"\n      {plain(remark)}" for remark in each.remarks))
-    for title, names in (("On the roster without a hand-in:", inbox.missing), ("In the inbox, and no hand-in:", inbox.lines)):
+    lists = {"On the roster without a hand-in": inbox.missing, "Not on the roster": inbox.strangers}
+    for title, names in (lists | {"In the inbox, and no hand-in": inbox.lines}).items():
         if names:
-            print(title, *(f"  {plain(name)}" for name in names), sep="\n")
+            print(f"{title}:", *(f"  {plain(name)}" for name in names), sep="\n")
     return report
 
 
@@ -265,7 +266,7 @@ class _Class:
         self.most = most_points(self.release)
         self.version = _version(self.release, self.solution)
         rows = {handin.key: _row(handin) for handin in self.inbox.handins}
-        self.report = Report(self.assignment, self.most, list(rows.values()), self.inbox.lines, self.inbox.missing)
+        self.report = Report(self.assignment, self.most, list(rows.values()), self.inbox.lines, self.inbox.missing, self.inbox.strangers)
         for row in rows.values():
             row.waiting = True
         wanted = {handin.key for handin in self.wanted}
@@ -295,6 +296,10 @@ class _Class:
                 print(f"  {i}/{len(self.wanted)} {plain(row.student, 60)}: {plain(said, 160)}{spent}{about}", flush=True)
         except KeyboardInterrupt:
             stop.set()
+            self.book.db.rollback()
+            for row in rows.values():
+                if row.waiting:  # it may have come in the middle of somebody, recorded and not yet shown
+                    self._recall(row)
             self._write()
             finished = sum(not row.waiting for row in rows.values())
             print(f"\nStopped. {finished} of {len(rows)} are done and kept; the same command goes on with the rest.", flush=True)
@@ -356,10 +361,8 @@ class _Class:
     def _kept(self, key: str, mark: str) -> dict | None:
         """The record of a hand-in that has not changed, with the notebook that belongs to it still there."""
         record = self._record(key)
-        if record is None or record["mark"] != mark:
+        if record is None or record["mark"] != mark or record["failure"]:  # what failed is tried again
             return None
-        if record["failure"]:
-            return record
         return record if _digest(self._place("autograded", key)) == record["notebook"] else None
 
     def _recall(self, row: Submission) -> None:
@@ -373,7 +376,6 @@ class _Class:
 
     def _finish(self, row: Submission, prepared: Prepared, result: Result | None) -> None:
         """Write what became of one hand-in: notebook, gradebook, record, feedback. Whatever fails is said in its row."""
-        row.waiting = False
         try:
             if prepared.problem or (result and result.failure):
                 failure = prepared.problem or plain(result.failure)
@@ -382,20 +384,18 @@ class _Class:
                 record = self._empty(prepared, failure, remarks, seen)
                 self.book.remove(row.key)
                 self._place("autograded", row.key).unlink(missing_ok=True)
-                if result:  # the engine's word; what only went wrong here is tried again by the next run
-                    self._save(row.key, record)
-                else:
-                    self._place("records", row.key).unlink(missing_ok=True)
+                self._save(row.key, record)
             elif result:
                 record = self._take(row.key, prepared, result)
             else:
                 record = self._kept(row.key, prepared.mark)
-                if not record["failure"]:
-                    self.book.record(row.key, prepared.notebook, record["points"], prepared.when)
+                self.book.record(row.key, prepared.notebook, record["points"], prepared.when)
             self._fill(row, record)
             self._feedback(row, record)
+            row.waiting = False
         except Exception as problem:
             self.book.db.rollback()
+            row.waiting = False
             row.graded, row.points = False, {}
             row.remarks.append(f"not graded: the grader failed on it ({type(problem).__name__}: {plain(problem, 160)})")
 

@@ -6,6 +6,7 @@ and tables; its policy forbids browsers all else.
 
 import html
 import re
+from collections.abc import Iterable
 
 import bleach
 import mistune
@@ -23,6 +24,7 @@ from .text import block, plain
 LARGEST = 4 << 20  # characters of a page: a mail takes it
 OUTPUT = 20_000  # characters of one text output
 CELL = 60_000  # of one cell
+PROSE_CELL = 12_000  # of a text cell that is laid out: some texts take a parser very long
 OUTPUTS = 40  # of one cell
 TABLE = ["table", "thead", "tbody", "tr", "th", "td", "caption"]
 PROSE = [*TABLE, "p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "strong", "em", "del", "code", "pre", "ul", "ol", "li", "blockquote"]
@@ -60,13 +62,16 @@ def feedback(each: Submission, most: dict[str, float], assignment: str, notebook
             points = f"{shown(each.points.get(task))} of {shown(most[task])}" if task in most else ""
             said = [hints.get(task) or each.mistakes.get(task, ""), comments.get(task, "")]
             text = "<br>".join(html.escape(block(line, 2_000)).replace("\n", "<br>") for line in said if line)
-            parts.append(f"<tr><td>{html.escape(task)}</td><td>{points}</td><td>{text}</td></tr>")
+            parts.append(f"<tr><td>{html.escape(plain(task, 80))}</td><td>{points}</td><td>{text}</td></tr>")
         parts.append("</table>")
     if notebook:
         parts.append("<h2>Your notebook</h2>")
         room = LARGEST - sum(map(len, parts)) - 20_000
         for cell in notebook.cells:
-            made = _cell(cell, each, most, comments)
+            try:
+                made = _cell(cell, each, most, comments)
+            except Exception:  # tables in tables in tables: one cell must not cost the others
+                made = "<p>This cell cannot be shown.</p>"
             if len(made) > room:
                 parts.append("<p>The rest is left out: the page would be too large.</p>")
                 break
@@ -152,6 +157,8 @@ def markdown(source: str, attachments: dict[str, dict[str, str]] | None = None) 
         return f"\ue000{len(found) - 1}\ue001"
 
     text = block(source, CELL).replace("\ue000", "").replace("\ue001", "")
+    if len(text) > PROSE_CELL:
+        return f"<pre>{html.escape(text)}</pre>"
     text = re.sub(r"\$\$[^$]{1,2000}\$\$|\$[^$\n]{1,300}\$", formula, text)
     text = re.sub(r"!\[([^\]\n]{0,300})\]\(attachment:([^)\s]{1,200})\)", picture, text)
     try:
@@ -183,8 +190,6 @@ def harmless(notebook: NotebookNode) -> NotebookNode:
             kept = [made for output in cell.get("outputs", [])[:OUTPUTS] if (made := _kept(output))]
             cell.outputs, cell.execution_count = kept, None
         else:
-            if cell.cell_type == "markdown":
-                cell.source = inert(cell.source)
             if "attachments" in cell:
                 pictures = {
                     name: {mime: data for mime, each in kinds.items() if (data := as_picture(mime, each))}
@@ -192,15 +197,21 @@ def harmless(notebook: NotebookNode) -> NotebookNode:
                     if re.fullmatch(r"[\w .()-]{1,100}", name)
                 }
                 cell.attachments = NotebookNode({name: kinds for name, kinds in pictures.items() if kinds})
+            if cell.cell_type == "markdown":
+                cell.source = inert(cell.source, cell.get("attachments") or {})
         cells.append(cell)
     return NotebookNode({**notebook, "cells": cells})
 
 
-def inert(source: str) -> str:
-    """Markdown in which no tag, link or command of a formula begins; to the eye the same."""
+def inert(source: str, pictures: Iterable[str] = ()) -> str:
+    """Markdown in which no tag, link or command of a formula begins; to the eye the same.
+
+    pictures: the names of attachments that are there; a missing one would end the form grader's page
+    """
     source = block(source, CELL)
     source = re.sub(r"<(?=[A-Za-z/!?])", "<\u200b", source)
-    source = re.sub(r"\](?=\((?!attachment:[\w .()-]+\))|\[|:)", "]\u200b", source)
+    there = "|".join(map(re.escape, pictures)) or r"\0"
+    source = re.sub(rf"\](?=\((?!attachment:(?:{there})\))|\[|:)", "]\u200b", source)
     return re.sub(r"\\(?=(?:href|require|style|class|cssId|unicode|includegraphics|url|input|def|newcommand|let)\b)", "\\\\\u200b", source)
 
 

@@ -54,6 +54,7 @@ class Book:
     def __enter__(self) -> "Book":
         from nbgrader.api import Gradebook
         from sqlalchemy import text
+        from sqlalchemy.exc import DatabaseError
 
         self.text = text
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,8 +64,12 @@ class Book:
             with for_nbgrader():
                 Gradebook(f"sqlite:///{draft}", COURSE).close()
             os.replace(draft, self.path)
-        self.book = Gradebook(f"sqlite:///{self.path}", COURSE)
         try:
+            self.book = Gradebook(f"sqlite:///{self.path}", COURSE)
+        except DatabaseError as problem:
+            raise ValueError(f"{self.path} is no gradebook that can be read ({problem.orig}): move it away.") from None
+        try:
+            self.db.execute(text("PRAGMA busy_timeout = 30000"))  # milliseconds: the form grader may be writing
             for table in TABLES:
                 self.db.execute(text(table))
             self.db.commit()
@@ -161,7 +166,7 @@ class Book:
             comment = comments.get(grade.name)
             if task in shown:
                 self._keep(student, task, shown[task], grade, comment)
-            if shown.get(task, now.get(task)) != now.get(task):
+            if shown[task] != now.get(task) if task in shown else grade.manual_score is None:
                 self._restore(student, task, now.get(task), grade, comment)
             grade.auto_score = points.get(task)
             grade.needs_manual_grade = grade.auto_score is None and grade.manual_score is None
@@ -236,6 +241,8 @@ class Book:
         for grade in notebook.grades:
             if (task := task_of(grade.name)) in shown:
                 self._keep(student, task, shown[task], grade, comments.get(grade.name))
+        facts = {"a": self.assignment, "s": student}
+        self.db.execute(self.text("DELETE FROM course_shown WHERE assignment = :a AND student = :s"), facts)
         self.db.commit()
         self.book.remove_submission(self.assignment, student)
 

@@ -110,11 +110,12 @@ class HandIn:
 
 @dataclass
 class Inbox:
-    """All hand-ins; a line for each entry that is none; students of the roster without one."""
+    """All hand-ins; a line for each entry that is none; students of the roster without one, and students who are not on it."""
 
     handins: list[HandIn]
     lines: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -340,7 +341,7 @@ def collect(path: str | Path, assignment: str, others: Iterable[str] = (), roste
         )
     inbox = Inbox(handins, lines)
     if roster:
-        inbox.missing = _missing(read_roster(roster), handins, inbox.lines)
+        inbox.missing, inbox.strangers = _missing(read_roster(roster), handins)
     return inbox
 
 
@@ -656,7 +657,8 @@ def matches(row: dict[str, str], handin: HandIn) -> bool:
     return bool(handin.number) and handin.number in numbers or handin.student.casefold() in numbers
 
 
-def _missing(roster: list[dict[str, str]], handins: list[HandIn], lines: list[str]) -> list[str]:
+def _missing(roster: list[dict[str, str]], handins: list[HandIn]) -> tuple[list[str], list[str]]:
+    """Who is on the roster and handed nothing in, and who handed something in and is not on it."""
     found = [next((i for i, row in enumerate(roster) if matches(row, handin)), None) for handin in handins]
-    lines += [f"{handin.student} is not on the roster" for handin, i in zip(handins, found) if i is None]
-    return [plain(_name_in(row), 120) for i, row in enumerate(roster) if i not in found]
+    strangers = [handin.student for handin, i in zip(handins, found) if i is None]
+    return [plain(_name_in(row), 120) for i, row in enumerate(roster) if i not in found], strangers

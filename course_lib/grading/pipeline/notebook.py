@@ -16,6 +16,7 @@ from .text import plain, whole
 
 MAKE = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
 MOST_CELLS = 2_000
+MOST_PIECES = 5_000_000  # commas and brackets of the JSON: each becomes an object, of which a grader with less than 1 GB holds no more
 LONGEST_CELL = 200_000  # characters; the course's longest has 6,000
 PICTURES = {"image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8", "image/gif": b"GIF8"}
 
@@ -28,6 +29,8 @@ def read(data: bytes, name: str) -> NotebookNode:
     """
     if not data.strip(b" \t\r\n\0\xef\xbb\xbf\xff\xfe"):
         raise ValueError(f"{plain(name)} is empty")
+    if sum(map(data.count, (b",", b"[", b"{"))) > MOST_PIECES:
+        raise ValueError(f"{plain(name)} has more than {MOST_PIECES // 1_000_000} million entries")
     try:
         found = json.loads(_decoded(data), parse_constant=lambda _: None)  # NaN is no JSON, and stands in old outputs
     except RecursionError:

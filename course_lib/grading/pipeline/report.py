@@ -63,6 +63,7 @@ class Report:
     most: the points to be had, by task
     lines: what else lies in the inbox, and why it is no hand-in
     missing: students of the roster without a hand-in
+    strangers: students with a hand-in who are not on the roster
     alike: pairs of hand-ins with the same unusual code, each as (a, b, how much, an example)
     """
 
@@ -71,6 +72,7 @@ class Report:
     submissions: list[Submission]
     lines: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
     alike: list[tuple[str, str, str, str]] = field(default_factory=list)
 
     def mistakes(self) -> list[tuple[str, str, int]]:
@@ -117,7 +119,9 @@ class Report:
             lines += ["", "The same unusual code, which may have an innocent reason:"]
             lines += [f"  {plain(a, 60)} and {plain(b, 60)}: {how}" for a, b, how, _ in self.alike]
         if self.missing:
-            lines += ["", f"On the roster without a hand-in: {', '.join(self.missing)}"]
+            lines += ["", f"On the roster without a hand-in: {', '.join(map(plain, self.missing))}"]
+        if self.strangers:
+            lines += ["", f"Not on the roster: {', '.join(map(plain, self.strangers))}"]
         if self.lines:
             lines += ["", "In the inbox, and no hand-in:", *(f"  {plain(line)}" for line in self.lines)]
         return "\n".join(lines)
@@ -195,8 +199,10 @@ class Report:
             )
             for a, b, how, example in self.alike:
                 parts.append(f"<p><b>{html.escape(plain(a, 60))}</b> and <b>{html.escape(plain(b, 60))}</b>: {html.escape(how)}</p>")
-                parts.append(f"<pre>{html.escape(example)}</pre>" if example else "")
-        for title, names in (("On the roster without a hand-in", self.missing), ("In the inbox, and no hand-in", self.lines)):
+                lines = "\n".join(map(plain, example.splitlines()))
+                parts.append(f"<pre>{html.escape(lines)}</pre>" if example else "")
+        lists = {"On the roster without a hand-in": self.missing, "Not on the roster": self.strangers}
+        for title, names in (lists | {"In the inbox, and no hand-in": self.lines}).items():
             if names:
                 parts.append(f"<h2>{title}</h2><ul>" + "".join(f"<li>{html.escape(plain(name))}</li>" for name in names) + "</ul>")
         return page(f"Report: {self.assignment}", "\n".join(parts), STYLE)

@@ -6,6 +6,8 @@ import unicodedata
 
 # Terminals obey these: escape sequences with their arguments, as one piece.
 ESCAPES = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]|\x9b[0-?]*[ -/]*[@-~]")
+# Characters that act instead of being shown: control characters, and those that turn the direction of what follows.
+ACTING = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 RESERVED = {"con", "prn", "aux", "nul", "conin$", "conout$", *(f"{device}{i}" for device in ("com", "lpt") for i in "0123456789¹²³")}
 
 
@@ -16,25 +18,22 @@ def whole(text: str) -> str:
 
 def plain(text: object, most: int = 300) -> str:
     """One line of at most `most` characters that no terminal, table or page obeys: control characters become their names."""
-    text = ESCAPES.sub("", whole(str(text)))
-    shown = "".join(c if c == " " or not _commands(c) else {"\n": "⏎", "\r": "", "\t": " "}.get(c, "\ufffd") for c in text)
+    text = ESCAPES.sub("", whole(str(text)[: 4 * most + 1000]))
+    shown = ACTING.sub("\ufffd", text.replace("\r", "").replace("\n", "⏎").replace("\t", " "))
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
 def block(text: str, most: int) -> str:
     """The same for text of several lines."""
+    left = len(text) - 4 * most
+    if left > 0:  # what will not be shown is not looked at either
+        text = f"{text[: 2 * most]}{text[-2 * most :]}"
     text = ESCAPES.sub("", whole(text)).replace("\r\n", "\n")
     text = re.sub(r"^.*\r(?!$)", "", text, flags=re.MULTILINE)  # a progress bar writes over its own line
-    text = "".join(c if c in "\n\t" or not _commands(c) else "\ufffd" for c in text.replace("\r", ""))
-    return text if len(text) <= most else f"{text[: most // 2]}\n… {len(text) - most:,} characters left out …\n{text[-(most // 2) :]}"
-
-
-def _commands(c: str) -> bool:
-    """Whether a character acts instead of being shown: control characters, and those that turn the direction of what follows."""
-    return (
-        unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")
-        or c in "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-    )
+    text = ACTING.sub("\ufffd", text.replace("\r", ""))
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]}\n… {len(text) - most + max(left, 0):,} characters left out …\n{text[-(most // 2) :]}"
 
 
 def key(name: str) -> str:
@@ -44,7 +43,7 @@ def key(name: str) -> str:
     """
     name = unicodedata.normalize("NFC", whole(name))
     safe = "".join(c if c.isalnum() or c in " -_.,+@()=" else "_" for c in name)  # no brackets, no <>: nbgrader globs, pages show
-    safe = safe.strip(" .")[:80].strip(" .")
+    safe = safe.strip(" .").encode()[:100].decode(errors="ignore").strip(" .")  # bytes: so long is a file's name at most, with the rest
     if not safe or safe.split(".")[0].casefold().strip() in RESERVED:
         safe = f"_{safe}"
     return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
