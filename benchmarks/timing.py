@@ -47,6 +47,15 @@ class Report:
         """One row without a peer: the median of `timings` in seconds, against a limit in seconds."""
         self._row(what, readable(median(timings)), "", "", f"≤ {readable(at_most)}", median(timings) <= at_most)
 
+    def faster(self, what: str, ours: float, peer: float, at_least: float) -> None:
+        """One row of work that is too long to be repeated, in seconds."""
+        ratio = peer / ours
+        self._row(what, readable(ours), readable(peer), f"{ratio:.2f}×", f"≥ {at_least:g}×", ratio >= at_least)
+
+    def below(self, what: str, value: float, at_most: float, unit: str) -> None:
+        """One row of what is no time."""
+        self._row(what, f"{value:.0f} {unit}", "", "", f"≤ {at_most:g} {unit}", value <= at_most)
+
     def slowdown(self, what: str, quiet: float, busy: float, at_most: float) -> None:
         """One row of the same work on a quiet machine and beside a busy process, in seconds."""
         ratio = busy / quiet

@@ -85,13 +85,47 @@ def leaderboard(
 def grade(
     assignment: Annotated[str, typer.Argument(help="such as 02_autoencoders")],
     submissions: Annotated[
-        Path | None, typer.Option(help="a folder with STUDENT.ipynb, or STUDENT/ with a notebook, for each; grading/submitted by default")
+        Path | None, typer.Option(help="the inbox, a folder or zip as Moodle, Canvas or nbgrader write it; else grading/submitted")
     ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="a student: nobody else is graded, and this one again; several times for several")
+    ] = None,
+    roster: Annotated[Path | None, typer.Option(help="a CSV of all students, to say who is missing")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="how many hand-ins at once; one for each core by default")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be graded; run and write nothing")] = False,
+    timeout: Annotated[float, typer.Option(min=1, help="seconds for a whole hand-in")] = 900,
+    cell_timeout: Annotated[float, typer.Option(min=1, help="seconds for one cell")] = 60,
+    runner: Annotated[str, typer.Option(help="the sandbox: auto, bubblewrap, docker or podman")] = "auto",
+    no_sandbox: Annotated[bool, typer.Option("--no-sandbox", help="run hand-ins as yourself, within the system's limits alone")] = False,
 ):
-    """Grade a class: points for each student and task, feedback pages, and what the class misunderstood."""
+    """Grade a class: points for each student and task, feedback pages, and what the class misunderstood.
+
+    A hand-in is a program that a stranger wrote. Each runs in a sandbox of its own: no network, no files of yours, limits on time and
+    memory. Where there is no sandbox the command stops, unless --no-sandbox says that these programs may do what you may.
+
+    Ctrl-C stops at once and keeps what is done; the same command goes on. What has not changed since it was graded is not run again.
+    """
     from course_lib.grading import pipeline
 
-    pipeline.grade(assignment, submissions)
+    if no_sandbox and runner not in ("auto", "none"):
+        raise ValueError(f"--no-sandbox and --runner {runner} contradict each other: give one of them.")
+    limits = pipeline.Limits(cell=cell_timeout, whole=timeout)
+    runner = "none" if no_sandbox else runner
+    try:
+        pipeline.grade(assignment, submissions, limits=limits, runner=runner, jobs=jobs, only=only or (), dry_run=dry_run, roster=roster)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+@app.command()
+def check(
+    exercise: Annotated[Path, typer.Argument(help="an exercise's folder or notebook, such as exercises/02_autoencoders")],
+    timeout: Annotated[float, typer.Option(min=1, help="seconds for one cell")] = 300,
+):
+    """Run an exercise of yours here, and print the points so far and the hints. Nothing is saved."""
+    from course_lib.grading import progress
+
+    print(progress.check(exercise, timeout))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Build the static site: every lecture with its outputs, and the README as its front page, in docs/_site.
+"""Build the static site: every lecture with its outputs, the guide for instructors, and the README as its front page, in docs/_site.
 
 The pages need nothing from the network: formulas become MathML, which browsers draw themselves.
 For slides, run `jupyter nbconvert --to slides notebooks/02_autoencoders.ipynb`.
@@ -57,7 +57,7 @@ def to_html(markdown: str) -> str:
 
 def page(title: str, body: str, lectures: list[Path]) -> str:
     """A whole page: the links to all the others, and `body`."""
-    pages = [("Course", "index"), *((path.stem.replace("_", " "), path.stem) for path in lectures)]
+    pages = [("Course", "index"), *((path.stem.replace("_", " "), path.stem) for path in lectures), ("Instructors", "instructors")]
     links = "".join(f'<a href="{name}.html"{" aria-current=page" if name == title else ""}>{text}</a>' for text, name in pages)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
@@ -78,7 +78,11 @@ def build() -> None:
         body, _ = exporter.from_notebook_node(nbformat.read(lecture, as_version=4))
         (SITE / f"{lecture.stem}.html").write_text(page(lecture.stem, body, lectures), encoding="utf-8")
 
+    guide = to_html((ROOT / "docs" / "instructors.md").read_text(encoding="utf-8"))
+    (SITE / "instructors.html").write_text(page("instructors", guide, lectures), encoding="utf-8")
+
     front = re.sub(r'(href=")notebooks/(\w+)\.ipynb"', r'\1\2.html"', to_html((ROOT / "README.md").read_text(encoding="utf-8")))
+    front = front.replace('href="docs/instructors.md"', 'href="instructors.html"')
     for picture in set(re.findall(r'src="(docs/[^"]+)"', front)):
         (SITE / picture).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / picture, SITE / picture)

@@ -750,6 +750,11 @@ for answer in (lambda v: v.mean() ** 2, lambda v: (v * v).sum() / v.numel()):
 
 # %% [markdown]
 # **Now you**, in ten minutes: the [warm-up exercise](../exercises/00_start_here/00_start_here.ipynb), one task, one point. It is graded like the others: write the KL divergence of two tables.
+#
+# How far are you? The board reads your exercises as they were last saved: save one, run this cell again, and its squares have changed. `python -m course_lib check exercises/02_autoencoders` runs one and prints its hints.
+
+# %% tags=["nbval-ignore-output"]
+start_here.progress_board()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 10 · What this machine can do

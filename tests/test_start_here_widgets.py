@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import math
 import re
 
@@ -18,6 +19,7 @@ from scipy.stats import entropy, norm
 from sklearn.metrics import mutual_info_score
 from views import number, told
 
+from course_lib.grading import progress
 from course_lib.plotting.panels import Pixels, Svg
 from course_lib.widgets import start_here
 from course_lib.widgets.start_here import (
@@ -316,3 +318,56 @@ def test_links_lead_to_the_file_and_on_colab_to_its_page(monkeypatch):
     monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
     monkeypatch.setattr(start_here, "repository_url", lambda: "https://github.com/someone/course")
     assert address("02_autoencoders") == "https://colab.research.google.com/github/someone/course/blob/main/notebooks/02_autoencoders.ipynb"
+
+
+# --- the board
+
+
+def saved(folder, name, outputs, answer="def f(x):\n    return x", written="YOUR ANSWER HERE"):
+    """An exercise of one function and one question, as a notebook is saved."""
+
+    def cell(name, kind, source, **meta):
+        return {"cell_type": kind, "source": source.splitlines(True), "metadata": {"nbgrader": {"grade_id": name} | meta}}
+
+    cells = [
+        {"cell_type": "markdown", "source": "text", "metadata": {}},
+        cell("f", "code", answer, solution=True, grade=False),
+        cell("check_f", "code", "F.check(f)", locked=True) | {"outputs": outputs},
+        cell("grade_f", "code", "", grade=True, points=2),
+        cell("why", "markdown", written, solution=True, grade=True, points=3),
+    ]
+    (folder / name).mkdir(parents=True)
+    (folder / name / f"{name}.ipynb").write_text(json.dumps({"cells": cells, "nbformat": 4}), encoding="utf-8")
+
+
+RIGHT = [{"output_type": "stream", "name": "stdout", "text": ["✓ f: 2 of 2 cases\n"]}]
+WRONG = [{"output_type": "error", "ename": "CheckFailed", "evalue": "✗ f: exactly twice too large. [f/m1]", "traceback": []}]
+BLANK = [{"output_type": "error", "ename": "CheckFailed", "evalue": "✗ f: not answered yet. [f/blank]", "traceback": []}]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "state", "points", "hint"),
+    [(RIGHT, "right", 2, ""), (WRONG, "wrong", 0, "f: exactly twice too large."), (BLANK, "open", 0, ""), ([], "open", 0, "")],
+)
+def test_a_saved_exercise_says_how_far_it_is(tmp_path, outputs, state, points, hint):
+    saved(tmp_path, "02_x", outputs)
+    (exercise,) = progress.everywhere(tmp_path)
+    f, why = exercise.tasks
+    assert (f.state, f.hint, f.points) == (state, hint, 2) and (why.state, why.points) == ("open", 3)
+    assert exercise.right == points and exercise.most == 5
+    assert f"02_x: {points} of 5 points so far" in str(exercise) and hint in str(exercise)
+
+
+def test_the_board_shows_every_exercise_and_leaves_out_what_is_none(tmp_path):
+    saved(tmp_path, "01_y", RIGHT, written="Because.")
+    saved(tmp_path, "02_x", WRONG)
+    (tmp_path / "03_z").mkdir()
+    (tmp_path / "03_z" / "03_z.ipynb").write_text("{")
+    alt = start_here.progress_board(tmp_path).alt
+    assert alt == "Points so far. 01_y 2 of 5: f right, why written; 02_x 0 of 5: f not right yet, why open."
+    assert "no exercises" in start_here.progress_board(tmp_path / "nowhere").html()
+
+
+def test_an_exercise_that_is_not_there_is_said_in_one_sentence(tmp_path):
+    with pytest.raises(ValueError, match="There is no exercise at"):
+        progress.check(tmp_path / "02_x")

@@ -8,7 +8,8 @@
 | `words` | what a check says: where an error came from, guesses |
 | `fixtures` | networks and draws that checks hand to answers |
 | `TOPIC/TASK` | one task; `TOPIC/__init__` lists them in the order of the exercise |
-| `pipeline` | the grading of a class |
+| `progress` | how far a student is, for `check` and the board of lecture 00 |
+| `pipeline/` | the grading of a class |
 """
 
 from course_lib.grading.goals import Goal, Region, is_number, is_whole, one_of

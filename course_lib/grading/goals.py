@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any
 
-from course_lib.grading.tasks import CheckFailed
+from course_lib.grading.running import CheckFailed
 from course_lib.grading.words import describe, where
 
 
@@ -54,7 +54,7 @@ class Goal:
         except NotImplementedError:
             raise CheckFailed(self.name, "blank", "not answered yet.") from None
         except Exception as error:
-            raise CheckFailed(self.name, "error", f"{where(error, answer)}.") from None
+            raise CheckFailed(self.name, getattr(error, "kind", "error"), f"{where(error, answer)}.") from None
         needed, *others = self.settings
         allowed = f"a dict with {needed} and, if you like, {' or '.join(others)}"
         if not isinstance(given, dict):

@@ -1,80 +1,26 @@
 """A `Task`: one function to write, its right answer, inputs, and the mistakes that students really make with it.
 
-How a borrowed answer is noticed: while the answer runs, `sys.setprofile` sees every Python function that is entered. Any that lies in a
-file of `course_lib` refuses the answer, however it was imported, renamed or wrapped, and wherever in the answer it is called. Networks
-and draws that a case hands to the answer live in `fixtures.py`, the one file that is exempt.
+`running.py` runs an answer on a case; here what comes out is judged.
 """
 
 import contextlib
-import copy
 import inspect
 import io
-import math
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
 
 from course_lib.grading.mistakes import Mistake, compiled, function, spellings
-from course_lib.grading.words import describe, first_lines, guess, kind, number, shown, where
+from course_lib.grading.running import CheckFailed, Outcome, copies, grid, leaves_of, observe, outcome_of, plain
+from course_lib.grading.words import describe, guess, kind, number, shown, type_name
 
-LIBRARY = str(Path(__file__).parents[1])
-EXEMPT = (__file__, str(Path(__file__).with_name("fixtures.py")))
-
-
-class CheckFailed(AssertionError):
-    """A wrong answer. Its message ends in `[task/kind]`, which `pipeline` counts; kind m3 is the task's third known mistake."""
-
-    def __init__(self, task: str, kind: str, message: str):
-        super().__init__(f"✗ {task}: {message} [{task}/{kind}]")
-        self.task, self.kind = task, kind
-
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]  # what a notebook shows: the message, none of our stack
-
-
-def grid(*shape: int, low: float = -2.0, high: float = 1.5) -> Tensor:
-    """Evenly spaced numbers in a shape: the same on every platform, since no random generator is asked."""
-    return torch.linspace(low, high, math.prod(shape), dtype=torch.float32, device="cpu").reshape(shape)
-
-
-@contextlib.contextmanager
-def plain(dtype: torch.dtype = torch.float32) -> Iterator[None]:
-    """Torch as it is when it starts, whatever a notebook has set: on the CPU, with gradients, in full precision, on one thread.
-
-    dtype: what floating-point numbers are by default
-    """
-    before = torch.get_default_dtype(), torch.get_num_threads()
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(torch.enable_grad())
-        stack.enter_context(torch.autocast("cpu", enabled=False))
-        if torch.get_default_device().type != "cpu":
-            stack.enter_context(torch.device("cpu"))
-        torch.set_default_dtype(dtype)
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(before[0])
-            torch.set_num_threads(before[1])
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a function returned, as a tuple, and the gradients that the task compares, 0 where none arrives.
-
-    They are those of a sum in which each number counts differently: weights that sum to 1 would have none, were all counted alike.
-    """
-
-    values: tuple[Any, ...]
-    gradients: tuple[Tensor, ...] = ()
+__all__ = ["CheckFailed", "Outcome", "Task", "grid", "plain"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -180,12 +126,12 @@ class Task:
         with plain(torch.float64):
             inputs = self._copies(case, gradient, double=True)
             try:
-                return self._outcome(function(*inputs), inputs)
+                return self._read(outcome_of(function(*inputs), inputs), inputs)
             except RuntimeError:
                 pass  # float32 and float64 do not mix in a matrix product
         with plain():
             inputs = self._copies(case, gradient)
-            return self._outcome(function(*inputs), inputs)
+            return self._read(outcome_of(function(*inputs), inputs), inputs)
 
     def _mistaken(self, wrong: Callable, case: tuple, gradient: bool = True) -> Outcome:
         """What a wrong version says; one that cannot be run equals nothing."""
@@ -197,66 +143,50 @@ class Task:
             return Outcome((error,))
 
     def _answered(self, answer: Callable, case: tuple, where_: str, gradient: bool) -> Outcome:
-        inputs = self._copies(case, gradient)
-        wanted = self._names() if self.gradient is True else self.gradient or ()
-        networks = [value for name, value in zip(self._names(), inputs) if isinstance(value, nn.Module) and name in wanted]
-        for network in networks:
-            network.requires_grad_()  # as a student's own: what `backward` leaves in it is then seen, whatever is compared
-        error, borrowed = None, []
-        try:
-            with _watched(borrowed), warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-                warnings.simplefilter("ignore")  # nbgrader takes anything on stderr for a failed test
-                result = answer(*inputs)
-        except (Exception, SystemExit) as problem:
-            error = problem
-        if borrowed:
-            self._fail("library", f"your function runs {borrowed[0]}. Write the answer yourself, without course_lib.")
-        if isinstance(error, NotImplementedError):
-            self._fail("blank", "not answered yet.")
-        if error is not None:
-            self._fail("error", f"{where(error, answer)}, in {where_} ({self._inputs(case)}).")
-        for name, value, given in zip(self._names(), inputs, case):
-            self._look_at_input(name, value, given)
-            if isinstance(value, Tensor) and value.requires_grad and not (gradient and name in wanted):
-                said = f"switches gradients on in its input {name}, and its owner finds them on"
-                self._fail("side effect", f"your function {said}. Give them to a tensor of your own: `{name}.detach().requires_grad_()`.")
-        for network in networks:
-            network.requires_grad_(gradient)
-        if result is None:
-            self._fail("none", "your function returned None: is there a `return`?")
-        try:
-            return self._outcome(result, inputs)
-        except RuntimeError as problem:  # a graph that an in-place change has broken
-            self._fail("gradient", f"right values, but no gradient gets through: {first_lines(str(problem))}, in {where_}.")
+        observed = observe(answer, self._names(), case, self._wanted(), gradient)
+        if observed.problem:
+            self._refuse(*observed.problem, case, where_)
+        return self._read(observed.outcome, case)
 
-    def _look_at_input(self, name: str, value: Any, given: Any) -> None:
-        """Whether an input is as it was given."""
-        if isinstance(value, nn.Module):
-            if any(parameter.grad is not None for parameter in value.parameters()):
-                said = (
-                    f"leaves gradients behind in {name}: `backward` adds to the `.grad` of every parameter, and its owner steps along them"
-                )
-                cure = (
-                    "A loss is only returned; and where a gradient is asked for, `torch.autograd.grad` gives it and touches nothing else."
-                )
-                self._fail("side effect", f"your function {said}. {cure}")
-            before, after = given.state_dict(), value.state_dict()
-            if value.training != given.training or not all(torch.equal(before[key].to(after[key]), after[key]) for key in before):
-                self._fail("in place", f"your function changes the network {name}. Leave it as it is.")
-        elif isinstance(given, Tensor):
-            now = value.detach()
-            same = now.shape == given.shape and torch.allclose(now.double(), given.double(), rtol=0, atol=0, equal_nan=True)
-            if not same:
-                self._fail("in place", f"your function changes its input {name} in place. Make a new tensor instead.")
-        elif isinstance(given, list | dict) and value != given:
-            what = f"the {type(given).__name__} {name}"
-            self._fail("in place", f"your function changes {what}. Make a new one instead: its owner may need it again.")
+    def _read(self, outcome: Outcome, inputs: Sequence) -> Outcome:
+        """What counts of an outcome; a task whose results are no numbers makes numbers of them here."""
+        return outcome
+
+    def _refuse(self, kind: str, what: str, case: tuple, where_: str) -> NoReturn:
+        """Say what kept an answer from an outcome."""
+        given = dict(zip(self._names(), case)).get(what)
+        if kind == "in place" and isinstance(given, nn.Module):
+            said = f"your function changes the network {what}. Leave it as it is."
+        elif kind == "in place" and isinstance(given, Tensor):
+            said = f"your function changes its input {what} in place. Make a new tensor instead."
+        elif kind == "in place":
+            said = f"your function changes the {type(given).__name__} {what}. Make a new one instead: its owner may need it again."
+        elif kind == "switched on":
+            said = f"your function switches gradients on in its input {what}, and its owner finds them on. "
+            said += f"Give them to a tensor of your own: `{what}.detach().requires_grad_()`."
+            kind = "side effect"
+        elif kind == "side effect":
+            said = (
+                f"your function leaves gradients behind in {what}: `backward` adds to the `.grad` of every parameter, and its owner steps "
+                "along them. A loss is only returned; and where a gradient is asked for, `torch.autograd.grad` gives it and touches "
+                "nothing else."
+            )
+        else:
+            said = {
+                "library": f"{what}. Write the answer yourself, without course_lib.",
+                "blank": "not answered yet.",
+                "error": f"{what}, in {where_} ({self._inputs(case)}).",
+                "none": "your function returned None: is there a `return`?",
+                "gradient": f"right values, but no gradient gets through: {what}, in {where_}.",
+                "time": f"{what}, in {where_} ({self._inputs(case)}).",
+            }[kind]
+        self._fail(kind, said)
 
     def _look_at_dtypes(self, outcome: Outcome, case: tuple, where_: str) -> None:
         """Whether results with axes have the floating-point type of the right answer's: the next matrix product refuses to mix them."""
         if self.any_float:
             return
-        right = self._outcome(self.answer(*(inputs := self._copies(case, False))), inputs)
+        right = self._read(outcome_of(self.answer(*(inputs := self._copies(case, False))), inputs), case)
         for i, (given, asked) in enumerate(zip(outcome.values, right.values)):
             looked_at = isinstance(given, Tensor) and isinstance(asked, Tensor) and (given.ndim or self.strict)
             if looked_at and given.is_floating_point() and given.dtype != asked.dtype:
@@ -265,18 +195,13 @@ class Task:
                 why = "A matrix product refuses to mix the two." if given.ndim else "Results have the type of the inputs."
                 self._fail("dtype", f"right values, but {said}. {why}")
 
-    def _outcome(self, result: Any, inputs: list) -> Outcome:
-        values = tuple(result) if isinstance(result, tuple | list) else (result,)
-        leaves = [leaf for value in inputs for leaf in _leaves(value)]
-        total = sum((v * _counts(v)).sum() for v in values if isinstance(v, Tensor) and v.requires_grad)
-        if not (leaves and isinstance(total, Tensor)):
-            return Outcome(values, tuple(map(torch.zeros_like, leaves)))
-        return Outcome(values, torch.autograd.grad(total, leaves, allow_unused=True, materialize_grads=True))
+    def _wanted(self) -> Sequence[str]:
+        """The inputs whose gradients count."""
+        return self._names() if self.gradient is True else self.gradient or ()
 
     def _copies(self, case: tuple, gradient: bool, double: bool = False) -> list:
         """Fresh copies of the inputs; with `gradient`, those that the task names are part of a graph."""
-        wanted = self._names() if self.gradient is True else self.gradient or ()
-        return [_copy(value, double, gradient and name in wanted) for name, value in zip(self._names(), case)]
+        return copies(self._names(), case, self._wanted() if gradient else (), double)
 
     def _equal(self, a: Outcome, b: Outcome) -> bool:
         parts = [*a.values, *a.gradients], [*b.values, *b.gradients]
@@ -285,7 +210,9 @@ class Task:
     def _same(self, x: Any, y: Any) -> bool:
         x, y = number(x), number(y)
         if not (isinstance(x, Tensor) and isinstance(y, Tensor)):
-            return type(x) is type(y) and not isinstance(x, Exception)  # neither can be the truth, which is a tensor
+            if isinstance(x, Tensor | Exception) or isinstance(y, Tensor | Exception):
+                return False  # a truth is a tensor: what is none, or says of itself that it is one, is not right
+            return type_name(x) == type_name(y)
         if not x.ndim and {kind(x), kind(y)} == {"whole numbers", "floating point"}:
             x, y = x.double(), y.double()  # 70.0 is 70, and 0 is 0.0
         if x.shape != y.shape or kind(x) != kind(y):
@@ -340,7 +267,7 @@ class Task:
             error = (x.double() - y.double()).abs().nan_to_num(0.0)
             place = f" at {[int(i) for i in torch.unravel_index(error.argmax(), error.shape)]}" if error.ndim else ""
             self._fail("value", f"{what} is off by up to {error.max():.3g}{place}, in {where_}.")
-        leaves = [name for name, value in zip(self._names(), self._copies(cases[first], gradient)) for _ in _leaves(value)]
+        leaves = [name for name, value in zip(self._names(), self._copies(cases[first], gradient)) for _ in leaves_of(value)]
         lost = dict.fromkeys(name for name, g, t in zip(leaves, answer.gradients, truth.gradients) if t.any() and not g.any())
         if lost:
             self._fail("gradient", f"right values, but no gradient reaches {' or '.join(lost)}: nothing could be learned through them.")
@@ -358,49 +285,3 @@ class Task:
 
     def _inputs(self, case: tuple) -> str:
         return ", ".join(f"{name} {shown(value)}" for name, value in zip(self._names(), case))
-
-
-@contextlib.contextmanager
-def _watched(borrowed: list[str]) -> Iterator[None]:
-    """Collect in `borrowed` the course_lib functions that are entered meanwhile."""
-
-    def note(frame, event, _argument):
-        if event == "call" and frame.f_code.co_filename.startswith(LIBRARY) and frame.f_code.co_filename not in EXEMPT:
-            name = frame.f_code.co_name
-            borrowed.append(frame.f_globals.get("__name__", "course_lib") + ("" if name == "<module>" else f".{name}"))
-
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        yield
-    finally:
-        if sys.getprofile() is not note:
-            borrowed.append("sys.setprofile")
-        sys.setprofile(before)
-
-
-def _copy(value: Any, double: bool, gradient: bool) -> Any:
-    """A fresh copy of one input. It is no leaf of the graph, so that an in-place change reaches us instead of raising inside torch."""
-    if isinstance(value, nn.Module):
-        network = copy.deepcopy(value).requires_grad_(gradient)
-        return network.double() if double else network
-    if isinstance(value, list | dict):
-        return copy.deepcopy(value)
-    if not isinstance(value, Tensor):
-        return value
-    fresh = value.detach().clone()
-    if not fresh.is_floating_point():
-        return fresh
-    fresh = fresh.double() if double else fresh
-    return fresh.requires_grad_().clone() if gradient else fresh
-
-
-def _counts(value: Tensor) -> Tensor:
-    """How much each number counts, from 0.2 to 1, the first one 1."""  # no more than 1: rounding stays as small as it was
-    return 0.6 + 0.4 * torch.arange(value.numel(), dtype=torch.float64, device=value.device).cos().reshape(value.shape).to(value)
-
-
-def _leaves(value: Any) -> list[Tensor]:
-    """What gradients are compared for: a tensor, or the parameters of a network."""
-    tensors = value.parameters() if isinstance(value, nn.Module) else [value] if isinstance(value, Tensor) else []
-    return [tensor for tensor in tensors if tensor.requires_grad]

@@ -6,6 +6,7 @@ import math
 import textwrap
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -104,11 +105,27 @@ def kind(x: Tensor) -> str:
     return next((kind for kind, fits in kinds.items() if fits), "whole numbers")
 
 
+@dataclass(frozen=True, repr=False)
+class Unseen:
+    """A value of another process that did not come along, since it is no number: its type, and how it prints."""
+
+    type: str
+    text: str = ""
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def type_name(value: Any) -> str:
+    """The type of a value with its module: `numpy.ndarray`, and `list` for Python's own."""
+    if isinstance(value, Unseen):
+        return value.type
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+
+
 def describe(value: Any) -> str:
-    if isinstance(value, Tensor):
-        return f"a tensor of shape {tuple(value.shape)}"
-    module = type(value).__module__
-    return f"a {type(value).__name__}" if module == "builtins" else f"a {module}.{type(value).__name__}"
+    return f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type_name(value)}"
 
 
 def shown(value: Any) -> str:
@@ -118,8 +135,18 @@ def shown(value: Any) -> str:
     return f"= a {type(value).__name__}" if isinstance(value, nn.Module) else f"= {getattr(value, '__name__', value)}"
 
 
+class Said(Exception):
+    """An error of an answer in another process, as it was said there."""
+
+    def __init__(self, kind: str, message: str):
+        super().__init__(message)
+        self.kind = kind
+
+
 def where(error: BaseException, answer: Callable) -> str:
     """The error with the line of the student's own code that it came from."""
+    if isinstance(error, Said):
+        return str(error)
     code = getattr(inspect.unwrap(answer), "__code__", None)
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if code and frame.filename == code.co_filename]
     advice = "".join(f"; {advice}" for said, advice in ADVICE.items() if said in str(error))
@@ -132,6 +159,6 @@ def where(error: BaseException, answer: Callable) -> str:
 
 def first_lines(message: str) -> str:
     """The first line that says something; where it leads on to the next, that one too."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()] or ["no message"]
+    lines = [line.strip() for line in message[:10_000].splitlines() if line.strip()] or ["no message"]
     end = next((i for i, line in enumerate(lines) if not line.endswith((":", ","))), len(lines))
     return textwrap.shorten(" ".join(lines[: end + 1]).rstrip(":,"), 300, placeholder=" …")

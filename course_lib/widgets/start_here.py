@@ -5,6 +5,7 @@ import os
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -420,6 +421,41 @@ def lecture_map(cards: Sequence[Card]) -> Drawing:
     rows = math.ceil(len(cards) / 3)
     alt = "The lectures. " + " ".join(f"{card.title} ({time}): {card.line}." for card, time in zip(cards, times))
     return Drawing(alt, 3 * width + 2 * gap, rows * (height + gap) - gap, draw)
+
+
+def progress_board(folder: str | Path = "../exercises") -> Drawing | Note:
+    """Every exercise with its tasks, as its notebook was last saved: right, not right yet, open, or written for a human.
+
+    folder: with a folder for each exercise, seen from where the kernel runs
+    """
+    from ..grading import progress
+
+    exercises = progress.everywhere(folder)
+    if not exercises:
+        return Note(f"There are no exercises in {folder}: run this in the course's folder.", 614)
+    colors = {"right": "#2b8a3e", "wrong": CYCLE[1], "written": CYCLE[0], "open": GRID}
+    left, row, side, most = 180, 30, 20, max(len(exercise.tasks) for exercise in exercises)
+    width = left + most * (side + 6) + 150
+
+    def draw(canvas):
+        for i, exercise in enumerate(exercises):
+            y = 8 + row * i
+            canvas.text(left - 10, y + 15, exercise.name, 12, "end", bold=exercise.right == exercise.most)
+            for j, task in enumerate(exercise.tasks):
+                canvas.rect(left + j * (side + 6), y, side, side, colors[task.state])
+            canvas.text(left + most * (side + 6) + 8, y + 15, f"{exercise.right:g} of {exercise.most:g} points", 12)
+        y = 22 + row * len(exercises)
+        named = (("right", "its check says ✓"), ("wrong", "✗: see its hint"), ("written", "a human reads it"), ("open", "open"))
+        for j, (state, words) in enumerate(named):
+            canvas.rect(8 + j * width / 4, y - 10, 12, 12, colors[state])
+            canvas.text(25 + j * width / 4, y, words, 11, color=GREY)
+
+    words = {"right": "right", "wrong": "not right yet", "written": "written", "open": "open"}
+    tasks = []
+    for exercise in exercises:
+        states = ", ".join(f"{task.name} {words[task.state]}" for task in exercise.tasks)
+        tasks.append(f"{exercise.name} {exercise.right:g} of {exercise.most:g}: {states}")
+    return Drawing(f"Points so far. {'; '.join(tasks)}.", int(width), 34 + row * len(exercises), draw)
 
 
 def address(slug: str) -> str:
