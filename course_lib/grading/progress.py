@@ -137,11 +137,12 @@ def check(path: str | Path, timeout: float = 300) -> Exercise:
         allow_errors=True,
         interrupt_on_timeout=True,
         kernel_name="python3",
+        extra_arguments=["--log-level=ERROR"],
         resources={"metadata": {"path": str(file.parent)}},
     )
     clear = "\r\x1b[K" if sys.stdout.isatty() else "\n"
     try:
-        with client.setup_kernel(extra_arguments=["--log-level=ERROR"]):
+        with client.setup_kernel():
             done = 0
             for i, cell in enumerate(node.cells):
                 if cell.cell_type == "code":
