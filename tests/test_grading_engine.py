@@ -15,6 +15,7 @@ import psutil
 import pytest
 import torch
 from nbformat.v4 import new_code_cell
+from torch import nn
 
 pytest.importorskip("nbgrader")
 pytest.importorskip("cloudpickle")
@@ -626,6 +627,32 @@ def test_values_arrive_as_they_were(value):
     assert torch.equal(back.gradients[0], torch.ones(2))
     same = torch.equal(back.values[0], value) and back.values[0].dtype == value.dtype if torch.is_tensor(value) else back.values[0] == value
     assert same and type(back.values[0]) is type(value)
+
+
+def test_networks_arrive_as_their_layers():
+    network = nn.Sequential(
+        nn.ConvTranspose2d(3, 4, 4, 2, 1, bias=False), nn.Sequential(nn.BatchNorm2d(4), nn.ReLU()), type("Mine", (nn.Module,), {})()
+    )
+    message, blob = wire.packed(running.Observed(running.Outcome((network,)), calls=3))
+    observed = wire.unpacked(json.loads(json.dumps(message)), blob)
+    conv, inner, mine = observed.outcome.values[0]
+    assert (conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, conv.bias) == (
+        3,
+        4,
+        (4, 4),
+        (2, 2),
+        (1, 1),
+        None,
+    )
+    assert [type(layer) for layer in inner] == [nn.BatchNorm2d, nn.ReLU] and inner[0].num_features == 4
+    assert not type(mine).__module__.startswith("torch") and observed.calls == 3
+    for layer in (
+        {"class": "ConvTranspose2d", "settings": {"in_channels": 10**9}},
+        {"class": "Module"},
+        {"class": "Linear", "settings": []},
+    ):
+        with pytest.raises(wire.Nonsense):
+            wire.unpacked({"values": [{"layers": [layer]}], "gradients": []}, b"")
 
 
 @pytest.mark.parametrize("number", [float("inf"), -float("inf"), float("nan"), 1e-300])

@@ -82,10 +82,12 @@ class Observed:
     """What became of an answer in one case: an outcome, or what kept it from one.
 
     problem: its kind, and what belongs to it: the library's function that ran, an error in words, the name of an input
+    calls: how often inputs that count it were asked
     """
 
     outcome: Outcome | None = None
     problem: tuple[str, str] | None = None
+    calls: int = 0
 
 
 class Elsewhere:
@@ -111,6 +113,8 @@ def observe(answer: Callable, names: Sequence[str], case: tuple, wanted: Sequenc
     for network in networks:
         network.requires_grad_()  # as a student's own: what `backward` leaves in it is then seen, whatever is compared
     error, borrowed = None, []
+    counting = [type(value) for value in inputs if isinstance(vars(type(value)).get("calls"), int)]
+    before = [each.calls for each in counting]
     try:
         with _watched(borrowed), warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
@@ -135,7 +139,7 @@ def observe(answer: Callable, names: Sequence[str], case: tuple, wanted: Sequenc
     if result is None:
         return Observed(problem=("none", ""))
     try:
-        return Observed(outcome_of(result, inputs))
+        return Observed(outcome_of(result, inputs), calls=sum(each.calls - was for each, was in zip(counting, before)))
     except RuntimeError as problem:  # a graph that an in-place change has broken
         return Observed(problem=("gradient", first_lines(str(problem))))
 

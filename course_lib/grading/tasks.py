@@ -124,12 +124,12 @@ class Task:
         with plain(torch.float64):
             inputs = self._copies(case, gradient, double=True)
             try:
-                return outcome_of(function(*inputs), inputs)
+                return self._read(outcome_of(function(*inputs), inputs), inputs)
             except RuntimeError:
                 pass  # float32 and float64 do not mix in a matrix product
         with plain():
             inputs = self._copies(case, gradient)
-            return outcome_of(function(*inputs), inputs)
+            return self._read(outcome_of(function(*inputs), inputs), inputs)
 
     def _mistaken(self, wrong: Callable, case: tuple, gradient: bool = True) -> Outcome:
         """What a wrong version says; one that cannot be run equals nothing."""
@@ -144,7 +144,11 @@ class Task:
         observed = observe(answer, self._names(), case, self._wanted(), gradient)
         if observed.problem:
             self._refuse(*observed.problem, case, where_)
-        return observed.outcome
+        return self._read(observed.outcome, case)
+
+    def _read(self, outcome: Outcome, inputs: Sequence) -> Outcome:
+        """What counts of an outcome; a task whose results are no numbers makes numbers of them here."""
+        return outcome
 
     def _refuse(self, kind: str, what: str, case: tuple, where_: str) -> NoReturn:
         """Say what kept an answer from an outcome."""
@@ -176,7 +180,7 @@ class Task:
         """Whether results with axes have the floating-point type of the right answer's: the next matrix product refuses to mix them."""
         if self.any_float:
             return
-        right = outcome_of(self.answer(*(inputs := self._copies(case, False))), inputs)
+        right = self._read(outcome_of(self.answer(*(inputs := self._copies(case, False))), inputs), case)
         for i, (given, asked) in enumerate(zip(outcome.values, right.values)):
             floats = isinstance(given, Tensor) and isinstance(asked, Tensor) and given.ndim and given.is_floating_point()
             if floats and given.dtype != asked.dtype:

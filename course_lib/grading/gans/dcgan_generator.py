@@ -86,12 +86,14 @@ class Rules(Task):
         with torch.random.fork_rng(devices=[]):  # a new network draws its weights, and a check leaves the random numbers alone
             super().check(answer, hidden)
 
-    def _outcome(self, result, inputs):
+    def _read(self, outcome, inputs):
+        result = outcome.values[0] if len(outcome.values) == 1 else list(outcome.values)
         if not isinstance(result, nn.Sequential):
             self._fail("type", f"an nn.Sequential is asked for, got {describe(result)}.")
         if any(map(nn.parameter.is_lazy, result.parameters())):
             with contextlib.suppress(Exception):
-                result(torch.zeros(2, inputs[0], 1, 1))  # lazy layers learn their sizes
+                device = next(result.parameters()).device
+                result(torch.zeros(2, inputs[0], 1, 1, device=device))  # lazy layers learn their sizes
         return Outcome((next((i for i, breaks in enumerate(broken(result, *inputs).values(), 1) if breaks), 0),))
 
     def _explain(self, answers, truths, cases, first, where_, gradient):

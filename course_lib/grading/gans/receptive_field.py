@@ -1,5 +1,7 @@
 """Exercise 03, not graded: the patch that one output pixel sees."""
 
+from dataclasses import replace
+
 from torch import Tensor
 
 from course_lib.grading import Task
@@ -25,10 +27,10 @@ def truth(layers):
 class Whole(Task):
     """70.0 is as good as 70."""
 
-    def _outcome(self, result, inputs):
-        x = number(result)
+    def _read(self, outcome, inputs):
+        x = number(outcome.values[0]) if len(outcome.values) == 1 else None
         is_whole = isinstance(x, Tensor) and x.is_floating_point() and x.ndim == 0 and x % 1 == 0
-        return super()._outcome(x.long() if is_whole else result, inputs)
+        return replace(outcome, values=(x.long(),)) if is_whole else outcome
 
 
 RECEPTIVE = Whole(

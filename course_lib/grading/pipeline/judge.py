@@ -451,10 +451,12 @@ class Trial:
                         self.seen.append(f"{self._called(cell)}: prints that {task} passes, which it does not")
                 if any(output.get("ename") == "CheckFailed" for output in cell.outputs) and cell.source.strip() not in given:
                     self.seen.append(f"{self._called(cell)}: raises CheckFailed itself")
-            failed = [output for output in cell.outputs if output.output_type == "error"]
-            if failed and wrong and cell.source.strip() in given and failed[-1].ename != "DeadKernelError":
+            failed = [output for output in cell.outputs if output.output_type == "error" and output.ename != "DeadKernelError"]
+            absent = failed and "No module named 'course_lib" in failed[-1].evalue
+            if failed and (wrong or absent) and cell.source.strip() in given:
+                why = "a part of the course that is not there while grading" if absent else "answers that do not pass their checks yet"
                 cell.outputs = [output for output in cell.outputs if output.output_type != "error"]
-                cell.outputs.append(stream_output("Not all of this could run: it needs answers that do not pass their checks yet.\n"))
+                cell.outputs.append(stream_output(f"Not all of this could run: it needs {why}.\n"))
         self.seen = list(dict.fromkeys(self.seen))
         self.remarks = list(dict.fromkeys(self.remarks))
 

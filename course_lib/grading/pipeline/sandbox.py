@@ -14,12 +14,14 @@ from pathlib import Path
 import cloudpickle
 from nbformat import NotebookNode
 
+from course_lib import checkpoints
 from course_lib.grading import Task
 
 from .exercise import ROOT
 from .limits import Limits
 
 LIBRARY = ROOT / "course_lib"
+TOPICS = {path.parent.name for path in LIBRARY.glob("grading/*/__init__.py")} - {"pipeline"}
 RUNNERS = ("auto", "bubblewrap", "docker", "podman", "none")
 IMAGE = "COURSE_IMAGE"  # the variable that names the container's image, which holds Python and the course's packages
 
@@ -67,11 +69,9 @@ def make_view(folder: Path, topic: str, release: NotebookNode) -> list[str]:
     """Write course_lib as a hand-in may see it. Returns the modules that every hand-in imports."""
     source = "\n".join(cell.source for cell in release.cells if cell.cell_type == "code")
     wanted = _imports(_parsed(source), "")
-    own = f"course_lib.{topic}"
     copied: dict[str, set[str] | None] = {}
     queue = [(module, name) for module, names in wanted.items() for name in names or (None,) if not module.startswith("course_lib.grading")]
-    if any(module == "course_lib.checkpoints" or "checkpoints" in (names or ()) for module, names in wanted.items()):
-        queue += [(name, None) for name in _all_modules() if not _below(name, own) and not _below(name, "course_lib.grading")]
+    queue += _models(source)
     while queue:
         module, name = queue.pop()
         if name and _file(f"{module}.{name}"):
@@ -81,13 +81,14 @@ def make_view(folder: Path, topic: str, release: NotebookNode) -> list[str]:
             continue
         for i in range(1, module.count(".") + 1):
             queue.append((module.rsplit(".", i)[0], "__name__"))
-        if not _below(module, own):  # another topic answers nothing here
+        if module.split(".")[1:2] and module.split(".")[1] not in TOPICS or module == "course_lib":  # shared: it answers nothing
             copied[module] = None
             queue += [(other, each) for other, names in _imports(_parsed(_file(module).read_text("utf-8")), module).items()
                       if not _below(other, "course_lib.grading") for each in names or (None,)]  # fmt: skip
             continue
         copied.setdefault(module, set()).add(name or "__name__")
-        _, needed = _shaken(module, copied[module])
+        text, needed = _shaken(module, copied[module])
+        queue += _models(text)
         queue += [(other, each) for other, names in needed.items() for each in names or (None,)]
     for module, names in copied.items():
         _write(folder, module, None if names is None else _shaken(module, names)[0])
@@ -133,13 +134,15 @@ def by_value(topic: str):
             cloudpickle.unregister_pickle_by_value(module)
 
 
+def _models(source: str) -> list[tuple[str, str]]:
+    """The classes of the trained models that a source names: they are found by their records when it runs."""
+    texts = {node.value for node in ast.walk(_parsed(source)) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    found = [checkpoints.record(name)["model"] for name in checkpoints.names() if name in texts]
+    return [tuple(name.rsplit(".", 1)) for name in found if name]
+
+
 def _below(module: str, package: str) -> bool:
     return module == package or module.startswith(f"{package}.")
-
-
-def _all_modules() -> list[str]:
-    paths = [path.relative_to(ROOT).with_suffix("") for path in LIBRARY.rglob("*.py")]
-    return [".".join(path.parts).removesuffix(".__init__") for path in paths]
 
 
 def _file(module: str) -> Path | None:

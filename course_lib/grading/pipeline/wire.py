@@ -4,6 +4,7 @@ A frame is two lengths, then JSON, then bytes. What comes out of a sandbox was w
 and then `Nonsense` is raised.
 """
 
+import inspect
 import json
 import math
 import select
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_lib.grading.running import Observed, Outcome
 from course_lib.grading.words import Unseen, describe, type_name
@@ -117,7 +118,7 @@ def packed(observed: Observed) -> tuple[dict[str, Any], bytes]:
     tensors: dict[str, Tensor] = {}
     values = [_down(value, tensors) for value in observed.outcome.values[:100]]
     gradients = [_down(value, tensors) for value in observed.outcome.gradients]
-    return {"values": values, "gradients": gradients}, safetensors.torch.save(tensors)
+    return {"values": values, "gradients": gradients, "calls": observed.calls}, safetensors.torch.save(tensors)
 
 
 def unpacked(message: Mapping[str, Any], blob: bytes) -> Observed:
@@ -136,7 +137,7 @@ def unpacked(message: Mapping[str, Any], blob: bytes) -> Observed:
         values, gradients = (tuple(_up(value, tensors) for value in message[key]) for key in ("values", "gradients"))
         if not all(isinstance(value, Tensor) for value in gradients):
             raise Nonsense("a gradient that is no tensor")
-        return Observed(Outcome(values, gradients))
+        return Observed(Outcome(values, gradients), calls=int(message.get("calls", 0)))
     except Nonsense:
         raise
     except Exception as error:  # whatever a stranger's bytes make of these libraries
@@ -153,6 +154,8 @@ def _down(value: Any, tensors: dict[str, Tensor]) -> dict[str, Any]:
         if value.dtype in DTYPES and value.layout == torch.strided and value.numel() * value.element_size() < MOST // 4:
             tensors[f"{len(tensors)}"] = value.contiguous().clone()
             return {"tensor": f"{len(tensors) - 1}"}
+    if type(value) is nn.Sequential and len(value) <= 100:
+        return {"layers": [_layer(layer) for layer in value]}
     return {"value": scalar(value)} if is_scalar(value) else {"type": type_name(value)[:100], "text": describe(value)[:200]}
 
 
@@ -161,7 +164,44 @@ def _up(value: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Any:
         return tensors[value["tensor"]]
     if "complex" in value:
         return torch.view_as_complex(_up(value["complex"], tensors))
+    if "layers" in value:
+        return nn.Sequential(*map(_built, value["layers"]))
     return unscalar(value["value"]) if "value" in value else Unseen(str(value["type"])[:100], str(value["text"])[:200])
+
+
+def _layer(layer: nn.Module) -> dict[str, Any]:
+    """A layer of torch as its class and settings; of any other class no more than that it is one."""
+    if type(layer) is nn.Sequential:
+        return {"layers": [_layer(each) for each in layer][:100]}
+    kind = type(layer).__name__
+    if type(layer) is not getattr(nn, kind, None):
+        return {"class": None}
+    settings = {}
+    for name in inspect.signature(type(layer).__init__).parameters:
+        given = getattr(layer, name, None)
+        if name == "bias":
+            settings[name] = given is not None and given is not False
+        elif type(given) in (int, float, bool, str) or (type(given) is tuple and all(type(each) is int for each in given)):
+            settings[name] = given
+    return {"class": kind, "settings": settings}
+
+
+def _built(layer: Mapping[str, Any]) -> nn.Module:
+    """A layer with these settings, and weights of its own; ValueError where there is none, or a huge one."""
+    if "layers" in layer:
+        return nn.Sequential(*map(_built, layer["layers"]))
+    made = getattr(nn, layer["class"] or "", None)
+    if not (isinstance(made, type) and issubclass(made, nn.Module)):
+        return Own()
+    settings = {name: tuple(value) if isinstance(value, list) else value for name, value in layer["settings"].items()}
+    if not all(isinstance(value, float | bool | str) or np.max(np.abs(value), initial=0) < 1000 for value in settings.values()):
+        raise ValueError
+    with torch.device("meta"):
+        return made(**settings)
+
+
+class Own(nn.Module):
+    """Stands for a layer of a student's own class."""
 
 
 def is_scalar(value: Any) -> bool:
