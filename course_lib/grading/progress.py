@@ -5,6 +5,7 @@ Visible checks alone: hidden tests decide the points. A `✓` here nearly always
 
 import json
 import re
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,32 +123,36 @@ def check(path: str | Path, timeout: float = 300) -> Exercise:
         from nbclient.exceptions import CellTimeoutError, DeadKernelError
     except ImportError:
         raise ValueError("nbclient is missing, which runs notebooks: pip install nbclient") from None
-    node = nbformat.from_dict(notebook)
-    node = nbformat.convert(node, 4)
+    try:
+        node = nbformat.reads(json.dumps(notebook), as_version=4)
+    except Exception as problem:  # nbformat has a different error for each way to be none
+        raise ValueError(f"{file} cannot be read as a notebook ({str(problem).strip().splitlines()[0][:80]}).") from None
     for cell in node.cells:
-        cell.pop("id", None)
         if cell.cell_type == "code":
             cell.outputs = []
-    node.nbformat_minor = 4
     cells = [cell for cell in node.cells if cell.cell_type == "code"]
     client = NotebookClient(
         node,
         timeout=timeout,
         allow_errors=True,
-        kernel_name="python3",
         interrupt_on_timeout=True,
+        kernel_name="python3",
+        extra_arguments=["--log-level=ERROR"],
         resources={"metadata": {"path": str(file.parent)}},
     )
+    clear = "\r\x1b[K" if sys.stdout.isatty() else "\n"
     try:
         with client.setup_kernel():
+            done = 0
             for i, cell in enumerate(node.cells):
                 if cell.cell_type == "code":
+                    done += 1
                     name = cell.metadata.get("nbgrader", {}).get("grade_id", "") or next(iter(cell.source.strip().splitlines()), "")
-                    print(f"\r\x1b[K{cells.index(cell) + 1}/{len(cells)} {name[:60]}", end="", flush=True)
+                    print(f"{clear}{done}/{len(cells)} {name[:60]}", end="", flush=True)
                     client.execute_cell(cell, i)
     except (CellTimeoutError, DeadKernelError) as error:
-        print(f"\r\x1b[KStopped at a cell: {str(error).strip().splitlines()[0][:120]}")
-    print("\r\x1b[K", end="")
+        print(f"{clear}Stopped at a cell: {str(error).strip().splitlines()[0][:120]}")
+    print(clear, end="")
     return of_notebook(json.loads(nbformat.writes(node)), file.stem)
 
 
