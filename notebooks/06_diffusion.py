@@ -945,8 +945,8 @@ def scores(x):
 
 
 scored = {name: scores(x) for name, x in ways.items()}
-table([{"codes from": name} | {key: f"{value:,.0f}" for key, value in row.items()} for name, row in scored.items()])
 print(f"{sum(p.numel() for p in latent.parameters()):,} weights")
+table([{"codes from": name} | {key: f"{value:,.0f}" for key, value in row.items()} for name, row in scored.items()])
 
 # %% [markdown]
 # > **What to notice.** The codes of real digits fill only a part of the space. One Gaussian misses it, be it $\mathcal N(0,I)$ or one with the codes' own mean and spread. The prior of this VAE is a **VampPrior** (lecture 02): a mixture of 256 Gaussians, learned with the VAE, and it finds most of that part. The diffusion, a second model of the same codes, finds it at least as well, and can be asked for a digit, although the VAE never saw a label.

@@ -1,5 +1,6 @@
 """The form of every lecture, and a run from top to bottom in a fresh kernel, on what ships with the course."""
 
+import ast
 import re
 import shutil
 
@@ -74,3 +75,12 @@ def test_the_map_leads_to_every_lecture_and_tells_its_minutes():
         assert cards[path.stem] == told, f"the map says {cards[path.stem]} minutes for {path.stem}, the lecture {told}"
     links = next(output.data["text/markdown"] for output in card_cell.outputs if "text/markdown" in output.get("data", {}))
     assert re.findall(r"\((\d\d_\w+)\.ipynb\)", links) == [slug for slug, minutes in cards.items() if minutes != "None"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_table_is_seen(path):
+    """A table that is made before the last line of its cell, and not displayed, is shown to nobody."""
+    for cell in cells_of(path):
+        lines = ast.parse(cell.source).body if cell.cell_type == "code" else []
+        lost = [ast.unparse(line)[:80] for line in lines[:-1] if isinstance(line, ast.Expr) and ast.unparse(line).startswith("table(")]
+        assert not lost, lost
