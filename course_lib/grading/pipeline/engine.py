@@ -12,7 +12,6 @@ import json
 import os
 import queue
 import select
-import signal
 import socket
 import subprocess
 import sys
@@ -163,7 +162,7 @@ class Engine:
                     return found
         home = Path(tempfile.mkdtemp(prefix="home-", dir=self._place.name))
 
-        def start(words: list[str]) -> tuple[subprocess.Popen, socket.socket]:
+        def start(words: list[str]) -> tuple[sandbox.Confined, socket.socket]:
             return self._starter.submit(sandbox.start, self.runner, self._view, home, self.limits, words).result()
 
         made = Nursery(start, self.runner in ("docker", "podman"), self.limits, self._modules, self._own)
@@ -192,7 +191,7 @@ class Judge:
         self.log = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the process)
         self.lock, self.ready = threading.Lock(), False
         with theirs:
-            self.process = subprocess.Popen(
+            self.process = sandbox.Confined(
                 words, stdin=theirs, stdout=subprocess.DEVNULL, stderr=self.log, env=env, start_new_session=True
             )
 
@@ -222,7 +221,7 @@ class Judge:
 
     def close(self) -> None:
         self.control.close()
-        end(self.process)
+        self.process.end()
         self.log.close()
 
 
@@ -282,7 +281,7 @@ class Nursery:
         """End the hand-in and whatever it has started."""
         if self.fresh:
             if self.process:
-                end(self.process)
+                self.process.end()
                 self.process = None
             return
         self.control.send(b"e")
@@ -306,7 +305,7 @@ class Nursery:
         if self.control:
             self.control.close()
         if self.process:
-            end(self.process)
+            self.process.end()
 
 
 def _memory(process: psutil.Process, kind: str) -> int:
@@ -314,15 +313,6 @@ def _memory(process: psutil.Process, kind: str) -> int:
     with contextlib.suppress(psutil.Error, OSError):
         return process.memory_info().rss if kind == "rss" else getattr(process.memory_full_info(), "pss", process.memory_info().rss)
     return 0
-
-
-def end(process: subprocess.Popen) -> None:
-    """Kill a process with its group."""
-    with contextlib.suppress(OSError):
-        os.killpg(process.pid, signal.SIGKILL)
-    with contextlib.suppress(OSError):
-        process.kill()
-    process.wait()
 
 
 def released(assignment: str) -> NotebookNode:

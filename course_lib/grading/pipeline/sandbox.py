@@ -3,11 +3,14 @@
 import ast
 import contextlib
 import os
+import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import sysconfig
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,6 +28,7 @@ TOPICS = {path.parent.name for path in LIBRARY.glob("grading/*/__init__.py")} - 
 # what an exercise's imports bring along, and would answer one of its tasks: it refuses
 REFUSED = {"frechet_distance", "gaussian_distance", "mmd", "mmd_of_subsets", "kernel_sums", "kid", "kid_fast", "precision_recall"}
 RUNNERS = ("auto", "bubblewrap", "docker", "podman", "none")
+OURS = 64  # processes and threads of the sandbox itself
 IMAGE = "COURSE_IMAGE"  # the variable that names the container's image, which holds Python and the course's packages
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -346,10 +350,62 @@ def _system() -> list[str]:
     return words
 
 
-def start(runner: str, view: Path, home: Path, limits: Limits, words: list[str], log: int = subprocess.DEVNULL):
+class Confined(subprocess.Popen):
+    """A process with all that it starts. fence: the control group that counts them, where the system gives us one."""
+
+    fence: Path | None = None
+
+    def end(self) -> None:
+        """Kill it with its process group, and with whatever else is behind its fence."""
+        with contextlib.suppress(OSError):
+            os.killpg(self.pid, signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            self.kill()
+        self.wait()
+        for _ in range(100 if self.fence else 0):  # a group is empty once its last process is gone
+            with contextlib.suppress(OSError):
+                for pid in (self.fence / "cgroup.procs").read_text().split():
+                    with contextlib.suppress(OSError):
+                        os.kill(int(pid), signal.SIGKILL)
+            try:
+                self.fence.rmdir()
+                break
+            except FileNotFoundError:
+                break
+            except OSError:
+                time.sleep(0.02)
+
+
+def fenced(most: int) -> Path | None:
+    """A new control group in which at most so many processes and threads can live; None where the system gives us none.
+
+    A limit of the user's processes (`RLIMIT_NPROC`) does not hold for root, and a watch that looks now and then comes too late for a
+    process that doubles.
+    """
+    for base in (Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup")):
+        group = base / f"course-grading-{os.getpid()}-{secrets.token_hex(4)}"
+        try:
+            if not (base / "cgroup.procs").exists():
+                continue
+            group.mkdir()
+            (group / "pids.max").write_text(str(most))
+            return group
+        except OSError:
+            with contextlib.suppress(OSError):
+                group.rmdir()
+    return None
+
+
+def start(
+    runner: str, view: Path, home: Path, limits: Limits, words: list[str], log: int = subprocess.DEVNULL
+) -> tuple[Confined, socket.socket]:
     """A process and our end of its standard input, a socket."""
     ours, theirs = socket.socketpair()
     line, env = command(runner, view, home, limits, words)
+    fence = fenced(limits.processes + OURS) if runner in ("bubblewrap", "none") and sys.platform == "linux" else None
+    if fence:  # it goes behind the fence before it is anything
+        line = ["/bin/sh", "-c", 'echo $$ > "$0" && exec "$@"', str(fence / "cgroup.procs"), *line]
     with theirs:
-        process = subprocess.Popen(line, stdin=theirs, stdout=theirs, stderr=log, env=env, cwd=home, start_new_session=True)
+        process = Confined(line, stdin=theirs, stdout=theirs, stderr=log, env=env, cwd=home, start_new_session=True)
+    process.fence = fence
     return process, ours
