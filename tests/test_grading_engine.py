@@ -418,6 +418,7 @@ def test_who_answers_right_keeps_the_point_whatever_else_was_tried(engine, name)
     breaks = {
         *("builtins.__import__", "all of sys.modules", "torch.equal", "builtins", "torch.allclose"),
         *("a thread", "settrace", "sys.modules", "run_cell", "run_cell of the class", "input transformers", "a bomb of processes"),
+        *("the recorder replaced", "the parent ended"),
     }
     assert result.failure is None
     assert result.points["kl_between"] == 1.0 or name in breaks, (result.mistakes, result.remarks)
