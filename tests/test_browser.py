@@ -83,7 +83,7 @@ CONTROLS = {
         Control("widgets.BetaExplorer(sprite_betas", "beta_sprites"),
         Control("widgets.LatentExplorer(sprite_betas", "latent_sprites"),
         Control("widgets.AnnealingPlayback", "annealing"),
-        Control("FaceEditor(face_vae)", "face_editor", nth=3, key="ArrowRight"),
+        Control("from course_lib.widgets.faces import FaceEditor", "face_editor", nth=3, key="ArrowRight"),
         Control("widgets.AnomalyExplorer", "anomaly"),
         Control("widgets.AnomalyExplorer", "anomaly_score", "select", option="−ELBO"),
         Control("widgets.DebiasingExplorer", "debiasing", key="ArrowRight"),
