@@ -81,7 +81,7 @@ def main() -> None:
         "tests: pytest tests/test_autoencoders.py": command("-m", "pytest", "-q", "tests/test_autoencoders.py"),
         # on images that we draw: no download
         "train beta_vae_sprites_b1, a small model": training("beta_vae_sprites_b1", 300 if quick else 1500),
-        "train diffusion_faces, a large one": training("diffusion_faces", 10 if quick else 40),
+        "train diffusion_sound, a larger one": training("diffusion_sound", 10 if quick else 100),
     }
     report = Report()
     for what, work in works.items():

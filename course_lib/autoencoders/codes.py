@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from .. import checkpoints, training
 from ..checkpoints import shipped
-from ..datasets import Dataset, binarise, to_float
+from ..datasets import Dataset, binarise
 from ..distributions import DiagonalGaussian
 from .models import VAE
 
@@ -36,10 +36,8 @@ def latents_of(autoencoder: str) -> int:
 
 
 def posteriors_of(data: Dataset, name: str) -> Iterator[DiagonalGaussian]:
-    """q(z | x) of a shipped VAE for the images, a thousand at a time; of one whose pixels are on or off for images binarised once."""
-    vae = checkpoints.load(name)
-    on_off = vae.likelihood == "bernoulli"
-    x = binarise(data.x, generator=torch.Generator().manual_seed(0)) if on_off else to_float(data.x)
+    """q(z | x) of a shipped VAE for the images, binarised once, a thousand at a time."""
+    vae, x = checkpoints.load(name), binarise(data.x, generator=torch.Generator().manual_seed(0))
     training.seed_everything(0)
     return (vae.posterior(part) for part in x.split(1000))
 

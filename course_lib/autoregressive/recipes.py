@@ -7,10 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from .. import metrics
-from ..datasets import Dataset, Text, batches, binarise, faces, to_float
+from ..datasets import Dataset, Text, batches, binarise, to_float
 from ..distributions import bits_per_dim, mu_law
-from ..metrics.faces import draw_told, measure_told, words_and_faces
-from ..recipes import Budget, Recipe, as_far_as_known, images_and_labels, standard_error
+from ..recipes import Budget, Recipe, images_and_labels
 from .made import MADE
 from .pixels import GatedPixelCNN, PixelCNN, PixelRNN
 from .sequences import CharLSTM, WaveNet
@@ -48,15 +47,6 @@ def measure_nats(model: nn.Module, data: Dataset) -> dict:
     told = [data.y] if getattr(model, "classes", 0) else []
     nats = [-model.log_prob(*part) for part in batches((x, *told), 250, shuffle=False)]
     return {"nll": torch.cat(nats).mean().item(), "test_images": len(data)}
-
-
-@torch.no_grad()
-def measure_faces(model: GatedPixelCNN, data: Dataset, n: int = 10_000) -> dict:
-    """Exact bits per dimension of the test faces, given their words, and how often words are obeyed by what is drawn for them."""
-    x, words = words_and_faces(data)
-    bits = torch.cat([model.bits_per_dim(*part) for part in batches((x, words), 100, shuffle=False)])
-    numbers = {"bits_per_dim": bits.mean().item(), "bits_per_dim_error": standard_error(bits), "test_images": len(data)}
-    return as_far_as_known(numbers) | measure_told(partial(draw_told, model, batch_size=500), n)
 
 
 def pieces(text: Text) -> Tensor:
@@ -131,13 +121,6 @@ RECIPES = {
         measure_nats,
         fit={"prepare": black_and_white},
         tensors=images_and_labels,
-    ),
-    "pixelcnn_faces": Recipe(
-        partial(GatedPixelCNN, shape=(3, 16, 16), width=40, dilations=(1, 2, 1, 4, 1, 2, 1), classes=faces.KINDS, coordinates=True),
-        "faces",
-        image_budgets(9_000),
-        measure_faces,
-        tensors=words_and_faces,
     ),
     "pixelcnn_blind": Recipe(partial(PixelCNN, **BITS), "mnist", image_budgets(10_000), measure_nats, **DIGITS),
     "pixelrnn": Recipe(partial(PixelRNN, **BITS), "mnist", image_budgets(5_000, 32), measure_nats, **DIGITS),

@@ -135,11 +135,11 @@ class Diffusion(Model):
         t, noise = self.times_for(len(x)), self.noise_for(x)
         x_t = self.schedule.noised(x, t, noise)
         if y is not None:  # each example loses its label on its own
-            y = torch.where(self.hidden(y), untold(self.classes, len(y), y.device), y)
+            y = torch.where(self._hidden(y), untold(self.classes, len(y), y.device), y)
         said = self.net(x_t, self.log_snr(t, x), y)
         return (said.to(x.dtype) - self.target(x, noise, t)).square().flatten(1).sum(1).mean()
 
-    def hidden(self, y: Tensor) -> Tensor:
+    def _hidden(self, y: Tensor) -> Tensor:
         """Which labels the network is not told in training, bool like y: all of an example, and of several also each by itself."""
         all_of_it = torch.rand(len(y), device=y.device) < self.drop
         return all_of_it if y.ndim == 1 else all_of_it[:, None] | (torch.rand(y.shape, device=y.device) < self.drop)

@@ -9,10 +9,9 @@ from torch import Tensor
 
 from .. import checkpoints, datasets, metrics, training
 from ..autoencoders import codes_and_labels, standardise
-from ..datasets import Dataset, faces, to_float
+from ..datasets import Dataset, to_float
 from ..datasets.sounds import NOTES
 from ..distributions import bits_per_dim
-from ..metrics.faces import measure_told, words_and_faces
 from ..metrics.two_samples import kid_error
 from ..recipes import Budget, Recipe, as_far_as_known, floats_and_labels, images_and_labels, standard_error
 from .likelihood import ode_bound, variational_bound
@@ -71,13 +70,6 @@ def measure_images(model: ImageDiffusion, data: Dataset, n: int = 2_000, bounds:
 
 
 POINT_STEPS = (1, 2, 5, 10, 20, 100)
-
-
-def measure_faces(model: ImageDiffusion, data: Dataset, n: int = 10_000) -> dict:
-    """FID of n faces in 20 deterministic steps, and how often words are obeyed, with guidance and without."""
-    plain = measure_told(partial(asked_for, model), n)
-    guided = measure_told(partial(asked_for, model, guidance=GUIDANCE), n // 5)
-    return plain | {f"guided_{key}": value for key, value in guided.items() if key != "samples"} | {"guidance": GUIDANCE}
 
 
 def measure_points(model: PointDiffusion, data: Dataset, n: int = 5_000, draws: int = 10, steps: Sequence[int] = POINT_STEPS) -> dict:
@@ -188,14 +180,6 @@ LABELLED = {"fit": {"prepare": floats_and_labels}, "tensors": images_and_labels}
 
 RECIPES = {
     "diffusion": Recipe(ImageDiffusion, "mnist", image_budgets(6_000), measure_images, **LABELLED),
-    "diffusion_faces": Recipe(
-        partial(ImageDiffusion, shape=(3, 16, 16), width=40, classes=faces.KINDS),
-        "faces",
-        image_budgets(16_000),
-        measure_faces,
-        fit={"prepare": floats_and_labels},
-        tensors=words_and_faces,
-    ),
     "latent_diffusion": Recipe(LatentDiffusion, "mnist", small_budgets(20_000), measure_samples, **CODES),
     "latent_flow": Recipe(
         partial(LatentDiffusion, schedule="straight", predict="velocity"), "mnist", small_budgets(20_000), measure_samples, **CODES

@@ -59,14 +59,6 @@ def measure_codes(model: LatentFlow, data: Dataset, n: int = 10_000) -> dict:
     return numbers | {"fid": metrics.digit_fid(metrics.draw(model, n)), "samples": n, "test_images": len(data)}
 
 
-@torch.no_grad()
-def measure_codes_of_faces(model: LatentFlow, data: Dataset, n: int = 10_000) -> dict:
-    """FID of n faces on the face network's features, with the flow and with the VAE's own prior."""
-    drawn, own = (metrics.draw(each, n) for each in (model, model.autoencoder))
-    numbers = {"fid": metrics.face_fid(drawn), "fid_error": metrics.faces.JUDGE.fid_error(drawn)}
-    return numbers | {"fid_own_prior": metrics.face_fid(own), "samples": n}
-
-
 # --- recordings of small models on points
 
 
@@ -221,15 +213,6 @@ RECIPES = {
         measure_codes,
         fit={"prepare": draw_codes},
         tensors=posteriors,
-        before=standardise_draws,
-    ),
-    "latent_faces": Recipe(
-        partial(LatentFlow, autoencoder="vae_faces"),
-        "faces",
-        {"cpu": Budget(14_000, 256, 1e-3, clip=1.0), "gpu": Budget(40_000, 256, 1e-3, clip=1.0)},
-        measure_codes_of_faces,
-        fit={"prepare": draw_codes},
-        tensors=partial(posteriors, name="vae_faces"),
         before=standardise_draws,
     ),
     "flow_toys": Recipe(None, "moons", point_budgets(1_500), None, film=film_of_toys),

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from .. import metrics
-from ..datasets import Dataset, faces, to_float
-from ..metrics.faces import draw_told, measure_told, words_and_faces
+from ..datasets import Dataset, to_float
 from ..recipes import Budget, Recipe, floats_and_labels, images_and_labels
 from .films import film_of_collapse, film_of_games, film_of_rules
 from .models import GAN, gan_step_with_cures
@@ -36,18 +35,6 @@ def measure_conditional(model, data: Dataset, n: int = 10_000) -> dict:
     samples = metrics.draw(model, n)
     right = metrics.class_accuracy(samples, torch.arange(n) % model.classes)
     return {"fid": metrics.digit_fid(samples), "class_accuracy": right, "samples": n}
-
-
-@torch.no_grad()
-def measure_face_samples(model, data: Dataset, n: int = 10_000) -> dict:
-    """FID on the face network's features over n samples."""
-    drawn = metrics.draw(model, n)
-    return {"fid": metrics.face_fid(drawn), "fid_error": metrics.faces.JUDGE.fid_error(drawn), "samples": n}
-
-
-def measure_told_faces(model: GAN, data: Dataset) -> dict:
-    """FID on the face network's features, and how often the words that are asked for are obeyed."""
-    return measure_told(partial(draw_told, model))
 
 
 @torch.no_grad()
@@ -101,21 +88,6 @@ RECIPES = {
         measure_conditional,
         CONDITIONAL | {"optimisers": partial(GAN.optimisers, lr=1e-3, betas=(0.0, 0.99))},
         tensors=images_and_labels,
-    ),
-    "cgan_faces": Recipe(
-        partial(GAN, shape=(3, 16, 16), latents=32, width=80, classes=faces.KINDS, projection=True, norm="none", r1=0.5),
-        "faces",
-        budgets(14_000),
-        measure_told_faces,
-        CONDITIONAL | {"optimisers": partial(GAN.optimisers, lr=1e-3, betas=(0.0, 0.99))},
-        tensors=words_and_faces,
-    ),
-    "stylegan_faces": Recipe(
-        partial(StyleGAN, shape=(3, 16, 16), width=32),
-        "faces",
-        budgets(14_000, 32),
-        measure_face_samples,
-        GAME | {"optimisers": StyleGAN.optimisers},
     ),
     "stylegan": Recipe(StyleGAN, "mnist", budgets(10_000, 32), measure_samples, GAME | {"optimisers": StyleGAN.optimisers}),
     "progressive": Recipe(

@@ -28,7 +28,9 @@ class LeaderboardExplorer(Explorer):
         if not board.get("rows"):
             raise ValueError("the leaderboard has no rows: run `python -m course_lib leaderboard`, or load the shipped one with read()")
         self.board = board
-        options = [(COLUMNS[key][0].strip(" ↑↓"), key) for key in NUMBERS]
+        # of faces and of digits not the same numbers are measured
+        measured = [key for key in NUMBERS if any(row.get(key) is not None for row in board["rows"])]
+        options = [(COLUMNS[key][0].strip(" ↑↓"), key) for key in measured]
         families = sorted({row["topic"] for row in board["rows"]})
         self.sort = menu("sort by", options, "fid")
         self.family = menu("rows", [ALL, *families, *([STUDIES] if studies(board) else [])])
