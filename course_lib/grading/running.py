@@ -13,6 +13,7 @@ import copy
 import functools
 import io
 import math
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -64,6 +65,22 @@ def plain(dtype: torch.dtype = torch.float32) -> Iterator[None]:
         finally:
             torch.set_default_dtype(before[0])
             torch.set_num_threads(before[1])
+
+
+@contextlib.contextmanager
+def limited(seconds: float, late: BaseException) -> Iterator[None]:
+    """`late` is raised inside when the time is over. What does not listen must be ended from outside."""
+
+    def over(*_):
+        raise late
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @dataclass(frozen=True)

@@ -78,12 +78,17 @@ def digit_probabilities(x: Tensor, batch_size: int = 500) -> Tensor:
 
 
 @torch.no_grad()
-def draw(model, n: int, batch_size: int = 500) -> Tensor:
-    """n samples, a few at a time; of a model with classes, equally many of each. One that is told several labels draws them itself."""
-    parts = torch.arange(n).split(batch_size)
-    if isinstance(classes := getattr(model, "classes", 0), int) and classes:
-        return torch.cat([model.sample(len(part), y=part % classes) for part in parts])
-    return torch.cat([model.sample(len(part)) for part in parts])
+def draw(model, n: int, batch_size: int = 500, y: Tensor | None = None) -> Tensor:
+    """n samples, a few at a time; of a model with classes, equally many of each. One that is told several labels draws them itself.
+
+    y: what a model with classes is asked for, a label or a row of them for each sample; others do not hear it
+    """
+    classes = getattr(model, "classes", 0)
+    if y is None and isinstance(classes, int) and classes:
+        y = torch.arange(n) % classes
+    if y is None or not classes:
+        return torch.cat([model.sample(len(part)) for part in torch.arange(n).split(batch_size)])
+    return torch.cat([model.sample(len(part), y=part) for part in y.split(batch_size)])
 
 
 def class_accuracy(x: Tensor, y: Tensor) -> float:

@@ -155,54 +155,24 @@ def counted(attributes: Tensor) -> Tensor:
     return asked
 
 
-def words_and_faces(data: datasets.Dataset) -> tuple[Tensor, Tensor]:
-    """The `tensors` of a recipe whose model is told words: images, and the ten words of each, (n, 10)."""
-    return data.x, faces.attributes(data.y)
-
-
-def told_to(model: nn.Module, words: Tensor) -> list[Tensor]:
-    """The words as a list of one, for a model that is told any; an empty list else."""
-    return [] if isinstance(getattr(model, "classes", 0), int) else [words]
-
-
-@torch.no_grad()
-def draw_told(model: nn.Module, words: Tensor, batch_size: int = 250) -> Tensor:
-    """A face for each row of words (n, 10), in [0, 1] on the CPU; a model that is told nothing draws as many."""
-    told = bool(told_to(model, words))
-    drawn = torch.cat([(model.sample(len(y), y=y) if told else model.sample(len(y))).cpu() for y in words.split(batch_size)])
-    return drawn if drawn.is_floating_point() else datasets.to_float(drawn.to(torch.uint8))
-
-
-@torch.no_grad()
-def measure_told(draw: Callable[[Tensor], Tensor], n: int = 10_000) -> dict:
-    """How well a model obeys: FID of faces drawn for the words of n test faces, and how often each word is read in them.
+def obedience(draw: Callable[[Tensor], Tensor], drawn: Tensor, words: Tensor) -> dict:
+    """How well a model obeys that is told words: how often they are read in what it drew for them, on average and each by itself.
 
     Args:
         draw: words (m, 10) → faces (m, 3, 16, 16) in [0, 1]
+        drawn: faces (n, 3, 16, 16) for words (n, 10)
 
     Returns:
-        `fid`, `word_accuracy` and its mean `obeyed`; `held_out_obeyed`, how often both words of a pair are read that training never held
-        together, over n / 10 faces of each pair
+        `obeyed`, the mean of `word_accuracy`; `held_out`, the mean of `held_out_pairs`: the share of n / 10 faces in which both words of
+        a pair are read that training never held together
     """
-    words = faces.attributes(faces.load("test").y[:n])
-    drawn = draw(words)
-    accuracy = factor_accuracy(drawn, words)
-    numbers = {"fid": face_fid(drawn), "fid_error": JUDGE.fid_error(drawn), "samples": len(words)}
-    return numbers | {
-        "obeyed": sum(accuracy.values()) / len(accuracy),
-        "word_accuracy": accuracy,
-        "held_out_obeyed": obeys_pairs(draw, n // 10),
-    }
-
-
-def obeys_pairs(draw: Callable[[Tensor], Tensor], each: int) -> dict[str, float]:
-    """For each held-out pair, the share of faces drawn for words with that pair in which both of its words are read."""
-    found, names = {}, list(faces.ATTRIBUTES)
+    accuracy, pairs, names = factor_accuracy(drawn, words), {}, list(faces.ATTRIBUTES)
     for pair, y in zip(faces.HELD_OUT, faces.load("held_out").y.chunk(len(faces.HELD_OUT))):
-        words, columns = faces.attributes(y[:each]), [names.index(pair[0]), names.index(pair[2])]
-        right = (predicted_attributes(draw(words)) == words)[:, columns].all(1)
-        found[f"{pair[1]} {pair[0]}, {pair[3]} {pair[2]}"] = right.float().mean().item()
-    return found
+        asked, columns = faces.attributes(y[: len(words) // 10]), [names.index(pair[0]), names.index(pair[2])]
+        right = (predicted_attributes(draw(asked)) == asked)[:, columns].all(1)
+        pairs[f"{pair[1]} {pair[0]}, {pair[3]} {pair[2]}"] = right.float().mean().item()
+    numbers = {"obeyed": sum(accuracy.values()) / len(accuracy), "held_out": sum(pairs.values()) / len(pairs)}
+    return numbers | {"word_accuracy": accuracy, "held_out_pairs": pairs}
 
 
 def face_fid(x: Tensor, y: Tensor | None = None) -> Score:

@@ -120,7 +120,7 @@ def samples_of(
             part = torch.load(path, weights_only=True)
         else:
             training.seed_everything(start)
-            part = grey(digits.draw(model, size, 250) if y is None else faces.draw_told(model, y[start : start + size]))
+            part = grey(digits.draw(model, size, 250, None if y is None else y[start : start + size]))
             folder.mkdir(parents=True, exist_ok=True)
             unfinished = path.with_suffix(".partial")
             torch.save(part, unfinished)
@@ -139,21 +139,23 @@ def grey(x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def log_prob_of_levels(model: nn.Module, x: Tensor, y: Tensor, levels: GreyLevels) -> tuple[Tensor | None, str]:
-    """log P of uint8 images (batch, 1, 28, 28) on 256 grey levels, nats, or None; and what it is: "exact", "bound", "estimate" or "none".
+def log_prob_of_levels(model: nn.Module, x: Tensor, y: Tensor, levels: GreyLevels | None) -> tuple[Tensor | None, str]:
+    """log P of uint8 images (batch, *shape) on 256 levels, nats, or None; and what it is: "exact", "bound", "estimate" or "none".
 
     An estimate has a log Z that annealed importance sampling found, which is too low on average. Models that must know the label are
     judged on P(x | y), and it says so.
     """
+    y = y if getattr(model, "classes", 0) else None
     if getattr(model, "levels", 0) == 256:
-        return model.log_prob(x.long()), "exact"
+        return (model.log_prob(x.long()), "exact") if y is None else (model.log_prob(x.long(), y), "exact, label known")
     if model.config.get("dequantisation"):
         return model.log_prob(x), "bound"
     if model.config.get("schedule") and hasattr(model, "elbo"):
         return model.elbo(to_float(x)), "bound"
+    if levels is None:  # pictures in colour have no black and white
+        return None, "none"
     # what is left are models of black and white
     on = binarise(x, generator=torch.Generator(x.device).manual_seed(0))
-    y = y if getattr(model, "classes", 0) else None
     kind = "bound, binarised" if y is None else "bound, binarised, label known"
     if hasattr(model, "log_partition_ais"):
         kind = "estimate, binarised"
@@ -164,7 +166,7 @@ def log_prob_of_levels(model: nn.Module, x: Tensor, y: Tensor, levels: GreyLevel
     return None, "none"
 
 
-def likelihood(model: nn.Module, test: tuple[Tensor, Tensor], levels: GreyLevels) -> dict:
+def likelihood(model: nn.Module, test: tuple[Tensor, Tensor], levels: GreyLevels | None) -> dict:
     """bits_per_dim on the test images, or None, and what they are. `bits_per_dim_error`: what other test images and draws would change."""
     training.seed_everything(0)
     place, values = next(model.parameters()).device, []
@@ -177,24 +179,13 @@ def likelihood(model: nn.Module, test: tuple[Tensor, Tensor], levels: GreyLevels
     return {"bits_per_dim": bits.mean().item(), "bits_per_dim_error": recipes.standard_error(bits), "likelihood": kind}
 
 
-def likelihood_of_faces(model: nn.Module, x: Tensor, words: Tensor) -> dict:
-    """The same for faces and the words that the model is told: of a model whose log P on 256 levels is exact."""
-    if getattr(model, "levels", 0) != 256:
-        return {"bits_per_dim": None, "likelihood": "none"}
-    place, told = next(model.parameters()).device, faces.told_to(model, words)
-    values = [model.log_prob(part.to(place).long(), *y) for part, *y in datasets.batches((x, *told), 100, shuffle=False)]
-    bits, kind = bits_per_dim(torch.cat(values).cpu().double(), x[0].numel()), "exact, words known" if told else "exact"
-    return {"bits_per_dim": bits.mean().item(), "bits_per_dim_error": recipes.standard_error(bits), "likelihood": kind}
-
-
 def obedience(model: nn.Module, fake: Tensor, words: Tensor) -> dict:
     """How often the words of faces are read in what was drawn for them; and both of a pair that training never held together."""
-    if not faces.told_to(model, words):
+    if not getattr(model, "classes", 0):
         return {"obeyed": None, "held_out": None}
     training.seed_everything(0)
-    accuracy = faces.factor_accuracy(to_float(fake), words)
-    pairs = faces.obeys_pairs(partial(faces.draw_told, model), len(fake) // 10)
-    return {"obeyed": sum(accuracy.values()) / len(accuracy), "held_out": sum(pairs.values()) / len(pairs)}
+    found = faces.obedience(lambda y: to_float(grey(digits.draw(model, len(y), 250, y))), to_float(fake), words)
+    return {key: found[key] for key in ("obeyed", "held_out")}
 
 
 def pictures(x: Tensor) -> str:
@@ -260,7 +251,7 @@ def row_of(name: str, test: tuple[Tensor, Tensor], train: Tensor, folder: Path, 
         "parameters": record["parameters"],
         "minutes": record["minutes"],
         "trained_on": record["device"],
-        **(likelihood(model, test, GreyLevels(train)) if words is None else likelihood_of_faces(model, test[0], words)),
+        **likelihood(model, (test[0], test[1] if words is None else words), GreyLevels(train) if words is None else None),
         **quality(fake, test[0], train),
         **({} if words is None else obedience(model, fake, words)),
         "seconds": seconds_per_thousand(model),

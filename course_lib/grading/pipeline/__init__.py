@@ -5,7 +5,11 @@
 | `inbox` | every entry of a folder or zip: a hand-in, or a line that says why not |
 | `notebook` | a notebook out of whatever bytes were handed in |
 | `repair` | the release with the student's answers in it |
-| `engine` | runs a hand-in in a sandbox, and judges it outside |
+| `engine` | hands work to sandboxes and to the judge, and watches both |
+| `sandbox`, `inside` | a course without answers in a confined process, and what runs a hand-in there |
+| `judge` | runs the solution once, asks hand-ins for their answers and compares |
+| `wire` | the messages between the two: JSON and tensors, never unpickled |
+| `limits`, `seen` | what a hand-in may use; what in it looks like a trick |
 | `gradebook` | nbgrader's gradebook, and the marks that were given by hand |
 | `feedback` | a page for the student, and a notebook that the form grader may show |
 | `report` | the table, the CSVs and the page for the class |
@@ -29,11 +33,12 @@ from datetime import datetime
 from pathlib import Path
 
 import nbformat
+from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 
 from . import feedback as pages
-from .engine import Limits, Result
-from .exercise import KINDS, ROOT, answers, assignments, grade_id, graded, is_answer, is_by_hand, mistakes_in, most_points, tasks_of
+from .engine import Engine, Limits, Result
+from .exercise import KINDS, ROOT, answers, assignments, grade_id, graded, is_answer, is_by_hand, label, most_points, tasks_of
 from .gradebook import Book, for_nbgrader, nbgrader_with, why_not
 from .inbox import HandIn, collect, files_of, handed_in_at
 from .notebook import read
@@ -53,7 +58,7 @@ __all__ = [
     "collect",
     "for_nbgrader",
     "grade",
-    "mistakes_in",
+    "label",
     "most_points",
     "nbgrader_with",
     "repair",
@@ -91,7 +96,7 @@ def grade(
     only: Sequence[str] = (),
     dry_run: bool = False,
     roster: str | Path | None = None,
-    engine: Callable | None = None,
+    engine: Callable = Engine,
 ) -> Report:
     """Grade every hand-in of an assignment, print the report and write it. What was graded before and has not changed is kept.
 
@@ -105,17 +110,16 @@ def grade(
         only: names of students: no others are graded, and these again
         dry_run: say what would be graded, and run and write nothing
         roster: a CSV of all students, to say who is missing
-        engine: what makes the engine, `Engine` by default
+        engine: what makes the engine
 
     Raises:
         ValueError: no such assignment or student, no inbox, nothing in it, no sandbox, or another run that grades into the same folder
         KeyboardInterrupt: stopped; what was done is kept
     """
-    if engine is None:
+    if engine is Engine:
         if assignment not in assignments():
             raise ValueError(f"There is no assignment {assignment!r}; there are {', '.join(assignments()) or 'none'}.")
         tasks_of(assignment)  # now rather than after the first student: an exercise without tasks cannot be graded
-        from .engine import Engine as engine
     if jobs is not None and jobs < 1:
         raise ValueError("--jobs is at least 1.")
     grading = Path(grading or ROOT / "grading").resolve()
@@ -153,8 +157,6 @@ def _chosen(handins: list[HandIn], only: Sequence[str]) -> list[HandIn]:
 @contextmanager
 def _alone(grading: Path) -> Iterator[None]:
     """Hold the grading folder. The lock is the system's: it ends with its process, however that ends."""
-    from filelock import FileLock, Timeout
-
     grading.mkdir(parents=True, exist_ok=True)
     lock = FileLock(grading / ".lock")
     try:

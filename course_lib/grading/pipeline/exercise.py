@@ -22,7 +22,7 @@ KINDS = {
     "in place": "changes its input",
     "random": "not reproducible",
     "library": "borrows from course_lib",
-    "side effect": "leaves gradients behind",
+    "side effect": "changes gradients of its inputs",
     "twice": "twice the right value",
     "half": "half the right value",
     "sign": "sign",
@@ -89,25 +89,6 @@ def answers(notebook: NotebookNode) -> dict[str, str]:
 def tasks_of(assignment: str) -> dict[str, Task | Goal]:
     """The tasks of an assignment by name: 02_autoencoders has them in course_lib.grading.autoencoders."""
     return {task.name: task for task in importlib.import_module(f"course_lib.grading.{assignment.split('_', 1)[1]}").TASKS}
-
-
-def mistakes_in(notebook: NotebookNode, tasks: dict[str, Task | Goal]) -> dict[str, str]:
-    """By task, what its first failing check or test in an executed notebook said: a known mistake's label or a kind of failure."""
-    found: dict[str, str] = {}
-    for cell in notebook.cells:
-        name = grade_id(cell)
-        if cell.cell_type != "code" or not name or not name.startswith(("check_", "grade_")):
-            continue
-        for output in cell.outputs:
-            if output.output_type != "error":
-                continue
-            code = re.search(r"\[([^\[\]/]+)/([^\[\]/]+)\]$", output.evalue.strip())
-            if output.ename == "CheckFailed" and code and code[1] in tasks:
-                found.setdefault(code[1], label(tasks[code[1]], code[2]))
-            else:
-                known = {"NotImplementedError": "not answered", "CellTimeoutError": "does not end", "KeyboardInterrupt": "does not end"}
-                found.setdefault(task_of(name), known.get(output.ename, output.ename))
-    return found
 
 
 def label(task: Task | Goal, kind: str) -> str:

@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from IPython.core.displayhook import DisplayHook
@@ -38,6 +38,10 @@ MISSING = object()
 
 class TimeIsOver(KeyboardInterrupt):
     """A cell or an answer has used up its time."""
+
+
+def time_is_over(seconds: float) -> TimeIsOver:
+    return TimeIsOver(f"not done after {seconds:.3g} s")
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -197,7 +201,7 @@ class Kernel:
         before = written()
         sys.stdout, sys.stderr = self.streams
         try:
-            with limited(seconds):
+            with running.limited(seconds, time_is_over(seconds)):
                 self.shell.run_cell(source, store_history=True)
         except BaseException as error:  # the time was over between two lines of ours, or the machinery itself was changed
             self.outputs.add(
@@ -220,22 +224,6 @@ def _module() -> types.ModuleType:
     module = types.ModuleType("__main__", "A hand-in")
     sys.modules["__main__"] = module
     return module
-
-
-@contextlib.contextmanager
-def limited(seconds: float) -> Iterator[None]:
-    """TimeIsOver is raised inside when the time is over. What does not listen is ended from outside."""
-
-    def over(*_):
-        raise TimeIsOver(f"not done after {seconds:.3g} s")
-
-    before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01))
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def written() -> int:
@@ -298,7 +286,7 @@ def reply(kernel: Kernel, kept: dict[str, Any], message: dict[str, Any], blob: b
     kernel.outputs.begin()
     answer = kept[message["name"]]
     try:
-        with limited(seconds):
+        with running.limited(seconds, time_is_over(seconds)):
             if what == "observe":
                 names, case, wanted, gradient = pickle.loads(blob)
                 with running.plain():

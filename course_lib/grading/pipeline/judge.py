@@ -21,7 +21,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from course_lib.grading import CheckFailed, Goal, Task
-from course_lib.grading.running import Elsewhere, Observed
+from course_lib.grading.running import Elsewhere, Observed, limited
 from course_lib.grading.words import Said
 
 from . import wire
@@ -39,6 +39,7 @@ from .exercise import ROOT, grade_id, is_answer, is_by_hand, label, task_of, tas
 from .limits import Limits
 from .sandbox import by_value
 from .seen import tricks
+from .text import whole
 
 MOST_RESTARTS = 12
 LABELS = {"time": "does not end", "ended": "ends the kernel", "lies": "answers with nonsense"}
@@ -398,12 +399,8 @@ class Trial:
 
     def _measured(self, goal: Goal, cell: str, names: dict[str, Any]) -> tuple[Verdict, str]:
         seconds = max(1.0, min(2 * self.limits.cell, self.over - time.monotonic()))
-        with alarm(seconds) as late:
-            try:
-                return self._said(cell, names)
-            except Late:
-                pass
-        assert late
+        with contextlib.suppress(Late), limited(seconds, Late()):
+            return self._said(cell, names)
         said = f"it did not end after {seconds:.0f} s with these settings"
         return Verdict("time", f"✗ {goal.name}: {said}. [{goal.name}/time]"), ""
 
@@ -465,20 +462,6 @@ class Late(BaseException):
     """What is measured here takes too long."""
 
 
-@contextlib.contextmanager
-def alarm(seconds: float) -> Iterator[bool]:
-    def over(*_):
-        raise Late
-
-    before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield True
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
 def is_an_answer(cell: NotebookNode) -> bool:
     return bool(grade_id(cell)) and is_answer(cell)
 
@@ -519,11 +502,6 @@ def _output(output: dict[str, Any]) -> NotebookNode | None:
         more = {"execution_count": None} if kind == "execute_result" else {}
         return NotebookNode(output_type=kind, data=NotebookNode(data), metadata=NotebookNode(), **more)
     return None
-
-
-def whole(text: str) -> str:
-    """Without half surrogate pairs, which no file can hold."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 # --------------------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Any
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
+from .exercise import grade_id
 from .text import plain, whole
 
 MAKE = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
@@ -86,11 +87,8 @@ def _cell(cell: Any) -> NotebookNode | None:
         kind, source = "markdown", f"{'#' * (cell['level'] if cell.get('level') in range(1, 7) else 1)} {source}"
     if kind not in ("code", "markdown", "raw"):
         return None
-    meta = cell.get("metadata")
-    meta = meta.get("nbgrader") if isinstance(meta, dict) else None
-    name = meta.get("grade_id") if isinstance(meta, dict) else None
     made = MAKE[kind](source)
-    if isinstance(name, str) and name:
+    if name := grade_id(cell):
         made.metadata["nbgrader"] = NotebookNode(grade_id=whole(name))
     if kind == "markdown" and (pictures := _attachments(cell.get("attachments"))):
         made.attachments = pictures
