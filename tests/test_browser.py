@@ -371,16 +371,26 @@ def test_at_least_two_controls_of_every_lecture_are_moved():
     assert [slug for slug in LECTURES if len(CONTROLS.get(slug, [])) < 2] == []
 
 
+def saved_code(path):
+    """The code cells of a notebook on disk; none while Lab, which empties the file before it writes, is between the two."""
+    try:
+        return [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code" and cell.source]
+    except nbformat.reader.NotJSONError:
+        return []
+
+
+def unrun(code):
+    return [cell.source[:80] for cell in code if not cell.execution_count] if code else ["the file is being written"]
+
+
 def test_the_whole_lecture_ran_without_an_error(lecture, course):
     page, errors = lecture
     slug = re.search(r"workspaces/(\w+)/", page.url)[1]
     path, deadline = course / f"notebooks/{slug}.ipynb", time.monotonic() + 120
     page.keyboard.press("Control+s")  # the page holds only the cells that are in sight: what ran is in the file
-    code = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code" and cell.source]
     # Lab also saves by itself every two minutes, half-way through a slow run: wait for what was asked for now
-    while (missing := [cell.source[:80] for cell in code if not cell.execution_count]) and time.monotonic() < deadline:
+    while (missing := unrun(code := saved_code(path))) and time.monotonic() < deadline:
         time.sleep(0.5)
-        code = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code" and cell.source]
     assert missing == [], "these did not run"
     assert [output.ename for cell in code for output in cell.outputs if output.output_type == "error"] == []
     assert errors == []
