@@ -88,6 +88,7 @@ INNER = {
     "their data are no tensors, or several": "plotting.curves plotting.table plotting.show_source plotting.source_html "
     "latent_spaces.compare_classifiers",
     "it needs a package that is not here": "metrics.inception_features",
+    "the model's own sample looks at what it is asked for": "metrics.draw",
 }
 
 

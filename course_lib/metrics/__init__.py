@@ -29,6 +29,7 @@ from .digits import (  # noqa: F401
     digit_kid,
     digit_network,
     digit_probabilities,
+    draw,
     predicted_digits,
 )
 from .faces import (  # noqa: F401
