@@ -3,6 +3,7 @@
 Set COURSE_SCREENSHOTS to a folder to keep a picture of every explorer.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -175,8 +176,13 @@ def course(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def lab(course):
-    """JupyterLab, started as a reader starts it."""
-    folder = course
+    with make_lab(course) as (address, token):
+        yield address, token
+
+
+@contextlib.contextmanager
+def make_lab(folder):
+    """JupyterLab in a folder with a Makefile, started as a reader starts it: its address and its token."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -451,6 +451,19 @@ def test_shared_unusual_code_is_shown_and_the_usual_is_not():
     assert similarity.alike({name: [UNUSUAL] for name in "abcdefgh"}, []) == []  # what everybody writes
 
 
+def test_right_answers_of_ours_are_no_likeness_whatever_follows_them():
+    ours = [
+        "def f(a, b):\n    return a * b + 1",
+        "def g(c):\n    return [c, c, c]",
+        "SETTINGS = {'k': 3, 'lr': 0.1}",
+        "def h(x):\n    return -x",
+    ]
+    own = "def more(t, much):\n    while t > 3 and much:\n        t = t // 2 - 1\n        much = not (t % 7)\n    return t + much"
+    assert similarity.alike({"ada": ours, "bob": ours}, ours) == []
+    pairs = similarity.alike({"ada": ours, "bob": ours, "cyd": [ours[0], own, *ours[1:]], "dan": [*ours, own]}, ours)
+    assert [(a, b) for a, b, _, _ in pairs] == [("cyd", "dan")] and "while" in pairs[0][3]
+
+
 def test_similarity_reads_what_is_no_python():
     assert similarity.alike({"a": ["def ((( '''"], "b": ["def ((( '''"]}, []) == []
 

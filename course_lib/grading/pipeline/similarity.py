@@ -54,8 +54,13 @@ def alike(handins: Mapping[str, Iterable[str]], usual: Iterable[str], most: int 
     known = set().union(*(pieces(text) for text in usual)) if usual else set()
     written = {}
     for student, texts in handins.items():
-        whole = "\n\n".join(texts)
-        written[student] = (whole, {piece: line for piece, line in pieces(whole).items() if piece not in known})
+        lines, found = [], {}
+        for text in texts:  # one by one: no run goes on from one answer into the next
+            for piece, line in pieces(text).items():
+                if piece not in known:
+                    found.setdefault(piece, len(lines) + line)
+            lines += text.splitlines()
+        written[student] = (lines, found)
     counts = Counter(piece for _, found in written.values() for piece in found)
     limit = max(2, USUAL * len(written))
     owners = defaultdict(list)
@@ -75,8 +80,8 @@ def alike(handins: Mapping[str, Iterable[str]], usual: Iterable[str], most: int 
         if weight < LEAST:
             continue
         text, found = written[a]
-        lines = sorted({found[piece] for piece in common})
+        shown = sorted({found[piece] for piece in common})
         share = len(common) / max(1, min(len(written[a][1]), len(written[b][1])))
-        excerpt = "\n".join(plain(line, 140) for line in (text.splitlines()[n - 1] for n in lines[:6]))
-        rows.append((weight, a, b, f"{len(lines)} lines, {100 * share:.0f} % of what is unusual in the shorter one", excerpt))
+        excerpt = "\n".join(plain(text[n - 1], 140) for n in shown[:6])
+        rows.append((weight, a, b, f"{len(shown)} lines, {100 * share:.0f} % of what is unusual in the shorter one", excerpt))
     return [row[1:] for row in sorted(rows, key=lambda row: (-row[0], row[1], row[2]))[:most]]
