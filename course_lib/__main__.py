@@ -72,12 +72,11 @@ def leaderboard(
 
     if sort not in board.COLUMNS:
         raise KeyError(f"no column {sort!r}; there are: {', '.join(board.COLUMNS)}")
-    own = {"mnist": board.SHIPPED, "faces": board.SHIPPED_FACES}
-    out = out or (own[data] if data in own and samples == 10_000 else Path("runs/leaderboard.json"))
+    out = out or (board.BOARDS[data] if data in board.BOARDS and samples == 10_000 else Path("runs/leaderboard.json"))
     for name, state in board.measure(names, data, samples, out, again=again, progress=lambda name, n: print(f"  {name}: {n:,} samples")):
         print(f"{name}: {state}", flush=True)
     print(f"\n{board.markdown(board.read(out), sort)}\n\nin {out}")
-    if out == board.SHIPPED:
+    if out in board.BOARDS.values():
         print("`make notebooks ARGS=07_metrics` puts it into the lecture and the README")
 
 

@@ -433,9 +433,12 @@ def checkpoint(names: Annotated[list[str], typer.Argument(help="such as vae; sev
     for name in names:
         numbers = recipes.train(name, "cpu", folder=checkpoints.WEIGHTS)["numbers"]
         print(f"{name}: {', '.join(f'{key} {value}' for key, value in numbers.items())}", flush=True)
-    ranked = [name for name in names if name in leaderboard.entrants()]
-    for name, state in leaderboard.measure(ranked) if ranked else ():
-        print(f"leaderboard, {name}: {state}", flush=True)
+    ranked = False
+    for data, board in leaderboard.BOARDS.items():
+        if entered := [name for name in names if name in leaderboard.entrants(data)]:
+            ranked = True
+            for name, state in leaderboard.measure(entered, data, path=board):
+                print(f"leaderboard, {name}: {state}", flush=True)
     shown = [source.relative_to(ROOT).as_posix() for source in sources() if any(shows(source, name) for name in names)]
     notebooks([*shown, *(["notebooks/07_metrics"] if ranked and "notebooks/07_metrics.py" not in shown else [])])
 

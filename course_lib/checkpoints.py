@@ -58,9 +58,42 @@ def tensors(name: str) -> dict[str, Tensor]:
         state = f"has {len(content)} of {entry['bytes']} bytes" if len(content) != entry["bytes"] else "has been altered"
         raise ValueError(f"{path.name} {state}; fetch it again with `git checkout -- course_lib/weights`, or train it: {entry['command']}")
     try:
-        return read_safetensors(content)
+        return unpacked(read_safetensors(content))
     except safetensors.SafetensorError as error:
         raise ValueError(f"{path.name} is not a safetensors file ({error})") from None
+
+
+ROW = "|row"  # after a tensor's name: what one step of its 8 bits is worth in each row
+
+
+def packed(state: dict[str, Tensor], bits: int) -> dict[str, Tensor]:
+    """What is stored: float32 in 16 bits, or matrices in 8, with a scale for each row, and the rest in 16; other types as they are.
+
+    Raises:
+        ValueError: not 8, 16 or 32 bits
+    """
+    if bits not in (8, 16, 32):
+        raise ValueError(f"weights are stored in 8, 16 or 32 bits, not {bits}")
+    stored = {}
+    for key, t in state.items():
+        t = t.detach().cpu().contiguous()  # convolutions may keep their weights with the channels last
+        if t.dtype == torch.float32 and bits == 8 and t.ndim > 1:
+            rows = (t.flatten(1).abs().amax(1) / 127).clamp(min=1e-12)
+            stored[key] = (t / rows.view(-1, *[1] * (t.ndim - 1))).round().to(torch.int8)
+            stored[key + ROW] = rows
+        else:
+            stored[key] = t.half() if t.dtype == torch.float32 and bits < 32 else t
+    return stored
+
+
+def unpacked(stored: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors that `packed` stored; those of 8 bits as float32."""
+    state = {}
+    for key, t in stored.items():
+        if not key.endswith(ROW):
+            rows = stored.get(key + ROW)
+            state[key] = t if rows is None else t * rows.view(-1, *[1] * (t.ndim - 1))
+    return state
 
 
 def recordings(name: str) -> dict[str, dict[str, Tensor]]:
@@ -116,21 +149,19 @@ def load_family(prefix: str, device: torch.device | str = "cpu") -> dict[float, 
     return {number: load(found[number], device) for number in sorted(found)}
 
 
-def save(name: str, model: nn.Module | dict[str, Tensor], entry: dict, *, half: bool = True, folder: Path | None = None) -> dict:
+def save(name: str, model: nn.Module | dict[str, Tensor], entry: dict, *, bits: int = 16, folder: Path | None = None) -> dict:
     """Write a model (or the tensors of a recording) and its record; both files are whole or absent.
 
     Args:
         entry: the record: data, seed, preset, steps, minutes, device, command, numbers. Class, config and hash are filled in here
-        half: store float32 in 16 bits; float64 stays as it is
+        bits: of each number in float32, 8, 16 or 32; see `packed`
         folder: where to; the shipped weights by default
     """
     folder = WEIGHTS if folder is None else Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     is_model = isinstance(model, nn.Module)
     state = model.state_dict() if is_model else model
-    state = {k: t.detach().cpu().to(torch.float16 if half and t.dtype == torch.float32 else t.dtype) for k, t in state.items()}
-    state = {k: t.contiguous() for k, t in state.items()}  # convolutions may keep their weights with the channels last
-    content = to_safetensors(state)
+    content = to_safetensors(packed(state, bits))
     entry = {
         "name": name,
         # the topic and the class, without the file inside the topic: that may move

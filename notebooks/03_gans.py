@@ -81,6 +81,7 @@ from course_lib.nn import mlp
 from course_lib.plotting import LossPlot, curves, show_images, show_source, table
 from course_lib.recipes import find, preset_for
 from course_lib.widgets import gans as widgets
+from course_lib.widgets.faces import WordsExplorer
 
 training.seed_everything(0)
 digits, unseen = datasets.load("mnist_small", "train"), datasets.load("mnist_small", "test")
@@ -901,20 +902,17 @@ assert (
 # Give the label $y$ to both players: $G(z,y)$ and $D(x,y)$. $D$ must see it too, or $G$ has no reason to obey. The first paper joins the label to the input. The **projection** discriminator gives each class a vector $e_y$ and adds its inner product with $h(x)$, the features that enter the last layer, whose weights are $w$:
 #
 # $$s(x,y)=w^\top h(x)+e_y^\top h(x)$$
+#
+# The digits at the top of this lecture were drawn so. **Several labels** are no harder: a vector for each, and $e_y$ is their sum. The faces of lecture 02 have ten words each; what you do not ask for is as in some test face. **Predict first.** Every part below is asked for by thousands of training faces. Ask for red hair with a green top, which none of them has together. Will the generator draw both?
 
 # %%
 show_source(gans.Discriminator.forward)
-torch.manual_seed(3)
-styles = torch.randn(5, cgan.latents).repeat_interleave(10, 0)
-show_images(
-    cgan.decode(styles, torch.arange(10).repeat(5)),
-    columns=10,
-    row_labels=[f"z{i}" for i in range(1, 6)],
-    heading="One z a row, one class a column",
-)
-print(f"share of 10,000 samples that the digit network takes for the class asked for: {cgan.record['numbers']['class_accuracy']:.1%}")
+asked_in_words = WordsExplorer(checkpoints.load("cgan_faces"))
+asked_in_words
 
 # %% [markdown]
+# > **What to notice.** NOTICE
+#
 # ### Samples as training data
 #
 # Two classes, 4 and 9, are rare: 20 images each, where the others have 400. A classifier learns the common ones and neglects these. Can a GAN fill the gap?

@@ -75,12 +75,13 @@ from scipy.ndimage import label
 from sklearn.linear_model import LogisticRegression
 
 from course_lib import checkpoints, datasets, diffusion, metrics, training
-from course_lib.datasets import toy2d
+from course_lib.datasets import faces, toy2d
 from course_lib.datasets.toy2d import plane
 from course_lib.latent_spaces import slerp
 from course_lib.plotting import LossPlot, show_images, show_source, table
 from course_lib.recipes import floats_and_labels, preset_for
 from course_lib.widgets import diffusion as widgets
+from course_lib.widgets.faces import WordsExplorer
 
 training.seed_everything(0)
 unseen = datasets.load("mnist_small", "test")
@@ -135,6 +136,7 @@ assert samplers["guidance"]["0"]["fid"] > 4 * samplers["guidance"]["1"]["fid"]
 # ## 1 · The naive attempt: clean everything in one step
 #
 # A generator must turn noise into data. So train a network to do just that: show it noise $\varepsilon$, ask for a digit $x$, and take the squared error. Which digit? Any: noise and digits are paired at random. **Predict first.** Will different noise give different digits?
+
 
 # %%
 def one_leap(run, batch):
@@ -490,6 +492,7 @@ assert (round(min(read_right), 2), round(max(read_right), 2)) == (0.94, 0.97) an
 #
 # Suppose a model was trained with 1,000 times. You want 20, so you take every 50th, and step back with the formula for *one* of the 1,000 steps. A common bug: $\beta_t$ or "$t-1$" looked up in the long list. **Predict first.** What do the samples look like?
 
+
 # %%
 def careless(model, start, times, y):
     """Walks through `times`, but steps back by 1/1000 each time."""
@@ -842,7 +845,15 @@ guided
 
 # %% [markdown]
 # > **What to notice.** Above $w=1$, nearly all are the digit asked for, and they are more alike: the odd ones die out, strokes get bold. Class accuracy rises; of the values tried, FID is best at 1.5 and then gets worse: **guidance buys fidelity with variety.** At $w=0$ the label has no effect, and FID is worst of all. (That the network saw hidden labels one time in ten only may be the cause; we have not tested it.)
-# > Text works the same way: instead of one of ten labels, the network is told the numbers of a sentence, by attention to its words (lecture 10).
+#
+# **Ten words in place of one label.** The faces of lecture 02 have ten words each. A network may be told any of them: it was trained with each word hidden now and then, by itself or with all others. It is no U-Net. The parts of these faces stand in fixed places, so an MLP does, between the principal components of lecture 01: section 18 says how. **Predict first.** Ask for a beard and a hat that no training face has together, and set $w=1$, then 3.
+
+# %%
+shown_faces = WordsExplorer(checkpoints.load("diffusion_faces"), guided=True, steps=20)
+shown_faces
+
+# %% [markdown]
+# > **What to notice.** NOTICE
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 one, six = guided.samples(1.0), guided.samples(6.0)
@@ -871,6 +882,15 @@ painter
 
 # %% [markdown]
 # > **What to notice.** Nines and fours: both fit what is known, which never changes. Most completions are digits. Set *repeats* to 1: the strokes break more often at the border. Lecture 05's models could only continue in reading order. This one fills in any region, though only approximately: what is known enters after each step, and no step looks ahead.
+#
+# **SDEdit.** Noise a crude drawing a little, then clean it. **Predict first.** With how much noise does the drawing become a digit and yet stay *your* drawing?
+
+# %%
+show_source(diffusion.edit)
+editor = widgets.EditExplorer(model)
+with editor.held():
+    editor.drawing.value, editor.label.value = "rough 3", "3"
+editor
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 from course_lib.widgets.pixels import across_the_edge  # noqa: E402
@@ -891,17 +911,45 @@ for i in (2, 13, 16):
 assert np.mean(edge[1]) > 1.15 * np.mean(edge[5]) and np.mean(sure) > 0.6
 
 # %% [markdown]
-# **SDEdit.** Noise a crude drawing a little, then clean it. **Predict first.** With how much noise does the drawing become a digit and yet stay *your* drawing?
+# > **What to notice.** Little noise keeps the clumsy strokes. Much noise gives a clean digit, which has forgotten the drawing. In between, the drawing decides what is large, and the model the details: what drowns last is what is large. Take the *house* and ask for an 8: the more noise, the farther from the house, and the more eights.
+#
+# **Both, in colour.** Hide of real faces all that any glasses may cover. Say of each what is true, but *dark glasses*, and fill in. Then a face of six rectangles, and four words for it. **Predict first.** Apart from the glasses, what of a face will change? How strong must the noise be until rectangles become a face?
 
 # %%
-show_source(diffusion.edit)
-editor = widgets.EditExplorer(model)
-with editor.held():
-    editor.drawing.value, editor.label.value = "rough 3", "3"
-editor
+draw_faces, real = shown_faces.model, datasets.load("faces", "test")
+bare = real.y[faces.attributes(real.y)[:, list(faces.ATTRIBUTES).index("glasses")] == 0][:200]
+without = datasets.to_float(faces.draw(bare))
+covered = torch.zeros(16, 16, dtype=torch.bool)
+for glasses in faces.FACTORS["glasses"]:
+    covered |= (faces.draw(faces.change(bare[:20], glasses=glasses)) != faces.draw(bare[:20])).any(1).any(0)
+with_glasses = faces.attributes(faces.change(bare, glasses="dark"))
+x = draw_faces.scaled(without)
+torch.manual_seed(0)
+filled_in = diffusion.inpaint(draw_faces, x, ~covered, torch.randn_like(x), draw_faces.schedule.times(20), with_glasses, guidance=2.0)
+filled_in = draw_faces.unscaled(filled_in)
+hidden = torch.where(covered, 0.85, without)
+show_images(torch.cat([row[:10] for row in (without, hidden, filled_in)]), columns=10, row_labels=["real", "hidden", "filled in"])
+
+rectangles = torch.tensor([0.72, 0.88, 0.98]).view(3, 1, 1).repeat(1, 16, 16)
+for top, bottom, left_, right, colour in (
+    (2, 13, 3, 13, (0.75, 0.15, 0.1)),  # hair
+    (4, 13, 4, 12, (0.95, 0.78, 0.62)),  # face
+    (13, 16, 3, 13, (0.2, 0.6, 0.3)),  # shirt
+    (6, 8, 5, 7, (0.1, 0.1, 0.1)),  # eyes
+    (6, 8, 9, 11, (0.1, 0.1, 0.1)),
+    (10, 11, 6, 10, (0.8, 0.2, 0.2)),  # mouth
+):
+    rectangles[:, top:bottom, left_:right] = torch.tensor(colour).view(3, 1, 1)
+wanted = faces.told({"hair": "long", "hair_colour": "red", "mouth": "happy", "clothing_colour": "green"}).expand(100, -1)
+made = {}
+for strength in (0.0, 0.3, 0.6, 0.9):
+    torch.manual_seed(0)
+    x = diffusion.edit(draw_faces, draw_faces.scaled(rectangles.expand(100, -1, -1, -1)), strength, 20, wanted, guidance=2.0)
+    made[strength] = draw_faces.unscaled(x)
+show_images(torch.cat([x[:10] for x in made.values()]), columns=10, row_labels=[f"noise up to t = {strength:g}" for strength in made])
 
 # %% [markdown]
-# > **What to notice.** Little noise keeps the clumsy strokes. Much noise gives a clean digit, which has forgotten the drawing. In between, the drawing decides what is large, and the model the details: what drowns last is what is large. Take the *house* and ask for an 8: the more noise, the farther from the house, and the more eights.
+# > **What to notice.** NOTICE2
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 moved = [result["distance"] for result in editor.curve().values()]
@@ -998,17 +1046,7 @@ table(
 
 # %% [markdown]
 # > **What to notice.** Early guidance does the harm: alone it has nearly the FID of guidance everywhere. The middle does the good: with it, too, nearly all samples are read as the digit asked for, but they keep more variety and cost a fraction of the FID. (The plain model's FID is lower still; in KID the two do not differ.) Late guidance changes next to nothing, so leave it out: steps outside the interval need one pass in place of two.
-
-# %% slideshow={"slide_type": "skip"} tags=["claim"]
-nowhere, everywhere, early, middle, late = rows.values()
-assert early["FID"] > 0.7 * everywhere["FID"] > 1.5 * middle["FID"]
-assert middle["read as asked"] > 0.995 > nowhere["read as asked"] and middle["two 3s apart"] > everywhere["two 3s apart"] + 0.1
-assert everywhere["KID"] - middle["KID"] > 2 * everywhere["±"]
-assert nowhere["FID"] < middle["FID"] and abs(middle["KID"] - nowhere["KID"]) < nowhere["±"] + middle["±"]
-assert early["two 3s apart"] < middle["two 3s apart"]  # where variety is lost
-assert abs(late["FID"] - nowhere["FID"]) < 0.1 * (everywhere["FID"] - nowhere["FID"])
-
-# %% [markdown]
+#
 # **Away from what.** The difference of guidance mixes two things: the label, and *quality*, since the network that is not told is also the worse network. A label is not always there. So take the quality alone, **autoguidance** (Karras et al. 2024): push the model away from a **worse version of itself**, one with fewer weights and less training. Where the two agree, nothing happens. Where they differ, the hope is that the worse one errs as the better one does, only more:
 #
 # $$\hat x=\hat x_\text{worse}+w\,(\hat x_\text{model}-\hat x_\text{worse})$$
@@ -1046,6 +1084,15 @@ for axis, (name, x) in zip(axes, clouds.items()):
     axis.set(xlim=(-3.2, 3.2), ylim=(-3.2, 3.2), aspect="equal")
     axis.title.set_fontsize(9)
 plt.show()
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+nowhere, everywhere, early, middle, late = rows.values()
+assert early["FID"] > 0.7 * everywhere["FID"] > 1.5 * middle["FID"]
+assert middle["read as asked"] > 0.995 > nowhere["read as asked"] and middle["two 3s apart"] > everywhere["two 3s apart"] + 0.1
+assert everywhere["KID"] - middle["KID"] > 2 * everywhere["±"]
+assert nowhere["FID"] < middle["FID"] and abs(middle["KID"] - nowhere["KID"]) < nowhere["±"] + middle["±"]
+assert early["two 3s apart"] < middle["two 3s apart"]  # where variety is lost
+assert abs(late["FID"] - nowhere["FID"]) < 0.1 * (everywhere["FID"] - nowhere["FID"])
 
 # %% [markdown]
 # > **What to notice.** With $w=1.5$ about half as many samples lie nowhere, both moons stay in their shares, and the distance from new data has not grown beyond its spread. It is not for free without end: at $w=3$ fewer samples lie nowhere than of the data themselves, the points crowd inside the moons, and the distance grows. Is the hope fulfilled? Hardly. The worse model's error is more than twice as long, but the cosine between the two is only about 0.2, and the guided guess of a clean point is farther off than the model's own. The slope explains more: the worse model spreads wider, so away from it is inwards.
@@ -1167,6 +1214,7 @@ show_images(torch.cat([x[:10] for x in pictures.values()]), columns=10, row_labe
 # %% [markdown]
 # > **What to notice.** From one noise both draw nearly the same digit. That is no accident. Divide $x_t$ by $\alpha_t$, and both chains are $x_0+\sigma\varepsilon$ with $\sigma=\sigma_t/\alpha_t$: their ODEs are one equation in two coordinates. In two steps drawings of one digit are more alike; with more steps they become individual.
 
+
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def far(a, b):
     return (a - b).flatten(1).norm(dim=1).mean()
@@ -1228,22 +1276,9 @@ plt.show()
 
 # %% [markdown]
 # > **What to notice.** Under the strongest noise there is nothing to learn: the mean image is the best answer. Under the weakest the network explains nothing either, but it never saw such noise: training ends at $t=0.001$, where $\log\sigma=-5.05$. There *is* something to learn. The rule explains most of it, since most pixels are exactly black. Nobody would see it: at $\log\sigma=-6$ the noise is a third of a grey level. The network earns its keep in the middle, where the rule falls behind. Even times of the cosine schedule put 22 % of their draws at $\log\sigma>1$, where less than half is explained; EDM's log-normal draws put 3 % there.
-
-# %% slideshow={"slide_type": "skip"} tags=["claim"]
-share_at = dict(zip(log_sigmas.round(1), learned))
-rule_at = dict(zip(log_sigmas.round(1), by_rule))
-assert max(abs(share_at[-6.0]), abs(share_at[4.0])) < 0.1 and share_at[-1.0] > 0.85 > 0.5 > rule_at[-1.0] and rule_at[-6.0] > 0.6
-assert round(-0.5 * model.schedule.log_snr(torch.tensor(0.001)).item(), 2) == -5.05 and (some_digits == -1).float().mean() > 0.7
-assert abs(math.exp(-6) / (2 / 255) - 1 / 3) < 0.03  # of a grey level
-assert max(share for level, share in share_at.items() if level > 1) < 0.5
-over = {name: (levels > 1).float().mean().item() for name, levels in drawn_levels.items()}
-assert abs(over["cosine, evenly in t"] - 0.22) < 0.02 and abs(over["EDM"] - 0.03) < 0.01
-out = torch.tensor([diffusion.edm_weights(s, data_std)[1] for s in (0.01, 1.0, 100.0)])
-assert out.max() <= data_std < 1 and out[0] < 0.011  # an error of F enters x̂₀ times c_out; told as noise, it would enter times σ
-
-
-# %% [markdown]
+#
 # **Does it matter?** The moons, a small network, 220 steps, three seeds each. Only the times of training differ.
+
 
 # %%
 class LogNormal(diffusion.PointDiffusion):
@@ -1265,6 +1300,18 @@ for name, kind in (("evenly in t", diffusion.PointDiffusion), ("log-normal", Log
         x = learner.sample(3000, steps=40)
         lost_points[name].append((datasets.toy2d_log_prob("moons", x) < rare).float().mean().item())
 table([{"training times": name, "nowhere": f"{np.mean(v):.1%} ± {np.std(v, ddof=1):.1%}"} for name, v in lost_points.items()])
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+share_at = dict(zip(log_sigmas.round(1), learned))
+rule_at = dict(zip(log_sigmas.round(1), by_rule))
+assert max(abs(share_at[-6.0]), abs(share_at[4.0])) < 0.1 and share_at[-1.0] > 0.85 > 0.5 > rule_at[-1.0] and rule_at[-6.0] > 0.6
+assert round(-0.5 * model.schedule.log_snr(torch.tensor(0.001)).item(), 2) == -5.05 and (some_digits == -1).float().mean() > 0.7
+assert abs(math.exp(-6) / (2 / 255) - 1 / 3) < 0.03  # of a grey level
+assert max(share for level, share in share_at.items() if level > 1) < 0.5
+over = {name: (levels > 1).float().mean().item() for name, levels in drawn_levels.items()}
+assert abs(over["cosine, evenly in t"] - 0.22) < 0.02 and abs(over["EDM"] - 0.03) < 0.01
+out = torch.tensor([diffusion.edm_weights(s, data_std)[1] for s in (0.01, 1.0, 100.0)])
+assert out.max() <= data_std < 1 and out[0] < 0.011  # an error of F enters x̂₀ times c_out; told as noise, it would enter times σ
 
 # %% [markdown]
 # > **What to notice.** With the same network and as many steps, fewer samples lie nowhere. A likely reason: a short training lacks the fine structure, which is decided at weak noise, and there log-normal times are more frequent. We have tried no other data.
@@ -1304,6 +1351,7 @@ print(
 # ## 20 · Numbers
 #
 # The chains in pixels, 500 samples each, in the features of the digit network. Beside FID stands **KID**, lecture 07's kernel distance, which is 0 on average for two sets of real digits, whatever their number. The last row is 500 real digits, mean ± standard deviation over 30 draws.
+
 
 # %%
 def score_table(recorded, names, key="fid"):

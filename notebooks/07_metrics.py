@@ -1094,6 +1094,18 @@ table(
 
 # %% [markdown]
 # FIDs cannot be compared with published ones: other features, other $N$. That is the point of sections 7 and 10.
+#
+# **The same in colour.** Of the faces of lecture 02 everything is known: which parts each is drawn from, and what every word means. So a model can be asked for words, and the **face network**, which reads them in real faces almost without error, counts how often it obeys. *Pairs never seen* are two words that no training face has together: red hair with a green top, a hat with light glasses, three more. **Predict first.** Does the model with the best FID obey best?
+
+# %%
+of_faces = leaderboard.read(leaderboard.SHIPPED_FACES)
+widgets.LeaderboardExplorer(of_faces)
+
+# %%
+table(leaderboard.table(of_faces, columns=leaderboard.FACES_IN_SHORT))
+
+# %% [markdown]
+# > **What to notice.** NOTICE
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 15 · Check yourself

@@ -27,7 +27,7 @@ def folder(tmp_path, monkeypatch):
 def test_a_saved_model_comes_back_the_same(folder):
     torch.manual_seed(0)
     model, z = VAE(shape=(1, 4, 4), latents=2, hidden=(8,), prior="mixture", components=3), torch.randn(5, 2)
-    checkpoints.save("exact", model, {"command": ""}, half=False)
+    checkpoints.save("exact", model, {"command": ""}, bits=32)
     checkpoints.save("half", model, {"command": ""})
     exact, half = checkpoints.load("exact"), checkpoints.load("half")
     assert torch.equal(exact.decode(z), model.decode(z)) and torch.equal(exact.prior.mean, model.prior.mean)
@@ -35,6 +35,26 @@ def test_a_saved_model_comes_back_the_same(folder):
     assert half.prior.mean.dtype == torch.float32 and not half.training and not any(p.requires_grad for p in half.parameters())
     assert exact.record["parameters"] == sum(p.numel() for p in model.parameters())
     assert exact.config == model.config
+
+
+def test_weights_of_eight_bits_take_half_the_place_and_are_right_to_a_step_of_their_row(folder):
+    torch.manual_seed(0)
+    state = {"w": torch.randn(40, 3, 5, 5) * torch.logspace(-6, 3, 40)[:, None, None, None], "b": torch.randn(40), "n": torch.arange(3)}
+    state |= {"still": torch.zeros(4, 4), "exact": torch.randn(2, 2, dtype=torch.float64)}
+    checkpoints.save("eight", state, {"command": ""}, bits=8)
+    checkpoints.save("sixteen", state, {"command": ""})
+    found = checkpoints.tensors("eight")
+    assert found.keys() == state.keys() and all(found[key].shape == state[key].shape for key in state)
+    step = state["w"].flatten(1).abs().amax(1) / 127
+    assert ((found["w"] - state["w"]).flatten(1).abs().amax(1) <= 0.501 * step).all()
+    assert (
+        torch.equal(found["b"], state["b"].half()) and torch.equal(found["n"], state["n"]) and torch.equal(found["exact"], state["exact"])
+    )
+    assert not found["still"].any()
+    sizes = [checkpoints.record(name)["bytes"] for name in ("eight", "sixteen")]
+    assert sizes[1] - sizes[0] > 40 * 75 - 4 * 44 - 200  # each weight one byte less, each row four more, and two names
+    with pytest.raises(ValueError, match="stored in 8, 16 or 32 bits, not 4"):
+        checkpoints.save("four", state, {"command": ""}, bits=4)
 
 
 def test_loading_leaves_the_random_numbers_alone(folder):
@@ -59,7 +79,7 @@ def test_a_model_keeps_the_arguments_it_was_built_from_and_its_signature():
 def test_the_averaged_copy_of_a_model_can_be_saved_in_full_precision(folder):
     model = VAE(shape=(1, 4, 4), latents=2, hidden=(8,))
     ema = training.EMA(model)
-    checkpoints.save("averaged", ema.model, {"command": ""}, half=False)
+    checkpoints.save("averaged", ema.model, {"command": ""}, bits=32)
     assert all(torch.equal(a, b) for a, b in zip(checkpoints.load("averaged").parameters(), model.parameters()))
 
 

@@ -26,6 +26,8 @@ from course_lib.diffusion import (
     Attention,
     Autoguided,
     Diffusion,
+    EigenDiffusion,
+    EigenNetwork,
     ImageDiffusion,
     LatentDiffusion,
     NoiseEmbedding,
@@ -444,6 +446,7 @@ NETWORKS = {
     "unet": lambda: (UNet((2, 8, 8), 16, classes=3), torch.randn(6, 2, 8, 8)),
     "deep unet": lambda: (UNet((1, 8, 16), 16, (1, 2, 2), 2, (1, 2), 1, 3), torch.randn(6, 1, 8, 16)),
     "vector": lambda: (VectorNetwork(5, 16, 2, 3), torch.randn(6, 5)),
+    "eigen": lambda: (EigenNetwork((2, 4, 4), 32, 16, 2, 8, 3), torch.randn(6, 2, 4, 4)),
     "wave": lambda: (WaveNetwork(64, 4, 8, (1, 2, 4), 3), torch.randn(6, 64)),
 }
 
@@ -477,6 +480,38 @@ def test_networks_hear_the_level_and_the_label(name):
             assert (other - out).flatten(1).abs().amax(1).min() > 1e-4
         mixed = net(x, torch.tensor([0.0, 5.0, 0.0, 5.0, 0.0, 5.0]), y)
         assert torch.allclose(mixed[::2], out[::2], atol=1e-5) and not torch.allclose(mixed[1::2], out[1::2], atol=1e-4)
+
+
+@pytest.mark.parametrize("components", [12, 5, 1])
+def test_before_training_the_eigen_network_is_the_best_linear_denoiser(components):
+    """Wiener's, E(x₀ | x_t) of a Gaussian, by a dense solve; what lies outside the components is taken for the mean."""
+    torch.manual_seed(0)
+    mixed = torch.randn(12, 12, dtype=torch.float64)
+    x = (torch.randn(4000, 12, dtype=torch.float64) @ mixed + 3 * torch.randn(12, dtype=torch.float64)).view(-1, 3, 2, 2)
+    net = EigenNetwork((3, 2, 2), components, 8, 1).double()
+    net.look_at(x)
+    values, vectors = np.linalg.eigh(np.cov(x.flatten(1).numpy().T, bias=True))
+    covariance = (vectors[:, -components:] * values[-components:]) @ vectors[:, -components:].T
+    mean = x.flatten(1).numpy().mean(0)
+    for t in (0.001, 0.3, 0.7, 0.999):
+        alpha, sigma = Schedule().at(t)
+        x_t = alpha * x[:9] + sigma * torch.randn_like(x[:9])
+        gain = alpha * covariance @ np.linalg.inv(alpha**2 * covariance + sigma**2 * np.eye(12))
+        x0 = mean + (x_t.flatten(1).numpy() - alpha * mean) @ gain.T
+        with torch.no_grad():
+            v = net(x_t, torch.full((9,), 2 * math.log(alpha / sigma), dtype=torch.float64)).flatten(1).numpy()
+        assert np.abs(alpha * x_t.flatten(1).numpy() - sigma * v - x0).max() < 1e-8
+
+
+def test_what_an_eigen_network_is_asked_has_variance_one_in_every_direction():
+    """Its target, (x̂₀ − c_skip x) / c_out, for data that are a Gaussian's."""
+    torch.manual_seed(0)
+    std = torch.tensor([3.0, 1.0, 0.1, 0.01])
+    x0, level = std * torch.randn(200_000, 4), 0.5
+    skip, out, into = edm_weights(level, std)
+    x = x0 + level * torch.randn_like(x0)
+    for values in ((x0 - skip * x) / out, into * x):
+        assert (values.std(0) - 1).abs().max() < 0.01
 
 
 @torch.no_grad()
@@ -1466,7 +1501,7 @@ def test_every_model_is_rebuilt_from_its_config_and_its_file(build, tmp_path, mo
     for kind in ("vae.json", "vae.safetensors"):
         (tmp_path / kind).symlink_to(checkpoints.WEIGHTS / kind)
     monkeypatch.setattr(checkpoints, "WEIGHTS", tmp_path)
-    checkpoints.save("mine", model, {"command": "none"}, half=False)
+    checkpoints.save("mine", model, {"command": "none"}, bits=32)
     loaded = checkpoints.load("mine")
     assert type(loaded) is type(model) and loaded.config == model.config
     assert all(torch.equal(v, loaded.state_dict()[k]) for k, v in model.state_dict().items())
@@ -1509,6 +1544,8 @@ PLAIN = {"times": Schedule().times(2)}
         (lambda: UNet((1, 28, 26), multiples=(1, 2)), r"sides must be multiples of 4 and width of 8, got \(28, 26\)"),
         (lambda: ImageDiffusion((1, 28, 28), multiples=(1, 2, 2)), "sides must be multiples of 8"),
         (lambda: UNet(width=12), "and width of 8, got .* and 12"),
+        (lambda: EigenDiffusion((1, 2, 2), 5), "images of 4 numbers have 1 to 4 components, got components=5"),
+        (lambda: EigenDiffusion(schedule="straight"), "needs a schedule with α² \\+ σ² = 1: linear, cosine or sigmoid"),
         (lambda: WaveDiffusion(100, 8), "the length must be a multiple of 8, got 100"),
         (lambda: within(2.0, 0.6, 0.4), "0 ≤ first ≤ last ≤ 1, got 0.6 and 0.4"),
         (lambda: within(2.0, -0.1, 0.4), "got -0.1 and 0.4"),

@@ -579,13 +579,26 @@ def test_mistakes_end_in_one_sentence(words, message, monkeypatch, tmp_path):
 # --- what is shipped
 
 
-@pytest.mark.skipif(not leaderboard.SHIPPED.exists(), reason="nothing was measured yet: python -m course_lib leaderboard")
-def test_the_shipped_table_is_complete_and_of_the_present_weights():
-    board = read()
-    assert (board["data"], board["samples"]) == ("mnist", 10_000)
+@pytest.mark.parametrize("data", leaderboard.BOARDS)
+def test_the_shipped_tables_are_complete_and_of_the_present_weights(data):
+    board = read(leaderboard.BOARDS[data])
+    assert (board["data"], board["samples"]) == (data, 10_000)
     measured = {row["name"]: row["sha256"] for row in board["rows"]}
-    assert measured == {name: checkpoints.record(name)["sha256"] for name in entrants()}, "run `python -m course_lib leaderboard`"
+    shipped = {name: checkpoints.record(name)["sha256"] for name in entrants(data)}
+    assert measured == shipped, f"run `python -m course_lib leaderboard --data {data}`"
     assert len(board["rows"]) == len(measured)
+
+
+def test_the_shipped_numbers_of_faces_are_plausible():
+    board = read(leaderboard.SHIPPED_FACES)
+    assert [row["fid"] for row in board["rows"]] == sorted(row["fid"] for row in board["rows"]) and len(board["rows"]) > 2
+    for row in board["rows"]:
+        assert row["fid"] > board["floor"]["fid"] and row["pictures"] == "colour", row["name"]
+        assert (row["obeyed"] is None) == (row["held_out"] is None) == (not checkpoints.record(row["name"])["config"]["classes"]), row[
+            "name"
+        ]
+        assert row["obeyed"] is None or 0.5 < row["held_out"] <= 1 and 0.8 < row["obeyed"] <= 1, row["name"]
+        assert row["bits_per_dim"] is None or 0.3 < row["bits_per_dim"] < 5, row["name"]
 
 
 @pytest.mark.skipif(not leaderboard.SHIPPED.exists(), reason="nothing was measured yet: python -m course_lib leaderboard")

@@ -263,7 +263,7 @@ RECIPES = {
 RECIPES["kl_annealing"] = Recipe(None, "mnist", budgets(3_000, 100), None, film=film_of_collapse)
 for b in BETAS:
     RECIPES[f"beta_vae_mnist_b{b:g}"] = Recipe(
-        partial(VAE, latents=10, hidden=(128, 128), beta=b), "mnist", budgets(10_000), measure_beta_vae, {"prepare": to_float}
+        partial(VAE, latents=10, hidden=(128, 128), beta=b), "mnist", budgets(10_000), measure_beta_vae, {"prepare": to_float}, bits=8
     )
     RECIPES[f"beta_vae_sprites_b{b:g}"] = Recipe(
         partial(VAE, shape=(1, 32, 32), latents=10, hidden=(128, 128), beta=b),
@@ -283,4 +283,5 @@ for s in NOISES:
         budgets(8_000),
         measure_denoiser,
         {"prepare": to_float, "step": partial(denoise, noise=s)},
+        bits=8,
     )

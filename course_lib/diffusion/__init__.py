@@ -10,13 +10,14 @@ from .likelihood import ode_log_prob, variational_bound, velocity, velocity_and_
 from .models import (  # noqa: F401
     PREDICTIONS,
     Diffusion,
+    EigenDiffusion,
     ImageDiffusion,
     LatentDiffusion,
     PointDiffusion,
     WaveDiffusion,
     paired_by_transport,
 )
-from .networks import Attention, NoiseEmbedding, ResidualBlock, UNet, VectorNetwork, WaveNetwork  # noqa: F401
+from .networks import Attention, EigenNetwork, NoiseEmbedding, ResidualBlock, UNet, VectorNetwork, WaveNetwork  # noqa: F401
 from .recipes import LIVE, RECIPES  # noqa: F401
 from .samplers import METHODS, ddim_step, edit, encode, estimates, euler_maruyama, inpaint, sample, sample_fast, sample_heun  # noqa: F401
 from .schedules import SCHEDULES, Schedule, edm_weights, log_normal_times  # noqa: F401

@@ -11,7 +11,7 @@ from ..autoencoders import OfCodes, latents_of
 from ..nn import Model, as_weights, images, keeps_config, labels, labels_or_drawn, normal, tensors
 from . import likelihood, samplers
 from .guides import Guidance
-from .networks import UNet, VectorNetwork, WaveNetwork, untold, with_untold
+from .networks import EigenNetwork, UNet, VectorNetwork, WaveNetwork, untold, with_untold
 from .schedules import Schedule
 
 NOT_TOLD = -1  # of one of several labels
@@ -211,6 +211,22 @@ class ImageDiffusion(Diffusion):
     def elbo(self, x: Tensor, y: Tensor | None = None, steps: int = 1000, draws: int = 20) -> Tensor:
         """A lower bound of log P of images with 256 grey levels, (batch,) nats; `likelihood.variational_bound` has its parts."""
         return likelihood.variational_bound(self, self.scaled(x), y, steps, draws)["bound"]
+
+
+class EigenDiffusion(ImageDiffusion):
+    """`ImageDiffusion` with the MLP on principal components, for images whose parts stand in fixed places, as those of the faces do.
+
+    Args:
+        components: principal components that the network sees; `net.look_at` finds them
+    """
+
+    @keeps_config
+    def __init__(
+        self, shape=(3, 16, 16), components=320, width=384, layers=4, embedding=64, classes=0, schedule="cosine", drop=0.1
+    ):  # fmt: skip
+        if schedule == "straight":
+            raise ValueError("the network needs a schedule with α² + σ² = 1: linear, cosine or sigmoid")
+        Diffusion.__init__(self, EigenNetwork(shape, components, width, layers, embedding, classes), shape, schedule, "v", drop)
 
 
 class PointDiffusion(Diffusion):

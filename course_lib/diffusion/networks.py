@@ -1,4 +1,4 @@
-"""The networks that look at noisy data: a U-Net for images, an MLP for points and codes, dilated convolutions for sound.
+"""The networks that look at noisy data: a U-Net and an MLP for images, an MLP for points and codes, dilated convolutions for sound.
 
 All of them are called as net(x_t, log_snr, y): noisy data, the noise level as log SNR (batch,) or (1,), labels (batch,) or None. They
 return the shape of x_t. Labels are 0 to classes − 1; `classes` itself stands for "not told". Where an example has several labels, y is
@@ -12,7 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..latent_spaces import PCA
 from ..nn import Classes, LabelEmbedding
+from .schedules import edm_weights
 
 
 def with_untold(classes: Classes) -> Classes:
@@ -169,6 +171,61 @@ class VectorNetwork(nn.Module):
             scale, shift = level(given).chunk(2, 1)
             h = h + F.silu(layer(h) * (1 + scale) + shift)
         return self.last(F.silu(h))
+
+
+class EigenNetwork(nn.Module):
+    """An MLP for whole images whose parts stand in fixed places, which adds to what a Gaussian with the data's covariance would answer.
+
+    In the principal components of the data each direction has a standard deviation of its own. So each gets its own c_skip, c_out and c_in
+    of EDM: c_skip x is the best linear answer, and F is asked for numbers of variance 1 whatever the direction. What lies outside the
+    components is answered by the mean. Every weight sees all pixels once, at a small part of the cost of convolutions.
+
+    It says v, and only of a schedule with α² + σ² = 1.
+
+    Args:
+        shape: of an image;  components: how many principal components are looked at
+        width, layers: of the MLP;  embedding: of noise level and labels, which scale and shift what is between the layers
+
+    Raises:
+        ValueError: more components than an image has numbers
+
+    Source: preconditioning is Karras et al. 2022 (arXiv:2206.00364); the best linear denoiser is Wiener's.
+    """
+
+    def __init__(self, shape=(3, 16, 16), components=320, width=384, layers=4, embedding=64, classes: Classes = 0):
+        super().__init__()
+        if not 1 <= components <= math.prod(shape):
+            raise ValueError(f"images of {math.prod(shape)} numbers have 1 to {math.prod(shape)} components, got components={components}")
+        self.classes = classes
+        self.register_buffer("mean", torch.zeros(math.prod(shape)))
+        self.register_buffer("basis", torch.eye(math.prod(shape))[:components])  # (components, pixels)
+        self.register_buffer("std", torch.ones(components))
+        self.given, self.words = NoiseEmbedding(embedding, classes), LabelEmbedding(with_untold(classes), width) if classes else None
+        self.first, self.last = nn.Linear(components, width), zero_init(nn.Linear(width, components))
+        self.norms = nn.ModuleList(nn.LayerNorm(width, elementwise_affine=False) for _ in range(layers))
+        self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(layers))
+        self.levels = nn.ModuleList(nn.Linear(embedding, 2 * width) for _ in range(layers))
+
+    @torch.no_grad()
+    def look_at(self, x: Tensor) -> None:
+        """Take mean, principal components and their standard deviations from images (n, *shape), as the chain sees them."""
+        pca = PCA(x, len(self.basis))
+        for own, new in ((self.mean, pca.mean), (self.basis, pca.components), (self.std, pca.variances.sqrt())):
+            own.copy_(new)
+
+    def forward(self, x: Tensor, log_snr: Tensor, y: Tensor | None = None) -> Tensor:
+        level = log_snr.to(x).clamp(-20, 20)[:, None]
+        alpha, sigma, flat = level.sigmoid().sqrt(), (-level).sigmoid().sqrt(), x.flatten(1)
+        skip, out, into = edm_weights(sigma / alpha, self.std)
+        z = (flat / alpha - self.mean) @ self.basis.T
+        h, given = self.first(into * z), F.silu(self.given(log_snr, y))
+        if self.words is not None:
+            h = h + self.words(untold(self.classes, len(x), x.device) if y is None else y)
+        for norm, layer, both in zip(self.norms, self.layers, self.levels):
+            scale, shift = both(given).chunk(2, 1)
+            h = h + F.silu(layer(norm(h)) * (1 + scale) + shift)
+        x0 = self.mean + (skip * z + out * self.last(h)) @ self.basis
+        return ((alpha * flat - x0) / sigma).view(x.shape)
 
 
 class WaveNetwork(nn.Module):

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from .. import metrics
-from ..datasets import Dataset, to_float
-from ..recipes import Budget, Recipe, floats_and_labels, images_and_labels
+from ..datasets import Dataset, faces, to_float
+from ..recipes import Budget, Recipe, as_far_as_known, floats_and_labels, images_and_labels, words_and_faces
 from .films import film_of_collapse, film_of_games, film_of_rules
 from .models import GAN, gan_step_with_cures
 from .progressive import ProgressiveGAN, growth
@@ -35,6 +35,13 @@ def measure_conditional(model, data: Dataset, n: int = 10_000) -> dict:
     samples = metrics.draw(model, n)
     right = metrics.class_accuracy(samples, torch.arange(n) % model.classes)
     return {"fid": metrics.digit_fid(samples), "class_accuracy": right, "samples": n}
+
+
+def measure_faces(model: GAN, data: Dataset, n: int = 10_000) -> dict:
+    """FID of n faces for the words of test faces, and how often words are obeyed."""
+    words = faces.attributes(data.y[:n].cpu())
+    found = metrics.faces.told(lambda y: metrics.draw(model, len(y), 500, y).cpu(), words)
+    return as_far_as_known(found) | {"samples": len(words)}
 
 
 @torch.no_grad()
@@ -88,6 +95,14 @@ RECIPES = {
         measure_conditional,
         CONDITIONAL | {"optimisers": partial(GAN.optimisers, lr=1e-3, betas=(0.0, 0.99))},
         tensors=images_and_labels,
+    ),
+    "cgan_faces": Recipe(
+        partial(GAN, shape=(3, 16, 16), latents=32, width=80, classes=faces.KINDS, projection=True, norm="none", r1=0.5),
+        "faces",
+        budgets(14_000),
+        measure_faces,
+        CONDITIONAL | {"optimisers": partial(GAN.optimisers, lr=1e-3, betas=(0.0, 0.99))},
+        tensors=words_and_faces,
     ),
     "stylegan": Recipe(StyleGAN, "mnist", budgets(10_000, 32), measure_samples, GAME | {"optimisers": StyleGAN.optimisers}),
     "progressive": Recipe(

@@ -175,6 +175,17 @@ def obedience(draw: Callable[[Tensor], Tensor], drawn: Tensor, words: Tensor) ->
     return numbers | {"word_accuracy": accuracy, "held_out_pairs": pairs}
 
 
+def told(draw: Callable[[Tensor], Tensor], words: Tensor) -> dict:
+    """What a model is worth that is told words: `fid` with `fid_error` of the faces that it draws for them, and its `obedience`.
+
+    Args:
+        draw: words (m, 10) → faces (m, 3, 16, 16) in [0, 1], on the CPU
+        words: of real faces (n, 10), so that what is asked for is as frequent as it is in the data
+    """
+    drawn = draw(words)
+    return {"fid": face_fid(drawn), "fid_error": JUDGE.fid_error(drawn)} | obedience(draw, drawn, words)
+
+
 def face_fid(x: Tensor, y: Tensor | None = None) -> Score:
     """Fréchet distance of two sets of faces in the face network's features. Fewer samples make it larger: compare at equal numbers.
 
