@@ -846,7 +846,7 @@ guided
 # %% [markdown]
 # > **What to notice.** Above $w=1$, nearly all are the digit asked for, and they are more alike: the odd ones die out, strokes get bold. Class accuracy rises; of the values tried, FID is best at 1.5 and then gets worse: **guidance buys fidelity with variety.** At $w=0$ the label has no effect, and FID is worst of all. (That the network saw hidden labels one time in ten only may be the cause; we have not tested it.)
 #
-# **Ten words in place of one label.** The faces of lecture 02 have ten words each. A network may be told any of them: it was trained with each word hidden now and then, by itself or with all others. It is no U-Net. The parts of these faces stand in fixed places, so an MLP does, between the principal components of lecture 01: section 18 says how. **Predict first.** Ask for a beard and a hat that no training face has together, and set $w=1$, then 3.
+# **Ten words in place of one label.** The faces of lecture 02 have ten words each. A network may be told any of them: it was trained with each word hidden now and then, by itself or with all others. It is no U-Net. The parts of these faces stand in fixed places, so an MLP does, between the principal components of lecture 01: section 18 says how. **Predict first.** No training face has both green hair and a beard. Ask for them with $w=1$, then with $w=3$: what do you get?
 
 # %%
 shown_faces = WordsExplorer(checkpoints.load("diffusion_faces"), guided=True, steps=20)
@@ -1241,10 +1241,13 @@ assert (ends[0] - ends[1]).abs().median() < 0.01  # one equation: the same noise
 #
 # $\sigma_d$ is the standard deviation of the data. $c_\text{in}$ gives the input variance 1. $c_\text{skip}$ is the share for which $F$ has least to say, and $c_\text{out}$ then gives its target variance 1: this is **preconditioning**. For $\sigma_d=1$ it is v, up to the sign. (A test checks all of it; v was there first, for another reason.)
 #
+# One $\sigma_d$ for all is a compromise. In the principal components of lecture 01 each direction has its own, and what $c_\text{skip}$ gives is then the best *linear* denoiser, Wiener's. $F$ adds what a Gaussian cannot know. The network of section 13's faces is built so; what lies outside its 320 components it answers with the mean. (A test compares it, untrained, with Wiener's formula.)
+#
 # **When.** Which noise levels should training draw? The naive answer is "all, evenly in $t$". Look where there is something to learn: at each level, what share of the target's variance does the shipped network explain? Beside it stands a rule without a network: *what is nearly black is black*. **Predict first.** Where is the share 0, and why?
 
 # %%
 show_source(diffusion.edm_weights)
+show_source(diffusion.EigenNetwork.forward, open=False)
 show_source(diffusion.log_normal_times)
 some_digits = model.scaled(unseen.images()[::10])
 data_std = (some_digits - some_digits.mean(0)).square().mean().sqrt().item()

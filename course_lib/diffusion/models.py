@@ -36,6 +36,7 @@ class Diffusion(Model):
     """
 
     clip = False  # whether samplers keep their estimates of x₀ in [−1, 1]
+    steps = 20  # of a chain, where nobody says how many
 
     def __init__(self, net: nn.Module, shape: Sequence[int], schedule: str = "cosine", predict: str = "v", drop: float = 0.1):
         super().__init__()
@@ -161,13 +162,14 @@ class Diffusion(Model):
         *,
         y: Tensor | int | None = None,
         guidance: Guidance = 1.0,
-        steps: int = 20,
+        steps: int | None = None,
         method: str = "ddim",
         start: Tensor | None = None,
     ) -> Tensor:
         """n samples (n, *shape): "ddpm", "ddim" or "heun" in so many steps.
 
         Args:
+            steps: of the chain; `self.steps` when left out
             y: labels (n,), or one for all; drawn at random when left out of a model that knows labels. Of several, −1 is "not told"
             guidance: as for `denoise`
             start: noise to begin with, (n, *shape)
@@ -183,6 +185,7 @@ class Diffusion(Model):
         start = normal(self, n, *self.shape) if start is None else as_weights(start, self, "start")
         if tuple(start.shape) != (n, *self.shape):
             raise ValueError(f"start must be {(n, *self.shape)}, got {tuple(start.shape)}")
+        steps = self.steps if steps is None else steps
         chain = samplers.sample_fast if method == "ddim" and not self.clip else samplers.METHODS[method]
         return self.unscaled(chain(self, start, self.schedule.times(steps), y, guidance))
 
@@ -219,6 +222,8 @@ class EigenDiffusion(ImageDiffusion):
     Args:
         components: principal components that the network sees; `net.look_at` finds them
     """
+
+    steps = 50  # they cost little
 
     @keeps_config
     def __init__(

@@ -69,15 +69,15 @@ def measure_images(model: ImageDiffusion, data: Dataset, n: int = 2_000, bounds:
     return measure_samples(model, data, n) | as_far_as_known(numbers) | {"bound_images": bounds, "ode_images": odes}
 
 
-def measure_faces(model: EigenDiffusion, data: Dataset, n: int = 10_000, steps: int = 50) -> dict:
+def measure_faces(model: EigenDiffusion, data: Dataset, n: int = 10_000) -> dict:
     """FID of n faces for the words of test faces, in deterministic steps, and how often words are obeyed, with guidance and without."""
     words = faces.attributes(data.y[:n].cpu())
     numbers = {}
     for label, guidance in (("", 1.0), ("guided_", GUIDANCE)):
-        draw = partial(asked_for, model, guidance=guidance, steps=steps)
+        draw = partial(asked_for, model, guidance=guidance, steps=model.steps)
         training.seed_everything(0)
         numbers |= {f"{label}{key}": value for key, value in as_far_as_known(metrics.faces.told(draw, words)).items()}
-    return numbers | {"guidance": GUIDANCE, "chain": steps, "samples": len(words)}
+    return numbers | {"guidance": GUIDANCE, "chain": model.steps, "samples": len(words)}
 
 
 def principal(model: EigenDiffusion, tensors: tuple[Tensor, Tensor]) -> None:
