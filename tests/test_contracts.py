@@ -69,7 +69,7 @@ INNER = {
     "autoencoders.VAE.logits",
     "parts of diffusion models": " ".join(
         f"diffusion.{model}Diffusion.{part}"
-        for model in ("", "Image", "Point", "Latent", "Wave")
+        for model in ("", "Image", "Eigen", "Point", "Latent", "Wave")
         for part in ("labels_for", "log_snr", "noise_for", "target")
     )
     + " diffusion.Schedule.weights",
@@ -82,7 +82,7 @@ INNER = {
     "parts of energies": "energy_based.RBM.flat energy_based.RBM.free energy_based.RBM.walk energy_based.RBM.hidden_states "
     "energy_based.NeuralEnergy.f energy_based.NeuralEnergy.energy_of energy_based.NeuralEnergy.walk energy_based.BoltzmannMachine.draw "
     "energy_based.neighbours",
-    "they change the weights": "energy_based.RBM.begin_at energy_based.RBM.contrastive_step",
+    "they change the weights": "diffusion.EigenNetwork.look_at energy_based.RBM.begin_at energy_based.RBM.contrastive_step",
     "records of what the course itself made": "energy_based.Chains energy_based.LogZ energy_based.Target "
     "datasets.Dataset datasets.Ratings datasets.Text plotting.Chart plotting.Line",
     "their data are no tensors, or several": "plotting.curves plotting.table plotting.show_source plotting.source_html "

@@ -1618,7 +1618,7 @@ def test_the_mmd_of_digits_knows_digits():
 
 def test_the_recipes_are_found():
     assert set(RECIPES) == {
-        *("diffusion", "latent_diffusion", "latent_flow", "diffusion_sound", "diffusion_samplers", "latent_samplers"),
+        *("diffusion", "diffusion_faces", "latent_diffusion", "latent_flow", "diffusion_sound", "diffusion_samplers", "latent_samplers"),
         *("points_diffusion", "points_flow", "points_transport"),
     }
     assert all(recipes()[name] is recipe for name, recipe in RECIPES.items())
@@ -1639,6 +1639,11 @@ def small(name):
         return recipe, recipe.build(width=8), recipe.tensors(data)
     if recipe.data == "sounds":
         return recipe, recipe.build(width=8, dilations=(1, 2)), recipe.tensors(datasets.sounds(24, length=2100))
+    if recipe.data == "faces":
+        y = datasets.faces.random_factors(24)
+        model, tensors = recipe.build(width=8, layers=1, components=9), recipe.tensors(Dataset("fake", "train", datasets.faces.draw(y), y))
+        recipe.before(model, tensors)
+        return recipe, model, tensors
     return recipe, recipe.build(width=16, layers=1), recipe.tensors(datasets.toy2d(recipe.data, 24))
 
 
