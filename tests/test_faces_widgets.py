@@ -97,7 +97,7 @@ def test_a_pair_that_training_never_held_is_named():
     assert "No training face" not in explorer.view.value
     with explorer.held():
         explorer.menus["hair_colour"].value, explorer.menus["glasses"].value = "blue", "dark"
-    assert "No training face has blue hair colour and dark glasses together." in explorer.view.value
+    assert "No training face has both blue hair and dark glasses." in explorer.view.value
     with explorer.held():
         for control in explorer.menus.values():
             control.value = "any"

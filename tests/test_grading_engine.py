@@ -739,6 +739,29 @@ def test_answers_that_are_none_are_noticed(message, blob):
         wire.unpacked(message, blob)
 
 
+@pytest.mark.parametrize("sent", ["none", "too few", "others"])
+def test_gradients_that_a_stranger_makes_up_are_not_right(sent):
+    """What the sandbox says of gradients is compared, and does not shorten the comparison."""
+    task = tasks_of("02_autoencoders")["reparameterise"]
+
+    def answer(mean, log_var, noise):
+        return mean + (0.5 * log_var).exp() * noise
+
+    task.check(answer)
+
+    class Stranger(running.Elsewhere):
+        def observe(self, *asked):
+            seen = running.observe(answer, *asked)
+            made_up = {"none": (), "too few": seen.outcome.gradients[1:], "others": tuple(map(torch.zeros_like, seen.outcome.gradients))}
+            return replace(seen, outcome=replace(seen.outcome, gradients=made_up[sent])) if asked[-1] else seen
+
+        def __call__(self, *inputs):
+            return answer(*inputs)
+
+    with pytest.raises(running.CheckFailed):
+        task.check(Stranger())
+
+
 def test_silence_and_an_end_are_noticed():
     ours, theirs = pair()
     started = time.monotonic()

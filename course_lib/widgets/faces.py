@@ -21,6 +21,14 @@ def in_words(name: str) -> str:
     return {"clothing_colour": "top"}.get(name, name.replace("_", " "))
 
 
+def phrase(name: str, word: str) -> str:
+    """ "hair_colour", "green" → "green hair": a word with what it is said of."""
+    if name in ("beard", "hat"):
+        return f"no {name}" if word == "none" else f"a {name}"
+    form = {"hair_colour": "{} hair", "clothing_colour": "a {} top", "background": "a {} background"}.get(name, "{} " + name)
+    return form.format(word)
+
+
 class FaceEditor(Explorer):
     """Every factor of a drawn face has a slider; beside it what a model keeps of the face: encoded to numbers, and decoded again.
 
@@ -123,5 +131,5 @@ class WordsExplorer(Explorer):
         words = " ".join(f"{in_words(name)}: {share:.0%}." for name, share in obeyed.items())
         note = f"Read in how many of {self.n}: {words}" if obeyed else f"Nothing is asked for: {self.n} faces of any kind."
         if pair:
-            note += f" No training face has {pair[1]} {in_words(pair[0])} and {pair[3]} {in_words(pair[2])} together."
+            note += f" No training face has both {phrase(*pair[:2])} and {phrase(*pair[2:])}."
         return [[pictures], [Note(note, 780)]]
