@@ -137,7 +137,6 @@ assert samplers["guidance"]["0"]["fid"] > 4 * samplers["guidance"]["1"]["fid"]
 #
 # A generator must turn noise into data. So train a network to do just that: show it noise $\varepsilon$, ask for a digit $x$, and take the squared error. Which digit? Any: noise and digits are paired at random. **Predict first.** Will different noise give different digits?
 
-
 # %%
 def one_leap(run, batch):
     """Noise in, digit out: the squared error to a digit that has nothing to do with the noise."""
@@ -491,7 +490,6 @@ assert (round(min(read_right), 2), round(max(read_right), 2)) == (0.94, 0.97) an
 # ## 8 · Break it: skip steps, keep the old step size
 #
 # Suppose a model was trained with 1,000 times. You want 20, so you take every 50th, and step back with the formula for *one* of the 1,000 steps. A common bug: $\beta_t$ or "$t-1$" looked up in the long list. **Predict first.** What do the samples look like?
-
 
 # %%
 def careless(model, start, times, y):
@@ -1245,7 +1243,6 @@ show_images(torch.cat([x[:10] for x in pictures.values()]), columns=10, row_labe
 # %% [markdown]
 # > **What to notice.** From one noise both draw nearly the same digit. That is no accident. Divide $x_t$ by $\alpha_t$, and both chains are $x_0+\sigma\varepsilon$ with $\sigma=\sigma_t/\alpha_t$: their ODEs are one equation in two coordinates. In two steps drawings of one digit are more alike; with more steps they become individual.
 
-
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def far(a, b):
     return (a - b).flatten(1).norm(dim=1).mean()
@@ -1313,7 +1310,6 @@ plt.show()
 # > **What to notice.** Under the strongest noise there is nothing to learn: the mean image is the best answer. Under the weakest the network explains nothing either, but it never saw such noise: training ends at $t=0.001$, where $\log\sigma=-5.05$. There *is* something to learn. The rule explains most of it, since most pixels are exactly black. Nobody would see it: at $\log\sigma=-6$ the noise is a third of a grey level. The network earns its keep in the middle, where the rule falls behind. Even times of the cosine schedule put 22 % of their draws at $\log\sigma>1$, where less than half is explained; EDM's log-normal draws put 3 % there.
 #
 # **Does it matter?** The moons, a small network, 220 steps, three seeds each. Only the times of training differ.
-
 
 # %%
 class LogNormal(diffusion.PointDiffusion):
@@ -1386,7 +1382,6 @@ print(
 # ## 20 · Numbers
 #
 # The chains in pixels, 500 samples each, in the features of the digit network. Beside FID stands **KID**, lecture 07's kernel distance, which is 0 on average for two sets of real digits, whatever their number. The last row is 500 real digits, mean ± standard deviation over 30 draws.
-
 
 # %%
 def score_table(recorded, names, key="fid"):
