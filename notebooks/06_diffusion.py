@@ -835,23 +835,20 @@ assert all(coded["ddim"][n]["fid"] < coded["ddpm"][n]["fid"] for n in ("5", "10"
 # $$\hat\varepsilon=\hat\varepsilon(x_t)+w\,\big(\hat\varepsilon(x_t,y)-\hat\varepsilon(x_t)\big)$$
 #
 # $w=0$ ignores the label, $w=1$ is the plain conditional model. By Bayes' rule the difference is $-\sigma_t\nabla\log p(y\mid x_t)$: the slope of a classifier that nobody trained. Hence **classifier-free guidance**; before it, **classifier guidance** trained a classifier of noisy images (Dhariwal & Nichol 2021). (Ho & Salimans count from the plain model: their $w$ is ours minus 1.) In the code the difference is taken of what the network says; both guesses are sums with it, so it is the same. **Predict first.** What happens at $w=6$, to quality and to variety?
-
-# %%
-show_source(diffusion.Diffusion.answer)
-guided = widgets.GuidanceExplorer(model, samplers)
-guided
-
-# %% [markdown]
-# > **What to notice.** Above $w=1$, nearly all are the digit asked for, and they are more alike: the odd ones die out, strokes get bold. Class accuracy rises; of the values tried, FID is best at 1.5 and then gets worse: **guidance buys fidelity with variety.** At $w=0$ the label has no effect, and FID is worst of all. (That the network saw hidden labels one time in ten only may be the cause; we have not tested it.)
 #
 # **Ten words in place of one label.** The faces of lecture 02 have ten words each. A network may be told any of them: it was trained with each word hidden now and then, by itself or with all others. It is no U-Net. The parts of these faces stand in fixed places, so an MLP does, between the principal components of lecture 01: section 18 says how. **Predict first.** No training face has both green hair and a beard. Ask for them with $w=1$, then with $w=3$: what do you get?
 
 # %%
+show_source(diffusion.Diffusion.answer)
+guided = widgets.GuidanceExplorer(model, samplers)
+display(guided)
 shown_faces = WordsExplorer(checkpoints.load("diffusion_faces"), guided=True, steps=10)
 shown_faces
 
 # %% [markdown]
-# > **What to notice.** It does as it is told: in 10,000 faces for the words of test faces the face network reads 97.9 % of them at $w=1$ and 99.5 % at $w=2$. The price is the same as for digits, an FID of 21.4 in place of 13.7. Of the five pairs that no training face has, four are drawn nine times in ten. Green hair with a beard is not: 8 % at $w=1$, 19 % at $w=2$. The hair turns green; the beard stays away. To the network *green hair* has come to mean *no beard*, as it did in every face it saw, and guidance only goes on where the network points. Why this pair? Here a beard has the colour of the hair, so it takes a green beard, and there was none to learn from; a top or glasses have colours of their own. (That this is the reason we have not tested.)
+# > **What to notice.** Above $w=1$, nearly all are the digit asked for, and they are more alike: the odd ones die out, strokes get bold. Class accuracy rises; of the values tried, FID is best at 1.5 and then gets worse: **guidance buys fidelity with variety.** At $w=0$ the label has no effect, and FID is worst of all. (That the network saw hidden labels one time in ten only may be the cause; we have not tested it.)
+# >
+# > **The faces** do as they are told: in 10,000 faces for the words of test faces the face network reads 97.9 % of them at $w=1$ and 99.5 % at $w=2$. The price is the same as for digits, an FID of 21.4 in place of 13.7. Of the five pairs that no training face has, four are drawn nine times in ten. Green hair with a beard is not: 8 % at $w=1$, 19 % at $w=2$. The hair turns green; the beard stays away. To the network *green hair* has come to mean *no beard*, as it did in every face it saw, and guidance only goes on where the network points. Why this pair? Here a beard has the colour of the hair, so it takes a green beard, and there was none to learn from; a top or glasses have colours of their own. (That this is the reason we have not tested.)
 # > Text works the same way: in place of words from a list, the network is told the numbers of a sentence, by attention to its words (lecture 10).
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
@@ -896,6 +893,10 @@ assert abs(record[0.0]["class_accuracy"] - 0.1) < 4 * (0.1 * 0.9 / 500) ** 0.5 a
 # ## 14 · In-painting and editing, with nothing new to train
 #
 # **In-painting.** After each step, put the known pixels back, as noisy as the rest. Once is not enough: the unknown part has had no time to fit. **RePaint** goes back a step and repeats. **Predict first.** The upper half of a 9 is hidden. What may it become? (Click on the picture to hide or show squares, or take a button, then *fill in*. Pressed again it draws others.)
+#
+# **SDEdit.** Noise a crude drawing a little, then clean it. **Predict first.** With how much noise does the drawing become a digit and yet stay *your* drawing?
+#
+# **Both, in colour.** Hide of real faces all that any glasses may cover. Say of each what is true, but *dark glasses*, and fill in. Then a face of six rectangles, and four words for it. **Predict first.** Apart from the glasses, what of a face will change? How strong must the noise be until rectangles become a face?
 
 # %%
 show_source(diffusion.inpaint)
@@ -904,15 +905,6 @@ painter
 
 # %% [markdown]
 # > **What to notice.** Nines and fours: both fit what is known, which never changes. Most completions are digits. Set *repeats* to 1: the strokes break more often at the border. Lecture 05's models could only continue in reading order. This one fills in any region, though only approximately: what is known enters after each step, and no step looks ahead.
-#
-# **SDEdit.** Noise a crude drawing a little, then clean it. **Predict first.** With how much noise does the drawing become a digit and yet stay *your* drawing?
-
-# %%
-show_source(diffusion.edit)
-editor = widgets.EditExplorer(model)
-with editor.held():
-    editor.drawing.value, editor.label.value = "rough 3", "3"
-editor
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 from course_lib.widgets.pixels import across_the_edge  # noqa: E402
@@ -932,10 +924,30 @@ for i in (2, 13, 16):
     sure.append((metrics.digit_probabilities(out).max(1).values > 0.9).float().mean().item())
 assert np.mean(edge[1]) > 1.15 * np.mean(edge[5]) and np.mean(sure) > 0.6
 
+# %%
+show_source(diffusion.edit)
+editor = widgets.EditExplorer(model)
+with editor.held():
+    editor.drawing.value, editor.label.value = "rough 3", "3"
+editor
+
 # %% [markdown]
 # > **What to notice.** Little noise keeps the clumsy strokes. Much noise gives a clean digit, which has forgotten the drawing. In between, the drawing decides what is large, and the model the details: what drowns last is what is large. Take the *house* and ask for an 8: the more noise, the farther from the house, and the more eights.
-#
-# **Both, in colour.** Hide of real faces all that any glasses may cover. Say of each what is true, but *dark glasses*, and fill in. Then a face of six rectangles, and four words for it. **Predict first.** Apart from the glasses, what of a face will change? How strong must the noise be until rectangles become a face?
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+moved = [result["distance"] for result in editor.curve().values()]
+assert moved == sorted(moved) and moved[0] < 0.001 and editor.strength.value == 0.7 and editor.results(0.7)["digits"].count(3) >= 7
+with editor.held():
+    editor.drawing.value, editor.label.value = "house", "8"
+houses = editor.curve()
+eights = [result["digits"].count(8) for result in houses.values()]
+assert [result["distance"] for result in houses.values()] == sorted(result["distance"] for result in houses.values())
+assert eights[-1] >= 7 and eights[0] == 0 and np.corrcoef(list(houses), eights)[0, 1] > 0.8
+kept_large = model.schedule.noised(test_digits, torch.full((100,), 0.7), torch.randn_like(test_digits))
+large, details = (torch.nn.functional.avg_pool2d(x, 7).repeat_interleave(7, 2).repeat_interleave(7, 3) for x in (test_digits, kept_large))
+of_large = np.corrcoef(large.flatten(), details.flatten())[0, 1]
+of_details = np.corrcoef((test_digits - large).flatten(), (kept_large - details).flatten())[0, 1]
+assert of_large > 1.5 * of_details  # what is large drowns last
 
 # %%
 draw_faces, real = shown_faces.model, datasets.load("faces", "test")
@@ -974,20 +986,6 @@ show_images(torch.cat([x[:10] for x in made.values()]), columns=10, row_labels=[
 # > **What to notice.** Nothing but the 44 hidden pixels has changed, and the new ones fit: dark glasses are read in at least 98 % of the 200 faces, and so is every other word. Rectangles need strong noise. After $t=0.3$ they are still rectangles, and long hair is read in about a third; at 0.6 it is a face for most; at 0.9 all four words are read nearly always, and the ten faces differ most. Two of these words, red hair and a green top, no training face has together.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
-moved = [result["distance"] for result in editor.curve().values()]
-assert moved == sorted(moved) and moved[0] < 0.001 and editor.strength.value == 0.7 and editor.results(0.7)["digits"].count(3) >= 7
-with editor.held():
-    editor.drawing.value, editor.label.value = "house", "8"
-houses = editor.curve()
-eights = [result["digits"].count(8) for result in houses.values()]
-assert [result["distance"] for result in houses.values()] == sorted(result["distance"] for result in houses.values())
-assert eights[-1] >= 7 and eights[0] == 0 and np.corrcoef(list(houses), eights)[0, 1] > 0.8
-kept_large = model.schedule.noised(test_digits, torch.full((100,), 0.7), torch.randn_like(test_digits))
-large, details = (torch.nn.functional.avg_pool2d(x, 7).repeat_interleave(7, 2).repeat_interleave(7, 3) for x in (test_digits, kept_large))
-of_large = np.corrcoef(large.flatten(), details.flatten())[0, 1]
-of_details = np.corrcoef((test_digits - large).flatten(), (kept_large - details).flatten())[0, 1]
-assert of_large > 1.5 * of_details  # what is large drowns last
-
 assert covered.sum() == 44 and (filled_in - without)[:, :, ~covered].abs().max() < 1e-5 and len(without) == 200
 assert min(metrics.factor_accuracy(filled_in, with_glasses).values()) > 0.98
 heard = {strength: metrics.factor_accuracy(x, wanted) for strength, x in made.items()}
@@ -1075,7 +1073,17 @@ table(
 
 # %% [markdown]
 # > **What to notice.** Early guidance does the harm: alone it has nearly the FID of guidance everywhere. The middle does the good: with it, too, nearly all samples are read as the digit asked for, but they keep more variety and cost a fraction of the FID. (The plain model's FID is lower still; in KID the two do not differ.) Late guidance changes next to nothing, so leave it out: steps outside the interval need one pass in place of two.
-#
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+nowhere, everywhere, early, middle, late = rows.values()
+assert early["FID"] > 0.7 * everywhere["FID"] > 1.5 * middle["FID"]
+assert middle["read as asked"] > 0.995 > nowhere["read as asked"] and middle["two 3s apart"] > everywhere["two 3s apart"] + 0.1
+assert everywhere["KID"] - middle["KID"] > 2 * everywhere["±"]
+assert nowhere["FID"] < middle["FID"] and abs(middle["KID"] - nowhere["KID"]) < nowhere["±"] + middle["±"]
+assert early["two 3s apart"] < middle["two 3s apart"]  # where variety is lost
+assert abs(late["FID"] - nowhere["FID"]) < 0.1 * (everywhere["FID"] - nowhere["FID"])
+
+# %% [markdown]
 # **Away from what.** The difference of guidance mixes two things: the label, and *quality*, since the network that is not told is also the worse network. A label is not always there. So take the quality alone, **autoguidance** (Karras et al. 2024): push the model away from a **worse version of itself**, one with fewer weights and less training. Where the two agree, nothing happens. Where they differ, the hope is that the worse one errs as the better one does, only more:
 #
 # $$\hat x=\hat x_\text{worse}+w\,(\hat x_\text{model}-\hat x_\text{worse})$$
@@ -1113,15 +1121,6 @@ for axis, (name, x) in zip(axes, clouds.items()):
     axis.set(xlim=(-3.2, 3.2), ylim=(-3.2, 3.2), aspect="equal")
     axis.title.set_fontsize(9)
 plt.show()
-
-# %% slideshow={"slide_type": "skip"} tags=["claim"]
-nowhere, everywhere, early, middle, late = rows.values()
-assert early["FID"] > 0.7 * everywhere["FID"] > 1.5 * middle["FID"]
-assert middle["read as asked"] > 0.995 > nowhere["read as asked"] and middle["two 3s apart"] > everywhere["two 3s apart"] + 0.1
-assert everywhere["KID"] - middle["KID"] > 2 * everywhere["±"]
-assert nowhere["FID"] < middle["FID"] and abs(middle["KID"] - nowhere["KID"]) < nowhere["±"] + middle["±"]
-assert early["two 3s apart"] < middle["two 3s apart"]  # where variety is lost
-assert abs(late["FID"] - nowhere["FID"]) < 0.1 * (everywhere["FID"] - nowhere["FID"])
 
 # %% [markdown]
 # > **What to notice.** With $w=1.5$ about half as many samples lie nowhere, both moons stay in their shares, and the distance from new data has not grown beyond its spread. It is not for free without end: at $w=3$ fewer samples lie nowhere than of the data themselves, the points crowd inside the moons, and the distance grows. Is the hope fulfilled? Hardly. The worse model's error is more than twice as long, but the cosine between the two is only about 0.2, and the guided guess of a clean point is farther off than the model's own. The slope explains more: the worse model spreads wider, so away from it is inwards.
@@ -1308,7 +1307,20 @@ plt.show()
 
 # %% [markdown]
 # > **What to notice.** Under the strongest noise there is nothing to learn: the mean image is the best answer. Under the weakest the network explains nothing either, but it never saw such noise: training ends at $t=0.001$, where $\log\sigma=-5.05$. There *is* something to learn. The rule explains most of it, since most pixels are exactly black. Nobody would see it: at $\log\sigma=-6$ the noise is a third of a grey level. The network earns its keep in the middle, where the rule falls behind. Even times of the cosine schedule put 22 % of their draws at $\log\sigma>1$, where less than half is explained; EDM's log-normal draws put 3 % there.
-#
+
+# %% slideshow={"slide_type": "skip"} tags=["claim"]
+share_at = dict(zip(log_sigmas.round(1), learned))
+rule_at = dict(zip(log_sigmas.round(1), by_rule))
+assert max(abs(share_at[-6.0]), abs(share_at[4.0])) < 0.1 and share_at[-1.0] > 0.85 > 0.5 > rule_at[-1.0] and rule_at[-6.0] > 0.6
+assert round(-0.5 * model.schedule.log_snr(torch.tensor(0.001)).item(), 2) == -5.05 and (some_digits == -1).float().mean() > 0.7
+assert abs(math.exp(-6) / (2 / 255) - 1 / 3) < 0.03  # of a grey level
+assert max(share for level, share in share_at.items() if level > 1) < 0.5
+over = {name: (levels > 1).float().mean().item() for name, levels in drawn_levels.items()}
+assert abs(over["cosine, evenly in t"] - 0.22) < 0.02 and abs(over["EDM"] - 0.03) < 0.01
+out = torch.tensor([diffusion.edm_weights(s, data_std)[1] for s in (0.01, 1.0, 100.0)])
+assert out.max() <= data_std < 1 and out[0] < 0.011  # an error of F enters x̂₀ times c_out; told as noise, it would enter times σ
+
+# %% [markdown]
 # **Does it matter?** The moons, a small network, 220 steps, three seeds each. Only the times of training differ.
 
 # %%
@@ -1331,18 +1343,6 @@ for name, kind in (("evenly in t", diffusion.PointDiffusion), ("log-normal", Log
         x = learner.sample(3000, steps=40)
         lost_points[name].append((datasets.toy2d_log_prob("moons", x) < rare).float().mean().item())
 table([{"training times": name, "nowhere": f"{np.mean(v):.1%} ± {np.std(v, ddof=1):.1%}"} for name, v in lost_points.items()])
-
-# %% slideshow={"slide_type": "skip"} tags=["claim"]
-share_at = dict(zip(log_sigmas.round(1), learned))
-rule_at = dict(zip(log_sigmas.round(1), by_rule))
-assert max(abs(share_at[-6.0]), abs(share_at[4.0])) < 0.1 and share_at[-1.0] > 0.85 > 0.5 > rule_at[-1.0] and rule_at[-6.0] > 0.6
-assert round(-0.5 * model.schedule.log_snr(torch.tensor(0.001)).item(), 2) == -5.05 and (some_digits == -1).float().mean() > 0.7
-assert abs(math.exp(-6) / (2 / 255) - 1 / 3) < 0.03  # of a grey level
-assert max(share for level, share in share_at.items() if level > 1) < 0.5
-over = {name: (levels > 1).float().mean().item() for name, levels in drawn_levels.items()}
-assert abs(over["cosine, evenly in t"] - 0.22) < 0.02 and abs(over["EDM"] - 0.03) < 0.01
-out = torch.tensor([diffusion.edm_weights(s, data_std)[1] for s in (0.01, 1.0, 100.0)])
-assert out.max() <= data_std < 1 and out[0] < 0.011  # an error of F enters x̂₀ times c_out; told as noise, it would enter times σ
 
 # %% [markdown]
 # > **What to notice.** With the same network and as many steps, fewer samples lie nowhere. A likely reason: a short training lacks the fine structure, which is decided at weak noise, and there log-normal times are more frequent. We have tried no other data.

@@ -124,8 +124,8 @@ CONTROLS = {
         Control("widgets.DDIMExplorer", "ddim", times=1),
         Control("widgets.ScoreExplorer", "score", "select", option="annealed Langevin"),
         Control("widgets.GuidanceExplorer", "guidance", times=1),
-        Control("shown_faces = WordsExplorer", "words_diffusion", times=1),
-        Control("shown_faces = WordsExplorer", "words_diffusion_glasses", "select", nth=3, option="dark"),
+        Control("widgets.GuidanceExplorer", "words_diffusion", nth=2, times=1),  # a second explorer in the same cell
+        Control("widgets.GuidanceExplorer", "words_diffusion_glasses", "select", nth=4, option="dark"),
         Control("widgets.InpaintExplorer", "painting", "button:has-text('row 3, column 3')", key=None, times=1),
         Control("widgets.InpaintExplorer", "inpainting", "button:has-text('fill in')", key=None, times=1),
         Control("widgets.EditExplorer", "editing", key="ArrowRight", times=2),
