@@ -1304,7 +1304,6 @@ axis.set(xlabel="log σ of x₀ + σ ε", xlim=(-6, 6))
 axis.legend()
 plt.show()
 
-
 # %% [markdown]
 # > **What to notice.** Under the strongest noise there is nothing to learn: the mean image is the best answer. Under the weakest the network explains nothing either, but it never saw such noise: training ends at $t=0.001$, where $\log\sigma=-5.05$. There *is* something to learn. The rule explains most of it, since most pixels are exactly black. Nobody would see it: at $\log\sigma=-6$ the noise is a third of a grey level. The network earns its keep in the middle, where the rule falls behind. Even times of the cosine schedule put 22 % of their draws at $\log\sigma>1$, where less than half is explained; EDM's log-normal draws put 3 % there.
 
@@ -1319,6 +1318,7 @@ over = {name: (levels > 1).float().mean().item() for name, levels in drawn_level
 assert abs(over["cosine, evenly in t"] - 0.22) < 0.02 and abs(over["EDM"] - 0.03) < 0.01
 out = torch.tensor([diffusion.edm_weights(s, data_std)[1] for s in (0.01, 1.0, 100.0)])
 assert out.max() <= data_std < 1 and out[0] < 0.011  # an error of F enters x̂₀ times c_out; told as noise, it would enter times σ
+
 
 # %% [markdown]
 # **Does it matter?** The moons, a small network, 220 steps, three seeds each. Only the times of training differ.

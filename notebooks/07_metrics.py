@@ -1099,7 +1099,9 @@ table(
 
 # %%
 of_faces = leaderboard.read(leaderboard.SHIPPED_FACES)
-widgets.LeaderboardExplorer(of_faces)
+in_colour = widgets.LeaderboardExplorer(of_faces)
+in_colour.across.value = "obeyed"
+in_colour
 
 # %%
 table(leaderboard.table(of_faces, columns=leaderboard.FACES_IN_SHORT))

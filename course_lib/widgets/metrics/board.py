@@ -14,7 +14,7 @@ LOGARITHMIC = ("fid", "kid", "seconds", "minutes", "parameters")
 
 
 class LeaderboardExplorer(Explorer):
-    """Every shipped model of digits in one table, and any two of its columns against each other. Studies are shown apart.
+    """Every shipped model of digits, or of faces, in one table, and any two of its columns against each other. Studies are shown apart.
 
     Args:
         board: as `metrics.leaderboard.read()` gives it
@@ -84,6 +84,7 @@ class LeaderboardExplorer(Explorer):
             text += f"{chosen['name']} has no likelihood. "
         else:
             text += f"Bits of {chosen['name']}: {chosen['likelihood']}. "
-        text += f"Its samples are nearer to a training image than a new digit is in {chosen['closer']:.0%} of pairs. "
+        thing = "face" if board["data"] == "faces" else "digit"
+        text += f"Its samples are nearer to a training image than a new {thing} is in {chosen['closer']:.0%} of pairs. "
         told = ", ".join(f"{cell(row, 'fid')} ({row['name']})" for row in floors(board))
-        return text + f"Real digits have an FID of {told}: so much a perfect sampler of such pictures would get."
+        return text + f"Real {thing}s have an FID of {told}: so much a perfect sampler of such pictures would get."
