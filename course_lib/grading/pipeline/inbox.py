@@ -708,8 +708,8 @@ def _numbered(roster: list[dict[str, str]]) -> list[str]:
     return [each for each in values if len(set(values[each])) == len(values[each])]
 
 
-def _likeness(row: dict[str, str], handin: HandIn, numbered: list[str]) -> int:
-    """How surely a hand-in is that of a row of the roster: 2 for the name in either order, the user name or the address, 1 for the id."""
+def _names(row: dict[str, str]) -> set[str]:
+    """What a student of the roster may be called: by name in either order, by user name, by address."""
     name = _name_in(row)
     names = {_letters(name), *(_letters(row[h]) for h in row if any(w in h for w in ("user", "login", "name", "mail")) and row[h])}
     names |= {_letters(value.split("@")[0]) for value in row.values() if "@" in value}
@@ -719,19 +719,24 @@ def _likeness(row: dict[str, str], handin: HandIn, numbered: list[str]) -> int:
     names |= {_letters("".join(words[i:] + words[:i])) for i in range(len(words))}
     first = {_letters(row[h]) for h in row if h.startswith(("first", "given", "last", "sur", "family"))}
     names -= first - {_letters(name)}
-    named = {_letters(handin.student), _letters(handin.who.rsplit("\n", 1)[0])} & (names - {""})
-    numbers = {row.get(each, "").casefold().removeprefix("participant ").strip() for each in numbered} - {""}
-    return 2 * bool(named) + bool({handin.number, handin.student.casefold()} & numbers)
+    return names - {""}
 
 
 def _missing(roster: list[dict[str, str]], handins: list[HandIn]) -> tuple[list[str], list[str]]:
     """Who is on the roster and handed nothing in, and who handed something in and is not on it. The surest come first; a row is one student's."""
     numbered = _numbered(roster)
-    pairs = [(_likeness(row, handin, numbered), i, j) for i, row in enumerate(roster) for j, handin in enumerate(handins)]
+    called = [{_letters(handin.student), _letters(handin.who.rsplit("\n", 1)[0])} for handin in handins]
+    pairs = []
+    for i, row in enumerate(roster):
+        names = _names(row)
+        numbers = {row.get(each, "").casefold().removeprefix("participant ").strip() for each in numbered} - {""}
+        for j, handin in enumerate(handins):
+            named, identified = names & called[j], {handin.number, handin.student.casefold()} & numbers
+            pairs += [(2 * bool(named) + bool(identified), i, j)] if named or identified else []
     rows: set[int] = set()
     found: set[int] = set()
-    for likeness, i, j in sorted(pairs, key=lambda pair: -pair[0]):
-        if likeness and i not in rows and j not in found:
+    for _, i, j in sorted(pairs, key=lambda pair: -pair[0]):
+        if i not in rows and j not in found:
             rows.add(i)
             found.add(j)
     strangers = [handin.student for j, handin in enumerate(handins) if j not in found]
