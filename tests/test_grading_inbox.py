@@ -83,6 +83,8 @@ def graded(tmp_path, files: dict, **options):
 
 
 MOODLE = "{}_{}_assignsubmission_file_"
+BOBS = f"bob+{NAME}+2027-06-30 12:00:00 UTC"
+TWO = {f"{MOODLE.format('bob', 1)}/x.ipynb": text(), f"{MOODLE.format('cyd', 2)}/x.ipynb": text()}
 # name of the case: (inbox, {student: points or what is said}, what stands among remarks and lines)
 INBOXES = {
     "a notebook a student": ({"ada.ipynb": text(), "bob.ipynb": WRONG}, {"ada": GOOD, "bob": HALF}, []),
@@ -167,6 +169,28 @@ INBOXES = {
                             {"Zoë": GOOD}, ["handed in 2 times"]),
     "a garbage timestamp": ({f"ada/{NAME}/{NAME}.ipynb": text(), f"ada/{NAME}/timestamp.txt": b"\xff\xfe garbage"}, {"ada": GOOD}, ["timestamp.txt"]),
     "other files": ({"ada.ipynb": text(), "notes.txt": "n", "grades.csv": "a"}, {"ada": GOOD}, ["notes.txt is no notebook", "grades.csv is no notebook"]),
+    # all in a student's folder or zip is theirs
+    "a neighbour's name in a zip": ({"bob.ipynb": WRONG, "ada.zip": {f"{BOBS}/x.ipynb": text()}}, {"ada": GOOD, "bob": HALF}, []),
+    "a neighbour's name in a folder": ({"bob.ipynb": WRONG, f"ada/{BOBS}/x.ipynb": text()}, {"ada": GOOD, "bob": HALF}, []),
+    "a neighbour's name below an export": ({"export/bob.ipynb": WRONG, f"export/ada/{BOBS}/x.ipynb": text()}, {"ada": GOOD, "bob": HALF}, []),
+    "a neighbour's name among others": ({"bob.pdf": "%PDF", f"ada/bob/{NAME}/x.ipynb": text(), f"ada/cyd/{NAME}/x.ipynb": text()},
+                                        {"ada": GOOD, "bob": "only bob.pdf"}, []),
+    "neighbours' names in a zip": ({"bob.ipynb": WRONG, "ada.zip": TWO}, {"ada": GOOD, "bob": HALF}, ["ada.zip is taken as one student's"]),
+    "an export in a student's folder, attempts in another's": ({"ada/1.zip": TWO, "bob/one/x.ipynb": text(), "bob/two/x.ipynb": text()},
+                                                               {"ada": GOOD, "bob": GOOD}, []),
+    "an export beside a folder of attempts": ({"ada.zip": TWO, "bob/one/x.ipynb": text(), "bob/two/x.ipynb": text()},
+                                              {"ada": GOOD, "bob": GOOD}, ["ada.zip is taken as one student's"]),
+    "groups, as a platform zips them": ({"A.zip": TWO, "B.zip": {f"{MOODLE.format('dee', 3)}/x.ipynb": WRONG, f"{MOODLE.format('bob', 4)}/x.ipynb": WRONG}},
+                                        {"bob (1)": GOOD, "cyd": GOOD, "dee": HALF, "bob (4)": HALF}, []),
+    "a screenshot in a folder": ({f"ada/{NAME}.ipynb": text(), "ada/Screenshot_20261201_101500_Chrome.jpg": "j"}, {"ada": GOOD}, []),
+    "a screenshot in a zip": ({"ada.zip": {f"{NAME}.ipynb": text(), "Screenshot_20261201_101500_Chrome.jpg": "j"}}, {"ada": GOOD}, []),
+    "a table of a run": ({f"ada/{NAME}.ipynb": text(), "ada/run_2026_12_01.csv": "1"}, {"ada": GOOD}, []),
+    "folders of runs": ({f"ada/{NAME}.ipynb": text(), "ada/run_2026_12_01/log.txt": "1", "ada/run_2026_12_02/log.txt": "1"}, {"ada": GOOD}, []),
+    # names
+    "names of dots": ({"ada.ipynb": text(), "..ipynb": text(), "....ipynb": text(), ".bob.ipynb": text(), "~$x.ipynb": "lock"}, {"ada": GOOD},
+                      ["....ipynb is hidden", "..ipynb is hidden", ".bob.ipynb is hidden", "~$x.ipynb is what Office leaves"]),
+    "names of dots in a zip": ({"ada.zip": {"x.ipynb": text(), ".y.ipynb": text()}, "bob/.x.ipynb": text()}, {"ada": GOOD, "bob": ".x.ipynb is hidden"}, [".y.ipynb is hidden"]),
+    "no width": ({"b\u200bo\ufeffb.ipynb": text(), "ada\u2060.ipynb": WRONG}, {"bob": GOOD, "ada": HALF}, []),
     # what is in the file
     "a mark before it": ({"ada.ipynb": text().encode("utf-8-sig")}, {"ada": GOOD}, []),
     "UTF-16": ({"ada.ipynb": text().encode("utf-16"), "bob.ipynb": text().encode("utf-16-le")}, {"ada": GOOD, "bob": GOOD}, []),
@@ -308,6 +332,54 @@ def test_a_roster_says_who_is_missing(tmp_path, roster):
     assert rows[-1][0] == report.missing[0] and "not handed in" in rows[-1]
 
 
+# name of the case: (roster, who handed in as Moodle names them, who is missing, who is not on it)
+ROWS = {
+    "two of one name": ("name,id\nKim,1\nKim,2\n", [("Kim", 1), ("Kim", 2)], [], []),
+    "two of one name, one id": ("name,id\nKim,1\nKim,2\n", [("Kim", 9), ("Kim", 1)], [], []),
+    "one of two of one name": ("name,id\nKim,1\nKim Doe,2\nKim,3\n", [("Kim", 3)], ["Kim", "Kim Doe"], []),
+    "more of one name than there are": ("name\nKim\n", [("Kim", 1), ("Kim", 2)], [], ["Kim (2)"]),
+    "a group is no id": ("name,id,group\nAda,5,7\nBob,7,7\n", [("Bob", 7)], ["Ada"], []),
+    "a group of a stranger's number": ("name,id,group\nAda,5,7\nBob,6,8\n", [("Cyd", 7)], ["Ada", "Bob"], ["Cyd"]),
+    "the name before the id": ("name,id\nAda,7\nBob,8\n", [("Bob", 7)], ["Ada"], []),
+    "ids under any heading": ("name,code\nAda,5\nBob,7\n", [("B. R.", 7)], ["Ada"], []),
+    "ids without a heading": ("Ada,5,1\nBob,7,1\n", [("B. R.", 7), ("Cyd", 1)], ["Ada"], ["Cyd"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_of_the_roster_is_one_students(tmp_path, name):
+    roster, students, missing, strangers = ROWS[name]
+    (tmp_path / "roster.csv").write_text(roster, encoding="utf-8")
+    report = graded(tmp_path, {f"{MOODLE.format(*each)}/x.ipynb": text() for each in students}, roster=tmp_path / "roster.csv")
+    assert (report.missing, report.strangers) == (missing, strangers)
+
+
+MANY = {f"{i}.txt": "" for i in range(60)}
+CROWDS = {
+    "a zip": ({"aaa.zip": MANY, "bob.ipynb": text(), "cyd/x.ipynb": text()}, "aaa"),
+    "a folder": ({**{f"aaa/{name}": "" for name in MANY}, "bob.ipynb": text(), "cyd/x.ipynb": text()}, "aaa"),
+    "a zip of a class": ({"class.zip": {**{f"aaa_1_assignsubmission_file_/{name}": "" for name in MANY}, **TWO}}, "aaa"),
+    "a zip in a zip of a class": ({"class.zip": {"class/aaa.zip": MANY, "class/bob.ipynb": text(), "class/cyd/x.ipynb": text()}}, "aaa"),
+    "a folder of a class": ({**{f"class/aaa/deep/{name}": "" for name in MANY}, "class/bob.ipynb": text(), "class/cyd/x.ipynb": text()}, "aaa"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CROWDS)
+def test_a_student_with_too_many_files_costs_nobody_else_theirs(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(inbox, "MOST", 20)
+    files, student = CROWDS[name]
+    rows = {each.student: each for each in graded(tmp_path, files).submissions}
+    assert rows.keys() == {student, "bob", "cyd"} and rows["bob"].total == rows["cyd"].total == GOOD
+    assert "more than 20 entries" in rows[student].remarks[-1] and len(rows[student].remarks) == 1
+
+
+def test_every_entry_beyond_what_can_be_looked_at_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(inbox, "MOST", 1)
+    build(tmp_path / "in", {f"s{i:03}.ipynb": text() for i in range(53)})
+    found = inbox.collect(tmp_path / "in", NAME)
+    assert len(found.handins) == 53 and [each.student for each in found.handins if each.problem] == ["s050", "s051", "s052"]
+
+
 @pytest.mark.parametrize("content", ["", "name\n", None])
 def test_a_roster_of_nobody_is_an_error(tmp_path, content):
     if content is not None:
@@ -344,6 +416,7 @@ def test_keys_are_safe_for_every_system():
     for made in keys:
         assert made and len(made.encode()) < 250 and not set(made) & set('<>:"/\\|?*[]\n\0') and made == made.strip(" .")
         assert made.split(".")[0].casefold() not in ("con", "com1", "aux")
+    assert key("bob\u200b").startswith("bob-") and key("bob\u200b").isascii()
     assert key("ada") == "ada" and key("Zoë") == "Zoë" and key("李") == "李"
 
 

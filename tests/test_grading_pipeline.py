@@ -552,6 +552,31 @@ def test_a_mark_given_by_hand_stays_while_its_text_does(tmp_path):
     whole(tmp_path)
 
 
+def test_a_mark_given_by_hand_stays_when_a_namesake_comes(tmp_path):
+    kim = "Kim_{}_assignsubmission_file_x"
+    submit(tmp_path / "in", **{kim.format(1): text()})
+    grade(tmp_path)
+    by_hand(tmp_path, "Kim", "answer", 0.5)
+    submit(tmp_path / "in", **{kim.format(2): text(answered(answer="Another."))})
+    first, second = grade(tmp_path).submissions
+    assert (first.student, first.key, first.total) == ("Kim (1)", "Kim", 5.5) and (second.key, second.total) == ("Kim (2)", 5.0)
+    (tmp_path / "in" / f"{kim.format(1)}.ipynb").unlink()  # alone now, the other one does not inherit
+    assert [(each.key, each.total) for each in grade(tmp_path).submissions] == [("Kim (2)", 5.0)]
+    submit(tmp_path / "in", **{kim.format(0): text()})
+    (tmp_path / "in" / f"{kim.format(2)}.ipynb").unlink()
+    (third,) = grade(tmp_path).submissions
+    assert third.key not in ("Kim", "Kim (2)") and third.total == 5.0
+    whole(tmp_path)
+
+
+def test_a_mark_given_by_hand_stays_when_names_get_numbers(tmp_path):
+    submit(tmp_path / "in", Kim=text())
+    grade(tmp_path)
+    by_hand(tmp_path, "Kim", "answer", 0.5)
+    (tmp_path / "in" / "Kim.ipynb").rename(tmp_path / "in" / "Kim_1_assignsubmission_file_x.ipynb")
+    assert [(each.student, each.key, each.total) for each in grade(tmp_path).submissions] == [("Kim", "Kim", 5.5)]
+
+
 def test_a_mark_given_by_hand_for_code_counts_for_that_code_alone(tmp_path):
     submit(tmp_path / "in", ada=text(answered(kl="def kl(mean):\n    return wrong")))
     grade(tmp_path)

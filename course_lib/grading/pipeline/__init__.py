@@ -124,7 +124,7 @@ def grade(
         raise ValueError("--jobs is at least 1.")
     grading = Path(grading or ROOT / "grading").resolve()
     limits = limits or Limits()
-    inbox = collect(submissions or grading / "submitted", assignment, assignments(), roster)
+    inbox = collect(submissions or grading / "submitted", assignment, assignments(), roster, _known(grading / "records" / assignment))
     wanted = _chosen(inbox.handins, only)
     if dry_run:
         return _say(assignment, inbox, wanted)
@@ -133,6 +133,17 @@ def grade(
         solution = nbformat.read(master, as_version=4) if master.exists() else None
         with Book(grading / "gradebook.db", assignment, running.release, solution) as book:
             return _Class(assignment, inbox, wanted, grading, limits, running, book, solution, forced=bool(only)).grade(jobs or _cores())
+
+
+def _known(records: Path) -> dict[str, str]:
+    """Who was graded before → the key they have; a namesake who comes later gets another."""
+    found = {}
+    for path in sorted(records.glob("*.json")):
+        try:
+            found[str(json.loads(path.read_text(encoding="utf-8"))["who"])] = path.stem
+        except (OSError, ValueError, KeyError, TypeError):  # damaged, or an older program's
+            continue
+    return found
 
 
 def _chosen(handins: list[HandIn], only: Sequence[str]) -> list[HandIn]:
@@ -402,7 +413,8 @@ class _Class:
             row.remarks.append(f"not graded: the grader failed on it ({type(problem).__name__}: {plain(problem, 160)})")
 
     def _empty(self, prepared: Prepared, failure: str | None, remarks: list[str], seen: list[str]) -> dict:
-        found = {"version": VERSION, "mark": prepared.mark, "student": prepared.handin.student, "points": {}, "mistakes": {}}
+        handin = prepared.handin
+        found = {"version": VERSION, "mark": prepared.mark, "student": handin.student, "who": handin.who, "points": {}, "mistakes": {}}
         return found | {"remarks": list(dict.fromkeys(remarks)), "seen": list(dict.fromkeys(seen)), "failure": failure, "notebook": None}
 
     def _take(self, key: str, prepared: Prepared, result: Result) -> dict:

@@ -13,7 +13,7 @@ import stat
 import time
 import unicodedata
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -22,7 +22,7 @@ from .text import key, listed, plain
 
 LARGEST = 64 << 20  # bytes of a file that is read; a notebook with pictures has a few MB
 TOGETHER = 64 << 20  # bytes of all the files that a hand-in brings along
-DEEPEST, MOST = 8, 20_000  # folders within folders; entries of one inbox
+DEEPEST, MOST = 8, 20_000  # folders within folders; entries of one student
 ARCHIVES_WITHIN = 3  # a class, in it a student's, in that one more
 RATIO = 200  # a zip that shrinks its contents more than this is no homework
 OTHER_ARCHIVES = (".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
@@ -33,6 +33,7 @@ NOTEBOOKS = (".ipynb", ".ipynb.json", ".ipynb.txt", ".ipynb.html")
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?P<kind>[a-z]+)_?(?P<file>.*)", re.DOTALL)
 CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<id>\d{2,})_(?P<number>\d{2,})_(?P<file>.+)", re.DOTALL)
 EXCHANGE = re.compile(r"(?P<name>[^+]+)\+(?P<assignment>[^+]+)\+(?P<when>\d{4}-\d\d-\d\d[ T]\d\d[:_-]\d\d[:_-]\d\d[^+]*)(\+.*)?", re.DOTALL)
+PLATFORMS = (MOODLE, CANVAS, EXCHANGE)
 AGAIN = re.compile(r"(?P<name>.*\S)\s*\((?P<n>\d{1,3})\)", re.DOTALL)  # what a browser makes of a second download
 
 
@@ -90,6 +91,7 @@ class HandIn:
     """One student's work.
 
     student: the name, to show
+    who: name and number as they are in the inbox: no two have the same
     key: the same for folders and the gradebook
     number: the platform's id, or ""
     notebooks: what may be it, the one that counts first
@@ -99,6 +101,7 @@ class HandIn:
     """
 
     student: str
+    who: str = ""
     key: str = ""
     number: str = ""
     notebooks: list[Notebook] = field(default_factory=list)
@@ -127,15 +130,24 @@ def clutter(name: str) -> bool:
     return name.startswith((".", "~$")) or name in ("__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini", "Icon\r")
 
 
-class _Count:
-    """How many entries have been seen; too many end the search."""
+def unwanted(name: str) -> str:
+    """Why a file that begins as clutter does is named all the same: someone may have meant it; "" where nothing is to be said."""
+    if name.startswith("~$"):
+        return "is what Office leaves beside an open file, and no hand-in"
+    hidden = name.startswith(".") and not name.startswith("._") and name.lower().endswith(NOTEBOOKS)
+    return "is hidden, its name begins with a dot, and is not graded" if hidden else ""
 
-    def __init__(self):
-        self.n = 0
+
+class _Count:
+    """How many entries may still be seen: so many of each student, and fifty times as many in all."""
+
+    def __init__(self, within: "_Count | None" = None):
+        self.left = MOST if within else 50 * MOST
+        self.within = within
 
     def __call__(self) -> bool:
-        self.n += 1
-        return self.n <= MOST
+        self.left -= 1
+        return self.left >= 0 and (self.within is None or self.within())
 
 
 def look(path: Path) -> Node:
@@ -159,17 +171,18 @@ def look(path: Path) -> Node:
 def _listing(folder: Path | str, shown: str, depth: int, count: _Count) -> Iterator[Node]:
     try:
         with os.scandir(folder) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
+            found = sorted((entry for entry in entries if not _passed(entry)), key=lambda entry: entry.name)
     except OSError as error:
         yield Refused("", shown, f"cannot be opened ({error.strerror})")
         return
     for entry in found:
-        if clutter(entry.name):
-            continue
         path = f"{shown}/{entry.name}" if shown else entry.name
-        if not count():
+        part = count if len(found) == 1 else _Count(count)
+        if not part():
             yield Refused(entry.name, path, f"is not looked at: there are more than {MOST:,} entries")
-            return
+            if depth:
+                return
+            continue  # each has its line
         try:
             state = entry.stat(follow_symlinks=False)
         except OSError as error:
@@ -181,11 +194,17 @@ def _listing(folder: Path | str, shown: str, depth: int, count: _Count) -> Itera
             if depth >= DEEPEST:
                 yield Refused(entry.name, path, f"lies more than {DEEPEST} folders deep")
             else:
-                yield Folder(entry.name, path, list(_listing(entry.path, path, depth + 1, count)))
+                yield Folder(entry.name, path, list(_listing(entry.path, path, depth + 1, part)))
         elif stat.S_ISREG(state.st_mode):
-            yield _file(entry.path, entry.name, path, state, count)
+            why = unwanted(entry.name)
+            yield Refused(entry.name, path, why) if why else _file(entry.path, entry.name, path, state, part)
         else:
             yield Refused(entry.name, path, "is no file but a pipe, a socket or a device")
+
+
+def _passed(entry: os.DirEntry) -> bool:
+    """Whether an entry is passed over in silence."""
+    return clutter(entry.name) and not (unwanted(entry.name) and entry.is_file(follow_symlinks=False))
 
 
 def _file(place: Path | str, name: str, shown: str, state: os.stat_result, count: _Count) -> Node:
@@ -224,14 +243,26 @@ def _opened(file: File, opener: Callable[[], io.BufferedIOBase], level: int, cou
     except Exception as error:  # zipfile has many for what is damaged
         return Refused(file.name, file.path, f"is no zip that can be opened ({plain(error, 80)})")
     folders = {(): root}
+    found = []
     for info in infos:
-        name = info.filename.replace("\\", "/")
-        parts = tuple(part for part in name.split("/") if part not in ("", "."))
-        if not parts or any(clutter(part) for part in parts if part != ".."):
+        parts = tuple(part for part in info.filename.replace("\\", "/").split("/") if part not in ("", "."))
+        named = bool(parts) and not info.is_dir() and unwanted(parts[-1])
+        if parts and not any(clutter(part) for part in parts[: -1 if named else None] if part != ".."):
+            found.append((info, parts, named))
+    shared = len(os.path.commonprefix([parts if info.is_dir() else parts[:-1] for info, parts, _ in found]))
+    counts: dict[tuple, _Count] = {}
+    for info, parts, named in found:
+        name, student = info.filename.replace("\\", "/"), parts[: shared + 1]
+        part = counts.setdefault(student, _Count(count))
+        if part.left < 0:
             continue
-        if not count():
-            root.children.append(Refused(name, file.path, f"is not looked at: there are more than {MOST:,} entries"))
-            break
+        if not part():
+            why = f"is not looked at: there are more than {MOST:,} entries"
+            folders.get(student, root).children.append(Refused(parts[-1], "/".join((file.path, *parts)), why))
+            if count.left < 0:
+                break
+            part.left = -1
+            continue
         shown = "/".join((file.path, *parts))
         if ".." in parts or name.startswith("/") or re.match(r"[A-Za-z]:", name) or len(parts) > DEEPEST:
             root.children.append(Refused(parts[-1], shown, "leads out of its archive, and is refused"))
@@ -247,7 +278,7 @@ def _opened(file: File, opener: Callable[[], io.BufferedIOBase], level: int, cou
                 folders[parts] = Folder(parts[-1], shown, [])
                 place.children.append(folders[parts])
             continue
-        place.children.append(_entry(info, parts[-1], shown, opener, level, count))
+        place.children.append(Refused(parts[-1], shown, named) if named else _entry(info, parts[-1], shown, opener, level, part))
     return root
 
 
@@ -299,7 +330,13 @@ class _Unit:
     prefix: str = ""  # what the platform put before the file's name
 
 
-def collect(path: str | Path, assignment: str, others: Iterable[str] = (), roster: str | Path | None = None) -> Inbox:
+def collect(
+    path: str | Path,
+    assignment: str,
+    others: Iterable[str] = (),
+    roster: str | Path | None = None,
+    known: Mapping[str, str] | None = None,
+) -> Inbox:
     """Every hand-in for an assignment at `path`, a folder or a zip.
 
     Args:
@@ -307,6 +344,7 @@ def collect(path: str | Path, assignment: str, others: Iterable[str] = (), roste
         assignment: such as 02_autoencoders
         others: the other assignments: folders called so are not for this one
         roster: a CSV of all students, to say who is missing
+        known: who → key of those graded before: they keep it, whoever comes after them
 
     Raises:
         ValueError: no inbox, nothing in it, or a roster that cannot be read
@@ -332,7 +370,7 @@ def collect(path: str | Path, assignment: str, others: Iterable[str] = (), roste
     for handin, units in people.values():
         _fill(handin, units, assignment, others)
     handins = [handin for handin, _ in people.values()]
-    _name(handins)
+    _name(handins, known or {})
     if not handins:
         why = f": {listed(lines)}" if lines else ""
         raise ValueError(
@@ -349,34 +387,43 @@ def _unwrapped(entries: list[Node], assignment: str) -> tuple[list[Node], list[s
     """The entries that are students', where a folder or zip of the whole class stands around them; and lines about it."""
     lines: list[str] = []
     for _ in range(DEEPEST):
-        folders = [node for node in entries if isinstance(node, Folder)]
-        rest = [node for node in entries if not isinstance(node, Folder)]
-        classes = [node for node in folders if _is_class(node, assignment, alone=len(folders) == 1 and not _hand_ins(rest))]
-        if len(classes) < len(folders) and any(not _platform(node) for node in classes):
-            classes = [node for node in classes if _platform(node)]  # among students' folders only an export's names make a class
-        names = [child.name for node in classes for child in node.children]
-        if len(classes) > 1 and len(set(names)) < len(names) and not all(map(_platform, classes)):
-            classes = []  # the same names in several: attempts of students, not groups of them
-        if not classes:
+        # Where anybody's hand-in stands beside it, a folder or zip is somebody's too, and all in it is theirs, whatever it is called.
+        hand_ins = [node for node in entries if isinstance(node, Folder) or not isinstance(_who(node, assignment), str)]
+        exports = [node for node in hand_ins if isinstance(node, Folder) and len(_exported(node)) > 1]
+        if len(hand_ins) == 1:
+            classes = [node for node in hand_ins if isinstance(node, Folder) and _is_class(node, assignment, alone=True)]
+        elif exports:
+            classes = exports
+        else:
+            classes = [node for node in hand_ins if isinstance(node, Folder) and _is_class(node, assignment, alone=False)]
+            names = [child.name for node in classes for child in node.children]
+            if len(set(names)) < len(names):
+                classes = []  # the same names in several: attempts of students, not groups of them
+        if not classes or len(classes) < len(hand_ins):
+            why = "is taken as one student's, as others lie beside it: the export of a class lies alone in the inbox, or is named with --submissions"
+            lines += [f"{plain(node.path or node.name)} {why}" for node in exports]
             break
         entries = [child for node in entries for child in (node.children if any(node is each for each in classes) else [node])]
     return entries, lines
 
 
-def _hand_ins(nodes: list[Node]) -> bool:
-    return any(not isinstance(node, File) or node.name.lower().endswith(NOTEBOOKS) for node in nodes)
-
-
-def _platform(folder: Folder) -> bool:
-    """Whether a platform named what is in it."""
-    return any(MOODLE.fullmatch(child.name) or CANVAS.fullmatch(child.name) or EXCHANGE.fullmatch(child.name) for child in folder.children)
+def _exported(folder: Folder) -> set[str]:
+    """The students in what one platform wrote: all that may be a hand-in is named its way. Empty for anything else."""
+    names = [child.name for child in folder.children if not isinstance(child, File) or child.name.lower().endswith(NOTEBOOKS)]
+    if any(pattern.fullmatch(folder.name) for pattern in PLATFORMS):
+        return set()
+    for pattern in PLATFORMS:
+        found = [pattern.fullmatch(name) for name in names]
+        if found and all(found):
+            return {each[1] + each.groupdict().get("id", "") for each in found}
+    return set()
 
 
 def _is_class(folder: Folder, assignment: str, alone: bool) -> bool:
     """Whether a folder or archive holds students, and is none itself."""
-    if MOODLE.fullmatch(folder.name) or CANVAS.fullmatch(folder.name) or EXCHANGE.fullmatch(folder.name):
+    if any(pattern.fullmatch(folder.name) for pattern in PLATFORMS):
         return False
-    if _platform(folder):
+    if _exported(folder):
         return True
     below = [child for child in folder.children if isinstance(child, Folder)]
     if any(child.name.casefold() == assignment.casefold() for child in below):
@@ -411,6 +458,8 @@ def _stem(name: str) -> tuple[str, int]:
 def _who(node: Node, assignment: str) -> tuple[HandIn, _Unit] | str:
     """The student whom an entry belongs to; or why it belongs to nobody."""
     name = unicodedata.normalize("NFC", node.name)
+    if isinstance(node, Refused) and unwanted(name):
+        return node.why
     if found := MOODLE.fullmatch(name):
         return HandIn(found["name"], number=found["id"], platform="moodle"), _Unit(node, prefix=name[: found.start("file")])
     if found := CANVAS.fullmatch(name):
@@ -533,7 +582,7 @@ def _beside(folder: Folder, notebook: File, within: str) -> Iterator[tuple[str, 
 
 
 def _why_none(seen: list[str]) -> str:
-    said = [each.removeprefix("!") for each in dict.fromkeys(seen)]
+    said = [each.removeprefix("!") for each in sorted(dict.fromkeys(seen), key=lambda each: not each.startswith("!"))]  # refusals first
     if not said:
         return "no notebook at all"
     if all(each.startswith("!") or each.endswith(" is empty") for each in seen):
@@ -543,20 +592,28 @@ def _why_none(seen: list[str]) -> str:
     return f"no notebook at all, only {listed(said)}"
 
 
-def _name(handins: list[HandIn]) -> None:
-    """Give everyone a name to show and a key: those of one name get their number with it."""
+def _name(handins: list[HandIn], known: Mapping[str, str]) -> None:
+    """Give everyone a name to show and a key: those of one name get their number with it. A key that somebody has stays theirs."""
     names = [handin.student for handin in handins]
     for handin in handins:
+        handin.who = f"{handin.student}\n{handin.number}"
         if names.count(handin.student) > 1 and handin.number:
             handin.student = f"{handin.student} ({handin.number})"
     handins.sort(key=lambda handin: (handin.student.casefold(), handin.student, handin.number))
-    taken: set[str] = set()
+    taken = {made.casefold(): who for who, made in known.items()}  # capitals alone make no second folder on every system
+    here = {handin.who for handin in handins}
+    shown: set[str] = set()
     for handin in handins:
-        handin.key = key(handin.student)
-        if handin.key.casefold() in taken:  # capitals alone make no second folder on every system
+        handin.key = known.get(handin.who) or key(handin.student)
+        owner = taken.get(handin.key.casefold(), handin.who)
+        same = owner not in here and "" in (handin.number, owner.rpartition("\n")[2])  # now with a number, or now without
+        if owner != handin.who and not same:
             handin.key = key(f"{handin.student}\n{handin.number}")
-        taken.add(handin.key.casefold())
+        taken[handin.key.casefold()] = handin.who
         handin.student = plain(handin.student, 120)
+        if handin.student in shown:  # they differ in what is not shown
+            handin.student = f"{handin.student} ({handin.key})"
+        shown.add(handin.student)
 
 
 def files_of(notebook: Notebook, remarks: list[str]) -> dict[str, bytes]:
@@ -640,8 +697,19 @@ def _letters(text: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKD", text) if c.isalnum()).casefold()
 
 
-def matches(row: dict[str, str], handin: HandIn) -> bool:
-    """Whether a hand-in is that of a row of the roster: by name in either order, by user name, by address, or by the platform's id."""
+def _numbered(roster: list[dict[str, str]]) -> list[str]:
+    """The headings of the columns that hold numbers of students; where none says so, of those that tell every student from every other."""
+    headings = list(dict.fromkeys(heading for row in roster for heading in row))
+    said = re.compile(r"\bid|id\b|number|nummer|matri|ident|login|user|\bsis\b")
+    found = [each for each in headings if said.search(each) and not re.search("group|section|team|course|phone", each)]
+    if found:
+        return found
+    values = {each: [row[each] for row in roster if row.get(each)] for each in headings if not re.search("name|mail|student", each)}
+    return [each for each in values if len(set(values[each])) == len(values[each])]
+
+
+def _names(row: dict[str, str]) -> set[str]:
+    """What a student of the roster may be called: by name in either order, by user name, by address."""
     name = _name_in(row)
     names = {_letters(name), *(_letters(row[h]) for h in row if any(w in h for w in ("user", "login", "name", "mail")) and row[h])}
     names |= {_letters(value.split("@")[0]) for value in row.values() if "@" in value}
@@ -651,14 +719,25 @@ def matches(row: dict[str, str], handin: HandIn) -> bool:
     names |= {_letters("".join(words[i:] + words[:i])) for i in range(len(words))}
     first = {_letters(row[h]) for h in row if h.startswith(("first", "given", "last", "sur", "family"))}
     names -= first - {_letters(name)}
-    if _letters(handin.student) in names - {""} or _letters(re.sub(r" \(\d+\)$", "", handin.student)) in names - {""}:
-        return True
-    numbers = {value.casefold().removeprefix("participant ").strip() for value in row.values()}
-    return bool(handin.number) and handin.number in numbers or handin.student.casefold() in numbers
+    return names - {""}
 
 
 def _missing(roster: list[dict[str, str]], handins: list[HandIn]) -> tuple[list[str], list[str]]:
-    """Who is on the roster and handed nothing in, and who handed something in and is not on it."""
-    found = [next((i for i, row in enumerate(roster) if matches(row, handin)), None) for handin in handins]
-    strangers = [handin.student for handin, i in zip(handins, found) if i is None]
-    return [plain(_name_in(row), 120) for i, row in enumerate(roster) if i not in found], strangers
+    """Who is on the roster and handed nothing in, and who handed something in and is not on it. The surest come first; a row is one student's."""
+    numbered = _numbered(roster)
+    called = [{_letters(handin.student), _letters(handin.who.rsplit("\n", 1)[0])} for handin in handins]
+    pairs = []
+    for i, row in enumerate(roster):
+        names = _names(row)
+        numbers = {row.get(each, "").casefold().removeprefix("participant ").strip() for each in numbered} - {""}
+        for j, handin in enumerate(handins):
+            named, identified = names & called[j], {handin.number, handin.student.casefold()} & numbers
+            pairs += [(2 * bool(named) + bool(identified), i, j)] if named or identified else []
+    rows: set[int] = set()
+    found: set[int] = set()
+    for _, i, j in sorted(pairs, key=lambda pair: -pair[0]):
+        if i not in rows and j not in found:
+            rows.add(i)
+            found.add(j)
+    strangers = [handin.student for j, handin in enumerate(handins) if j not in found]
+    return [plain(_name_in(row), 120) for i, row in enumerate(roster) if i not in rows], strangers

@@ -8,6 +8,7 @@ import unicodedata
 ESCAPES = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]|\x9b[0-?]*[ -/]*[@-~]")
 # Characters that act instead of being shown: control characters, and those that turn the direction of what follows.
 ACTING = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+UNSEEN = re.compile("[\u00ad\u200b-\u200d\u2060-\u2064\ufeff]")  # characters without width
 RESERVED = {"con", "prn", "aux", "nul", "conin$", "conout$", *(f"{device}{i}" for device in ("com", "lpt") for i in "0123456789¹²³")}
 
 
@@ -18,7 +19,7 @@ def whole(text: str) -> str:
 
 def plain(text: object, most: int = 300) -> str:
     """One line of at most `most` characters that no terminal, table or page obeys: control characters become their names."""
-    text = ESCAPES.sub("", whole(str(text)[: 4 * most + 1000]))
+    text = UNSEEN.sub("", ESCAPES.sub("", whole(str(text)[: 4 * most + 1000])))
     shown = ACTING.sub("\ufffd", text.replace("\r", "").replace("\n", "⏎").replace("\t", " "))
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 
@@ -42,7 +43,8 @@ def key(name: str) -> str:
     Two names that differ get two keys, but for capitals.
     """
     name = unicodedata.normalize("NFC", whole(name))
-    safe = "".join(c if c.isalnum() or c in " -_.,+@()=" else "_" for c in name)  # no brackets, no <>: nbgrader globs, pages show
+    safe = UNSEEN.sub("", name)
+    safe = "".join(c if c.isalnum() or c in " -_.,+@()=" else "_" for c in safe)  # no brackets, no <>: nbgrader globs, pages show
     safe = safe.strip(" .").encode()[:100].decode(errors="ignore").strip(" .")  # bytes: so long is a file's name at most, with the rest
     if not safe or safe.split(".")[0].casefold().strip() in RESERVED:
         safe = f"_{safe}"
