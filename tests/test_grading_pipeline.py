@@ -277,7 +277,7 @@ def test_repair_takes_no_longer_for_a_cell_that_is_long_and_odd(end):
 
 def test_a_notebook_with_too_much_text_says_so():
     notebook = answered()
-    notebook.cells += [new_code_cell("x = 1\n" * 30_000)] * 6
+    notebook.cells += [new_code_cell("x = 1\n" * 30_000) for _ in range(6)]
     with pytest.raises(ValueError, match="cells of more than 1,000,000 characters together"):
         read(text(notebook).encode(), "ada.ipynb")
 
