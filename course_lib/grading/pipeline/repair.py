@@ -204,8 +204,9 @@ def _elsewhere(
         return 2 if is_answer(masters[names[i]]) else 1
 
     places = sorted((kind(i), -i) for i, cell in enumerate(cells) if names[i] != name and _defines(cell.source, function))
-    for what, place in places:
-        i, source = -place, _answer_in(cells[-place], function, name, masters)
+    for place in places:
+        what, i = place[0], -place[1]
+        source = _answer_in(cells[i], function, name, masters)
         if source and _squeezed(source) != _squeezed(master.source) and not _is_stub(source):
             break
     else:
