@@ -1,12 +1,16 @@
 """Hand-ins as strangers write them, run in the sandbox and judged outside: what honest work keeps, and that tricks earn nothing."""
 
 import ast
+import contextlib
 import copy
 import json
 import os
 import shutil
 import socket
+import subprocess
 import sys
+import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -677,6 +681,33 @@ def test_networks_arrive_as_their_layers():
             wire.unpacked({"values": [{"layers": [layer]}], "gradients": []}, b"")
 
 
+FORGED = {"d_model": 8, "nhead": 1, "num_encoder_layers": 120, "num_decoder_layers": 120}
+HUGE = {"layers": [{"class": "Transformer", "settings": FORGED}] * 30}
+WIDE = {"layers": [{"class": "ReLU", "settings": {}}] * 150}
+
+
+@pytest.mark.parametrize("message", [[HUGE], [{"complex": HUGE}], [WIDE] * 2, [{"layers": [WIDE] * 2}], [{"value": 1}] * 101])
+@pytest.mark.parametrize("where", ["values", "gradients"])
+def test_claimed_layers_cost_the_judge_nothing(message, where):
+    """Not even where they are nonsense; a network of a class that no exercise asks for is not built."""
+    started = time.process_time()
+    with contextlib.suppress(wire.Nonsense):
+        (network,) = wire.unpacked({"values": [], "gradients": []} | {where: message}, b"").outcome.values
+        assert message == [HUGE] and {type(layer) for layer in network} == {wire.Own}
+    assert time.process_time() - started < 3
+
+
+def test_an_answer_that_takes_long_to_look_at_is_late(monkeypatch, tmp_path):
+    """The time that our own comparison takes ends, too."""
+    remote = type("Remote", (judge.Remote,), {"__init__": lambda self: None, "name": "f"})()
+    solution = judge.Solution({}, "x", {}, {"check_f": "import time\ntime.sleep(60)"}, {"f": "f"})
+    trial = judge.Trial(solution, None, None, Limits(cell=1, whole=5), None, tmp_path)
+    trial.over = time.monotonic() - 29
+    monkeypatch.setattr(trial, "_found", lambda task: remote)
+    with pytest.raises(judge.Over, match="too long to be judged"):
+        trial._answer("check_f")
+
+
 @pytest.mark.parametrize("number", [float("inf"), -float("inf"), float("nan"), 1e-300])
 def test_numbers_that_json_does_not_know_arrive(number):
     message, blob = wire.packed(running.Observed(running.Outcome((number,))))
@@ -882,3 +913,29 @@ def test_a_second_engine_leaves_no_process_behind():
         place = engine._place.name
     after = {each.pid for each in psutil.Process().children(recursive=True) if each.status() != psutil.STATUS_ZOMBIE}
     assert after <= before and not os.path.exists(place)
+
+
+def test_an_engine_that_is_closed_makes_nothing_any_more():
+    """A thread that still runs a hand-in, as after Ctrl-C in the first second, puts nothing where close cleans up."""
+    engine = Engine("00_start_here", LIMITS, RUNNER)
+    place, thread = engine._place.name, threading.Thread(target=engine.run, args=(HONEST["right"].notebook(engine.release),), daemon=True)
+    thread.start()
+    while not [name for name in os.listdir(place) if name.startswith("home-")]:
+        time.sleep(0.001)
+    engine.close()
+    with pytest.raises(wire.Ended):
+        engine._get_nursery()
+    with pytest.raises(wire.Ended):
+        engine._get_judge()
+    thread.join(60)
+    assert not thread.is_alive() and not os.path.exists(place)
+
+
+def test_what_killed_runs_left_behind_is_swept(tmp_path, monkeypatch):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name in (f"{ended.pid}-abc", f"{os.getpid()}-abc", "abc"):
+        (tmp_path / f"course-grading-{name}" / "view").mkdir(parents=True)
+    sandbox.sweep()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"course-grading-{os.getpid()}-abc", "course-grading-abc"]

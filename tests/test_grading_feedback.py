@@ -8,6 +8,7 @@ import http.server
 import re
 import shutil
 import threading
+import time
 
 import nbformat
 import pytest
@@ -166,6 +167,16 @@ def test_the_size_of_a_page_is_bounded(much):
     page = pages.feedback(each, {"kl": 2.0}, NAME, pages.harmless(notebook), {})
     assert len(page) < pages.LARGEST + 100_000
     assert "left out" in page
+
+
+def test_the_time_for_a_page_is_bounded(monkeypatch):
+    monkeypatch.setattr(pages, "SECONDS", 1)
+    notebook = answered()
+    notebook.cells += [new_markdown_cell("<!--" * 2_999)] * 200
+    each = pipeline.Submission("ada", {"kl": 2.0}, {}, [], True)
+    started = time.monotonic()
+    page = pages.feedback(each, {"kl": 2.0}, NAME, notebook, {})
+    assert time.monotonic() - started < 20 and "The rest is left out: it takes too long" in page and "2 of 2 points" in page
 
 
 def test_progress_bars_and_escapes_become_text():

@@ -24,6 +24,7 @@ from course_lib.grading import pipeline
 from course_lib.grading.pipeline import exercise, gradebook, similarity
 from course_lib.grading.pipeline.exercise import grade_id
 from course_lib.grading.pipeline.notebook import read
+from course_lib.grading.pipeline.report import table
 
 
 def sources(notebook):
@@ -264,6 +265,23 @@ def test_remarks_stay_few_whatever_was_deleted():
     assert len(remarks) == 3
 
 
+@pytest.mark.parametrize("end", ["\n" * 180_000 + "x0", "\n# a" + "\u0301\u0316" * 90_000], ids=["empty lines", "accents"])
+def test_repair_takes_no_longer_for_a_cell_that_is_long_and_odd(end):
+    notebook = release()
+    notebook.cells += [new_code_cell(f"kl = elbo = {i}{end}") for i in range(3)]
+    at(notebook, "answer").source += " a" + end
+    started = time.process_time()
+    pipeline.repair(notebook, release())
+    assert time.process_time() - started < 10
+
+
+def test_a_notebook_with_too_much_text_says_so():
+    notebook = answered()
+    notebook.cells += [new_code_cell("x = 1\n" * 30_000) for _ in range(6)]
+    with pytest.raises(ValueError, match="cells of more than 1,000,000 characters together"):
+        read(text(notebook).encode(), "ada.ipynb")
+
+
 def test_repair_restores_changed_tests():
     submitted = answered()
     at(submitted, "grade_kl").source = "print('✓')"
@@ -419,6 +437,12 @@ def test_the_report_cannot_be_forged_from_inside_a_hand_in(tmp_path):
         assert "\x1b" not in path.read_text(encoding="utf-8-sig")
 
 
+@pytest.mark.parametrize("name", ["a;=1+1;", "a\t=1", "\uff1d1+1", " \uff0b1"])
+def test_no_cell_of_a_table_is_a_formula_wherever_a_spreadsheet_splits(name):
+    line = table([[name, "b"]]).strip()
+    assert line.startswith('"') and line.endswith('","b"') and line[1:].lstrip()[0] in "a'"
+
+
 # --------------------------------------------------------------------------------------------------------------------
 # Similar hand-ins
 
@@ -462,6 +486,13 @@ def test_right_answers_of_ours_are_no_likeness_whatever_follows_them():
     assert similarity.alike({"ada": ours, "bob": ours}, ours) == []
     pairs = similarity.alike({"ada": ours, "bob": ours, "cyd": [ours[0], own, *ours[1:]], "dan": [*ours, own]}, ours)
     assert [(a, b) for a, b, _, _ in pairs] == [("cyd", "dan")] and "while" in pairs[0][3]
+
+
+def test_similarity_compares_so_much_of_a_student_and_no_more(monkeypatch):
+    monkeypatch.setattr(similarity, "MOST", 1_000)
+    long = "# nothing\n" * 100
+    assert similarity.alike({"ada": [UNUSUAL, long], "bob": [UNUSUAL, long]}, [])
+    assert similarity.alike({"ada": [long, UNUSUAL], "bob": [long, UNUSUAL]}, ["# nothing"]) == []
 
 
 def test_similarity_reads_what_is_no_python():

@@ -12,6 +12,8 @@ import json
 import os
 import queue
 import select
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -19,7 +21,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,7 +72,8 @@ class Engine:
         self.assignment, self.limits = assignment, limits or Limits()
         self.runner = sandbox.find_runner(runner)
         self.release = released(assignment)
-        self._place = tempfile.TemporaryDirectory(prefix="course-grading-")
+        sandbox.sweep()
+        self._place = tempfile.TemporaryDirectory(prefix=f"course-grading-{os.getpid()}-", ignore_cleanup_errors=True)
         folder = Path(self._place.name).resolve()
         self._view, self._memory = folder / "view", folder / "measured"
         self._view.mkdir(), self._memory.mkdir()
@@ -79,6 +82,7 @@ class Engine:
         self._starter = ThreadPoolExecutor(1)  # bubblewrap dies with the thread that started it: this one lives as long as we do
         self._idle: queue.SimpleQueue[Nursery] = queue.SimpleQueue()
         self._all: list[Nursery] = []
+        self._closing = False
         self._lock, self._judge = threading.Lock(), Judge(assignment, self._memory)  # it gets ready while a nursery does
 
     def __enter__(self) -> "Engine":
@@ -88,12 +92,15 @@ class Engine:
         self.close()
 
     def close(self) -> None:
-        """End every process."""
-        for nursery in self._all:
+        """End every process. Threads that still run hand-ins are refused whatever they ask for from now on."""
+        with self._lock:
+            self._closing = True
+        self._starter.shutdown(cancel_futures=True)  # what was being started is known after it
+        for nursery in list(self._all):
             nursery.close()
         self._judge.close()
-        self._starter.shutdown()
         self._place.cleanup()
+        shutil.rmtree(self._place.name, ignore_errors=True)  # a process that was dying may have written meanwhile
 
     def run(self, notebook: NotebookNode, files: Mapping[str, bytes] = {}, limits: Limits | None = None) -> Result:
         """Run and judge one hand-in.
@@ -112,6 +119,8 @@ class Engine:
                 found = self._try(judge, nursery, notebook, files, limits)
             except (wire.Ended, wire.Late, wire.Nonsense, OSError) as problem:
                 found = {"failure": f"grading it broke off ({type(problem).__name__})"}
+                if isinstance(problem, wire.Late):  # it would take as long again
+                    break
             finally:
                 self._put_back(nursery)
             if found.get("notebook") or attempt == 2:
@@ -122,7 +131,7 @@ class Engine:
     def _try(
         self, judge: "Judge", nursery: "Nursery", notebook: NotebookNode, files: Mapping[str, bytes], limits: Limits
     ) -> dict[str, Any]:
-        talk = judge.open()
+        talk, pid = judge.open(), None
         over = time.monotonic() + limits.whole + 3 * limits.cell + 150
         with talk:
             order = {
@@ -137,10 +146,14 @@ class Engine:
                 while not select.select([talk], [], [], 0.2)[0]:
                     nursery.watch(limits)
                     if time.monotonic() > over:
+                        if pid:
+                            with contextlib.suppress(OSError):
+                                os.kill(pid, signal.SIGKILL)
                         raise wire.Late
                 message, _ = wire.receive(talk, over, wire.TRUSTED)
                 if "need" not in message:
                     return message
+                pid = message["pid"]
                 ours = nursery.channel()
                 try:
                     socket.send_fds(talk, [b"s"], [ours.fileno()])
@@ -149,6 +162,8 @@ class Engine:
 
     def _get_judge(self) -> "Judge":
         with self._lock:
+            if self._closing:
+                raise wire.Ended
             if not self._judge.alive:
                 self._judge.close()
                 self._judge = Judge(self.assignment, self._memory)
@@ -160,13 +175,32 @@ class Engine:
                 found = self._idle.get_nowait()
                 if found.alive:
                     return found
-        home = Path(tempfile.mkdtemp(prefix="home-", dir=self._place.name))
 
-        def start(words: list[str]) -> tuple[sandbox.Confined, socket.socket]:
-            return self._starter.submit(sandbox.start, self.runner, self._view, home, self.limits, words).result()
+        def start(words: list[str]) -> None:
+            with self._lock:
+                if self._closing:
+                    raise wire.Ended
+                started = self._starter.submit(begin, words)
+            try:
+                started.result()
+            except CancelledError:
+                raise wire.Ended from None
 
-        made = Nursery(start, self.runner in ("docker", "podman"), self.limits, self._modules, self._own)
-        self._all.append(made)
+        def begin(words: list[str]) -> None:
+            made.process, made.control = sandbox.start(self.runner, self._view, home, self.limits, words)
+
+        with self._lock:
+            if self._closing:
+                raise wire.Ended
+            home = Path(tempfile.mkdtemp(prefix="home-", dir=self._place.name))
+            made = Nursery(start, self.runner in ("docker", "podman"), self.limits, self._modules, self._own)
+            self._all.append(made)
+        try:
+            made.begin()
+        except BaseException:
+            made.close()
+            self._all.remove(made)
+            raise
         return made
 
     def _put_back(self, nursery: "Nursery | None") -> None:
@@ -234,12 +268,11 @@ class Nursery:
     def __init__(self, start: Callable, fresh: bool, limits: Limits, modules: list[str], own: bool):
         self.start, self.fresh, self.process, self.control = start, fresh, None, None
         self.words = ["nursery", "own" if own else "shared", str(limits.memory // 4), *modules]
-        if not fresh:
-            self._begin()
 
-    def _begin(self) -> None:
-        self.process, self.control = self.start(self.words)
-        self._hear(1200)
+    def begin(self) -> None:
+        if not self.fresh:
+            self.start(self.words)
+            self._hear(1200)
 
     @property
     def alive(self) -> bool:
@@ -261,13 +294,13 @@ class Nursery:
         """A line to a fresh hand-in; the one before is ended."""
         if self.fresh:
             self.stop()
-            self.process, ours = self.start([])
-            return ours
+            self.start([])
+            return self.control
         try:
             return self._fork()
         except (OSError, wire.Ended, wire.Late):  # without walls a hand-in can end what it was forked from
             self.close()
-            self._begin()
+            self.begin()
             return self._fork()
 
     def _fork(self) -> socket.socket:

@@ -333,7 +333,12 @@ class Trial:
         if isinstance(remote, Verdict):
             return remote, ""
         self.until = time.monotonic() + self._seconds()
-        return self._said(name, self.solution.names | {remote.name: remote})
+        seconds = max(1.0, min(2 * self.limits.cell + 30, self.over + 30 - time.monotonic()))  # with our own part of it
+        try:
+            with limited(seconds, Late()):
+                return self._said(name, self.solution.names | {remote.name: remote})
+        except Late:  # an answer that takes us too long to look at
+            raise Over("time", "it took too long to be judged") from None
 
     def _said(self, name: str, names: dict[str, Any]) -> tuple[Verdict, str]:
         """Run the solution's cell with these names."""
@@ -515,7 +520,7 @@ def judge(solution: Solution, talk: socket.socket, memory: Path) -> None:
     more = {"alone": order["alone"]}
 
     def open_sandbox(over: float) -> Sandbox:
-        wire.send(talk, {"need": "sandbox"})
+        wire.send(talk, {"need": "sandbox", "pid": os.getpid()})
         _, handles, *_ = socket.recv_fds(talk, 1, 1)
         if not handles:
             raise Over("ended", "there is no sandbox")

@@ -19,6 +19,7 @@ MAKE = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cel
 MOST_CELLS = 2_000
 MOST_PIECES = 5_000_000  # commas and brackets of the JSON: each becomes an object, of which a grader with less than 1 GB holds no more
 LONGEST_CELL = 200_000  # characters; the course's longest has 6,000
+MOST_TEXT = 1_000_000  # characters of all cells: each is read as Python several times
 PICTURES = {"image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8", "image/gif": b"GIF8"}
 
 
@@ -48,6 +49,8 @@ def read(data: bytes, name: str) -> NotebookNode:
     notebook = new_notebook(cells=[cell for each in cells if (cell := _cell(each))])
     if any(len(cell.source) > LONGEST_CELL for cell in notebook.cells):
         raise ValueError(f"{plain(name)} has a cell of more than {LONGEST_CELL:,} characters")
+    if sum(len(cell.source) for cell in notebook.cells) > MOST_TEXT:
+        raise ValueError(f"{plain(name)} has cells of more than {MOST_TEXT:,} characters together")
     return notebook
 
 

@@ -5,6 +5,7 @@ not hold it, it is looked for by what it defines: in cells of the student's own,
 """
 
 import ast
+import functools
 import re
 import unicodedata
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from .exercise import grade_id, is_answer, is_by_hand
 from .text import listed
 
 MAKE = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
+MAGIC = re.compile(r"^([ \t]*)[%!?].*$", re.MULTILINE)
+ACCENTS = 2_000  # on one letter they take normalizing the square of their number
 
 
 @dataclass
@@ -119,6 +122,7 @@ def repair(submitted: NotebookNode, release: NotebookNode) -> tuple[NotebookNode
     for i, cell in enumerate(repaired.cells):
         cell["id"] = f"cell-{i}"
     repaired.nbformat, repaired.nbformat_minor = 4, 5
+    _names_in.cache_clear()  # what a hand-in was is not kept for the class
     return repaired, remarks
 
 
@@ -199,16 +203,14 @@ def _elsewhere(
             return 0 if cells[i].cell_type == "code" else 3
         return 2 if is_answer(masters[names[i]]) else 1
 
-    places = []
-    for i, cell in enumerate(cells):
-        if names[i] == name or not _defines(cell.source, function):
-            continue
-        source = _answer_in(cell, function, name, masters)
+    places = sorted((kind(i), -i) for i, cell in enumerate(cells) if names[i] != name and _defines(cell.source, function))
+    for place in places:
+        what, i = place[0], -place[1]
+        source = _answer_in(cells[i], function, name, masters)
         if source and _squeezed(source) != _squeezed(master.source) and not _is_stub(source):
-            places.append((kind(i), -i, i, source))
-    if not places:
+            break
+    else:
         return None
-    what, _, i, source = min(places)
     where = {
         0: "a cell of your own",
         1: "the check cell" if names[i] == f"check_{name}" else f"the locked cell {names[i]}",
@@ -269,8 +271,7 @@ def _written(name: str, cells: list, names: list, masters: dict, mine: list[int]
     for i, cell in enumerate(cells):
         if question is None or len(question.source) < 3 or _squeezed(cell.source) == _squeezed(question.source):
             continue
-        text = unicodedata.normalize("NFC", cell.source).strip()
-        asked = unicodedata.normalize("NFC", question.source).strip()
+        text, asked = _composed(cell.source).strip(), _composed(question.source).strip()
         if text.startswith(asked) and (names[i] is None or not is_answer(masters[names[i]])):
             rest = text[len(asked) :].replace(master.source.strip(), "").strip()
             if rest:
@@ -286,7 +287,12 @@ def _written(name: str, cells: list, names: list, masters: dict, mine: list[int]
 
 def _squeezed(source: str) -> str:
     """A text without what editors change on their own: spaces at line ends, empty lines around, how accents are written."""
-    return "\n".join(line.rstrip() for line in unicodedata.normalize("NFC", source).strip().splitlines())
+    return "\n".join(line.rstrip() for line in _composed(source).strip().splitlines())
+
+
+def _composed(text: str) -> str:
+    few = text.isascii() or sum(map(bool, map(unicodedata.combining, text))) <= ACCENTS
+    return unicodedata.normalize("NFC", text) if few else text
 
 
 def _untouched(cell: NotebookNode, master: NotebookNode) -> bool:
@@ -310,11 +316,17 @@ def _same(cell: NotebookNode, master: NotebookNode, kinds: bool = True) -> bool:
 
 def _parsed(source: str) -> ast.Module | None:
     """The syntax tree of a cell, its magic lines left out; None where it is no Python."""
-    text = re.sub(r"^(\s*)[%!?].*$", r"\1pass", source, flags=re.MULTILINE) if re.search(r"^\s*[%!?]", source, re.MULTILINE) else source
     try:
-        return ast.parse(text)
+        return ast.parse(MAGIC.sub(r"\1pass", source))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+@functools.lru_cache(maxsize=4096)
+def _names_in(source: str) -> frozenset[str] | None:
+    """What a cell binds at its top level; None where it is no Python."""
+    tree = _parsed(source)
+    return None if tree is None else frozenset(_bound(tree.body))
 
 
 def _bound(nodes: list[ast.stmt]) -> set[str]:
@@ -346,10 +358,10 @@ def _defines(source: str, function: str) -> bool:
     """Whether a cell makes something of this name; one with a mistake in its grammar is searched line by line."""
     if function not in source:
         return False
-    tree = _parsed(source)
-    if tree is None:
+    names = _names_in(source)
+    if names is None:
         return bool(re.search(_definition(function), source, re.MULTILINE))
-    return function in _bound(tree.body)
+    return function in names
 
 
 def _function(master: NotebookNode) -> str | None:
@@ -369,12 +381,13 @@ def _locked_texts(masters: dict[str, NotebookNode]) -> list[str]:
 def _without_locked(source: str, masters: dict[str, NotebookNode]) -> str:
     """A cell's text without that of locked cells that it was merged with or typed into."""
     for text in sorted(_locked_texts(masters), key=len, reverse=True):
-        source = re.sub(rf"^{re.escape(text)}[ \t]*$", "", source, flags=re.MULTILINE)
+        if text in source:
+            source = re.sub(rf"^{re.escape(text)}[ \t]*$", "", source, flags=re.MULTILINE)
     return source.strip("\n")
 
 
 def _holds(source: str, locked: str) -> bool:
-    return bool(re.search(rf"^{re.escape(locked.strip())}[ \t]*$", source, re.MULTILINE))
+    return locked.strip() in source and bool(re.search(rf"^{re.escape(locked.strip())}[ \t]*$", source, re.MULTILINE))
 
 
 def _check_in(source: str, masters: dict[str, NotebookNode]) -> bool:

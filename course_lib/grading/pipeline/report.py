@@ -237,9 +237,9 @@ def page(title: str, body: str, style: str) -> str:
 
 
 def table(rows: Sequence[Sequence[object]]) -> str:
-    """Rows as CSV in which no cell is a formula."""
+    """Rows as CSV in which no cell is a formula, wherever a spreadsheet splits."""
     out = io.StringIO()
-    csv.writer(out).writerows([[cell_of_table(value) for value in row] for row in rows])
+    csv.writer(out, quoting=csv.QUOTE_ALL).writerows([[cell_of_table(value) for value in row] for row in rows])
     return out.getvalue()
 
 

@@ -10,11 +10,13 @@ import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 import cloudpickle
+import psutil
 from nbformat import NotebookNode
 
 from course_lib import checkpoints
@@ -28,6 +30,7 @@ TOPICS = {path.parent.name for path in LIBRARY.glob("grading/*/__init__.py")} - 
 # what an exercise's imports bring along, and would answer one of its tasks: it refuses
 REFUSED = {"frechet_distance", "gaussian_distance", "mmd", "mmd_of_subsets", "kernel_sums", "kid", "kid_fast", "precision_recall"}
 RUNNERS = ("auto", "bubblewrap", "docker", "podman", "none")
+GROUPS = Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup")
 OURS = 64  # processes and threads of the sandbox itself
 IMAGE = "COURSE_IMAGE"  # the variable that names the container's image, which holds Python and the course's packages
 
@@ -382,7 +385,7 @@ def fenced(most: int) -> Path | None:
     A limit of the user's processes (`RLIMIT_NPROC`) does not hold for root, and a watch that looks now and then comes too late for a
     process that doubles.
     """
-    for base in (Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup")):
+    for base in GROUPS:
         group = base / f"course-grading-{os.getpid()}-{secrets.token_hex(4)}"
         try:
             if not (base / "cgroup.procs").exists():
@@ -394,6 +397,16 @@ def fenced(most: int) -> Path | None:
             with contextlib.suppress(OSError):
                 group.rmdir()
     return None
+
+
+def sweep() -> None:
+    """Remove what grading processes left behind that were killed: folders of ours, and empty control groups."""
+    for base in (Path(tempfile.gettempdir()), *GROUPS):
+        for place in base.glob("course-grading-*"):
+            number = place.name.split("-")[2]
+            with contextlib.suppress(OSError, OverflowError):
+                if number.isdecimal() and not psutil.pid_exists(int(number)) and place.lstat().st_uid == os.getuid():
+                    place.rmdir() if base in GROUPS else shutil.rmtree(place, ignore_errors=True)
 
 
 def start(

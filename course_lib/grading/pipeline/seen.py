@@ -35,7 +35,7 @@ def tricks(notebook: NotebookNode, release: NotebookNode) -> list[str]:
         if cell.cell_type != "code":
             continue
         text = "\n".join(line for line in cell.source.splitlines() if line.strip() not in given)
-        text = re.sub(r"(?m)^\s*#.*$", "", text)
+        text = re.sub(r"(?m)^[ \t]*#.*$", "", text)
         for pattern, said in LOOKS.items():
             if match := re.search(pattern, text):
                 found.append(f"{grade_id(cell) or f'cell {i}'}: {said.format(' '.join(match[0].split())[:60])}")

@@ -14,6 +14,7 @@ from .text import plain
 
 RUN = 14  # tokens: about a line and a half
 LEAST = 12  # unusual runs in common, about three lines
+MOST = 100_000  # characters of a student's code
 USUAL = 0.15  # of the class: what so many wrote is what one writes
 
 
@@ -48,14 +49,16 @@ def alike(handins: Mapping[str, Iterable[str]], usual: Iterable[str], most: int 
     """Pairs of hand-ins with unusual code in common, the most first: (a, b, how much, the lines where the longest piece begins).
 
     Args:
-        handins: by student, the texts of code that they wrote
+        handins: by student, the texts of code that they wrote; MOST characters of them are compared, and the rest is not looked at
         usual: texts whose code means nothing when it is shared: the release, right answers
     """
     known = set().union(*(pieces(text) for text in usual)) if usual else set()
     written = {}
     for student, texts in handins.items():
-        lines, found = [], {}
+        lines, found, room = [], {}, MOST
         for text in texts:  # one by one: no run goes on from one answer into the next
+            text = text[:room]
+            room -= len(text)
             for piece, line in pieces(text).items():
                 if piece not in known:
                     found.setdefault(piece, len(lines) + line)

@@ -61,4 +61,5 @@ def listed(names: list[str], most: int = 4) -> str:
 def cell_of_table(value: object) -> str:
     """A value for a spreadsheet: one that would be run as a formula begins with an apostrophe."""
     text = plain(value, 2000)
-    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@", "|", "%") else text
+    first = unicodedata.normalize("NFKC", text.lstrip()[:1])  # wide ones count, too
+    return f"'{text}" if first in ("=", "+", "-", "@", "|", "%") else text

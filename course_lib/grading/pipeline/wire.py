@@ -26,6 +26,10 @@ MOST = 64 << 20  # bytes of tensors in a frame
 TEXT, TRUSTED = 16 << 20, 512 << 20  # bytes of JSON, which grows when it is read: from inside, and between our own processes
 HEAD = struct.Struct("!II")
 DTYPES = {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
+MOST_VALUES, MOST_LAYERS = 100, 200  # of an answer
+# files of torch.nn whose layers are built here, since making one costs nothing: none that is a network by itself
+BUILT = {"activation", "batchnorm", "channelshuffle", "conv", "dropout", "flatten", "instancenorm", "linear", "normalization", "padding"}
+BUILT |= {"pixelshuffle", "pooling", "sparse", "upsampling"}
 DTYPES |= {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 
 
@@ -116,7 +120,7 @@ def packed(observed: Observed) -> tuple[dict[str, Any], bytes]:
         kind, what = observed.problem
         return {"problem": [kind, what[:2000]]}, b""
     tensors: dict[str, Tensor] = {}
-    values = [_down(value, tensors) for value in observed.outcome.values[:100]]
+    values = [_down(value, tensors) for value in observed.outcome.values[:MOST_VALUES]]
     gradients = [_down(value, tensors) for value in observed.outcome.gradients]
     return {"values": values, "gradients": gradients, "calls": observed.calls}, safetensors.torch.save(tensors)
 
@@ -133,6 +137,8 @@ def unpacked(message: Mapping[str, Any], blob: bytes) -> Observed:
             if kind not in ("library", "blank", "error", "in place", "side effect", "switched on", "none", "gradient", "time"):
                 raise Nonsense(f"a problem of kind {str(kind)[:30]!r}")
             return Observed(problem=(kind, str(what)[:2000]))
+        if len(message["values"]) > MOST_VALUES or _layers([*message["values"], *message["gradients"]]) > MOST_LAYERS:
+            raise Nonsense("too many values or layers")
         tensors = safetensors.torch.load(blob) if blob else {}
         values, gradients = (tuple(_up(value, tensors) for value in message[key]) for key in ("values", "gradients"))
         if not all(isinstance(value, Tensor) for value in gradients):
@@ -163,10 +169,16 @@ def _up(value: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Any:
     if "tensor" in value:
         return tensors[value["tensor"]]
     if "complex" in value:
-        return torch.view_as_complex(_up(value["complex"], tensors))
+        return torch.view_as_complex(tensors[value["complex"]["tensor"]])
     if "layers" in value:
         return nn.Sequential(*map(_built, value["layers"]))
     return unscalar(value["value"]) if "value" in value else Unseen(str(value["type"])[:100], str(value["text"])[:200])
+
+
+def _layers(values: list[Mapping[str, Any]]) -> int:
+    """How many layers these values hold, those of layers in layers, too."""
+    inner = [value["layers"] for value in values if "layers" in value]
+    return sum(len(each) + _layers(each) for each in inner)
 
 
 def _layer(layer: nn.Module) -> dict[str, Any]:
@@ -187,13 +199,16 @@ def _layer(layer: nn.Module) -> dict[str, Any]:
 
 
 def _built(layer: Mapping[str, Any]) -> nn.Module:
-    """A layer with these settings, and weights of its own; ValueError where there is none, or a huge one."""
+    """A layer with these settings, and without weights; ValueError where there is none, or a huge one."""
     if "layers" in layer:
         return nn.Sequential(*map(_built, layer["layers"]))
-    made = getattr(nn, layer["class"] or "", None)
-    if not (isinstance(made, type) and issubclass(made, nn.Module)):
+    if layer["class"] is None:
         return Own()
     settings = {name: tuple(value) if isinstance(value, list) else value for name, value in layer["settings"].items()}
+    made = getattr(nn, layer["class"], None)
+    file = getattr(made, "__module__", "").removeprefix("torch.nn.modules.")
+    if file not in BUILT or made is nn.MultiheadAttention or not issubclass(made, nn.Module):
+        return Own()
     if not all(isinstance(value, float | bool | str) or np.max(np.abs(value), initial=0) < 1000 for value in settings.values()):
         raise ValueError
     with torch.device("meta"):
@@ -201,7 +216,7 @@ def _built(layer: Mapping[str, Any]) -> nn.Module:
 
 
 class Own(nn.Module):
-    """Stands for a layer of a student's own class."""
+    """Stands for a layer of a student's own class, or of one that no exercise asks for."""
 
 
 def is_scalar(value: Any) -> bool:
