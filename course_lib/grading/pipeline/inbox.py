@@ -387,7 +387,7 @@ def _unwrapped(entries: list[Node], assignment: str) -> tuple[list[Node], list[s
     """The entries that are students', where a folder or zip of the whole class stands around them; and lines about it."""
     lines: list[str] = []
     for _ in range(DEEPEST):
-        # Where anybody's hand-in stands beside it, a folder or zip is somebody's too, and all in it is theirs, whatever it is called.
+        # Where anybody's hand-in stands beside it, a folder or zip is somebody's too, unless all in it is named as a platform names a class.
         hand_ins = [node for node in entries if isinstance(node, Folder) or not isinstance(_who(node, assignment), str)]
         exports = [node for node in hand_ins if isinstance(node, Folder) and len(_exported(node)) > 1]
         if len(hand_ins) == 1:
@@ -400,11 +400,29 @@ def _unwrapped(entries: list[Node], assignment: str) -> tuple[list[Node], list[s
             if len(set(names)) < len(names):
                 classes = []  # the same names in several: attempts of students, not groups of them
         if not classes or len(classes) < len(hand_ins):
-            why = "is taken as one student's, as others lie beside it: the export of a class lies alone in the inbox, or is named with --submissions"
-            lines += [f"{plain(node.path or node.name)} {why}" for node in exports]
+            if exports:
+                entries = [node for node in entries if not any(node is each for each in exports)]
+                entries += _beside_others(exports, entries, assignment, lines)
             break
         entries = [child for node in entries for child in (node.children if any(node is each for each in classes) else [node])]
     return entries, lines
+
+
+def _beside_others(exports: list[Folder], others: list[Node], assignment: str, lines: list[str]) -> list[Node]:
+    """What exports hold that lie beside single hand-ins. Whoever has such a one is not replaced by what a stranger's zip may hold."""
+    own = {_letters(found[0].student) for found in (_who(node, assignment) for node in others) if not isinstance(found, str)}
+    entries = []
+    for export in exports:
+        lines.append(f"{plain(export.path or export.name)} is taken as the export of a class, beside single hand-ins")
+        for child in export.children:
+            found = _who(child, assignment)
+            if isinstance(found, str) or _letters(found[0].student) not in own:
+                entries.append(child)
+            else:
+                lines.append(
+                    f"{plain(child.path or child.name)} is left out: {plain(found[0].student, 60)} has handed in beside that export"
+                )
+    return entries
 
 
 def _exported(folder: Folder) -> set[str]:
