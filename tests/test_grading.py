@@ -242,7 +242,7 @@ def test_hidden_cases_stand_in_the_solutions_alone():
     assert [line for line in hidden_lines() if line in public] == []
 
 
-def test_the_wheel_holds_no_hidden_cases(tmp_path):
+def test_the_wheel_holds_no_hidden_cases_and_all_that_the_library_reads(tmp_path):
     """Built as `make colab-bundle` builds it, but for the weights, and opened."""
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(answers.ROOT / name, tmp_path)
@@ -253,7 +253,8 @@ def test_the_wheel_holds_no_hidden_cases(tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         text = squeezed("".join(archive.read(name).decode() for name in names if name.endswith(".py")))
-    assert "course_lib/grading/tasks.py" in names
+    kept = {path.relative_to(answers.ROOT).as_posix() for path in (answers.ROOT / "course_lib").rglob("*.json")}
+    assert "course_lib/grading/tasks.py" in names and {name for name in kept if "/." not in name} <= set(names)
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"course_lib"}
     assert [line for line in hidden_lines() if line in text] == []
 

@@ -356,7 +356,7 @@ TRICKS = {
         "        kept = bytearray(b'x') * (5 << 26)\n        time.sleep(100)\ntime.sleep(3)"
     ),
     "a bomb of processes": trick("import os\nwhile True:\n    os.fork()"),
-    "no end of prints": trick("while True:\n    print('x' * 100_000)", remark="cell 3", seconds=3),  # out of time, or of room
+    "no end of prints": trick("while True:\n    print('x' * 100_000)", seconds=3),  # out of time, or of room: what is said differs
     "no end of a file": trick("with open('big', 'wb') as file:\n    while True:\n        file.write(bytes(1 << 20))", says="OSError"),
     "no end of files": trick(
         "for i in range(10_000):\n    with open(f'/tmp/{i}', 'wb') as file:\n        file.write(bytes(4 << 20))", says="OSError"
