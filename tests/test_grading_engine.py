@@ -356,7 +356,7 @@ TRICKS = {
         "        kept = bytearray(b'x') * (5 << 26)\n        time.sleep(100)\ntime.sleep(3)"
     ),
     "a bomb of processes": trick("import os\nwhile True:\n    os.fork()"),
-    "no end of prints": trick("while True:\n    print('x' * 100_000)", seconds=3),  # out of time, or of room: what is said differs
+    "no end of prints": trick("while True:\n    print('x' * 100_000)", remark="did not end", seconds=3),
     "no end of a file": trick("with open('big', 'wb') as file:\n    while True:\n        file.write(bytes(1 << 20))", says="OSError"),
     "no end of files": trick(
         "for i in range(10_000):\n    with open(f'/tmp/{i}', 'wb') as file:\n        file.write(bytes(4 << 20))", says="OSError"
@@ -440,7 +440,7 @@ def test_who_answers_right_keeps_the_point_whatever_else_was_tried(engine, name)
     breaks = {
         *("builtins.__import__", "all of sys.modules", "torch.equal", "builtins", "torch.allclose"),
         *("a thread", "settrace", "sys.modules", "run_cell", "run_cell of the class", "input transformers", "a bomb of processes"),
-        *("the recorder replaced", "the parent ended", "all memory in many"),
+        *("the recorder replaced", "the parent ended"),
     }
     assert result.failure is None
     assert result.points["kl_between"] == 1.0 or name in breaks, (result.mistakes, result.remarks)

@@ -61,12 +61,12 @@ class Outputs:
     def add(self, output: dict[str, Any], size: int, most: int) -> None:
         if self.clear:
             self.made, self.clear = [], False
-        self.size += size
-        if self.size > most:
+        if self.size + size > most:  # what is left out takes no room: an error that comes after it is still kept
             if not self.full:
                 self.made.append({"output_type": "stream", "name": "stderr", "text": "[… more than is kept: the rest is left out]\n"})
             self.full = True
             return
+        self.size += size
         self.made.append(output)
 
     def write(self, name: str, text: str) -> None:
