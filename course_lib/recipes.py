@@ -192,8 +192,7 @@ def train(
         recipe.after(model, data, steps, progress)
     entry["minutes"] = round((run.seconds + now() - started) / 60, 2)
     # measured on what is shipped: weights that went through its bits
-    for key, tensor in checkpoints.unpacked(checkpoints.packed(model.state_dict(), recipe.bits)).items():
-        model.state_dict()[key].copy_(tensor)
+    model.load_state_dict(checkpoints.unpacked(checkpoints.packed(model.state_dict(), recipe.bits)))
     entry["numbers"] = evaluate(model, recipe)
     saved = checkpoints.save(name, model, entry, bits=recipe.bits, folder=folder)
     state.unlink(missing_ok=True)

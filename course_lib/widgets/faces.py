@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..datasets import faces, to_float
+from ..datasets.faces.captions import article
 from ..metrics import factor_accuracy, predicted_attributes
 from ..plotting.panels import Note, Strips, Table
 from . import Explorer, as_images, at_rest, choice_slider, kept_for, menu, reconstruct, seed_slider, seeded
@@ -23,10 +24,9 @@ def in_words(name: str) -> str:
 
 def phrase(name: str, word: str) -> str:
     """ "hair_colour", "green" → "green hair": a word with what it is said of."""
-    if name in ("beard", "hat"):
-        return f"no {name}" if word == "none" else f"a {name}"
-    form = {"hair_colour": "{} hair", "clothing_colour": "a {} top", "background": "a {} background"}.get(name, "{} " + name)
-    return form.format(word)
+    noun = {"hair_colour": "hair", "clothing_colour": "top"}.get(name, name)
+    text = noun if word == noun else f"{word} {noun}"
+    return text if noun in ("hair", "glasses", "skin") else article(text)
 
 
 class FaceEditor(Explorer):
