@@ -155,6 +155,10 @@ HONEST = {
     "the name taken for something else below": HandIn(after="kl = 3\nhappens = None"),
     "many prints": HandIn(RIGHT.replace("    happens", "    print('so ' * 1000)\n    happens", 1), "for i in range(20_000):\n    print(i)"),
     "no end of a line": HandIn(before="print('x' * 10**7)", says="more than is kept"),
+    "prints of more than its memory": HandIn(before="for _ in range(20_000):\n    print('x' * 100_000)", says="more than is kept"),
+    "a word to stderr after too many prints": HandIn(
+        before="import sys\nfor _ in range(10):\n    print('x' * 100_000, end='')\nprint('so far', file=sys.stderr)", says="so far"
+    ),
     "a bar of tqdm": HandIn(before="from tqdm.auto import tqdm\nfor _ in tqdm(range(100)):\n    pass"),
     "a file written": HandIn(before="open('a.txt', 'w').write('mine')\nprint(open('a.txt').read())", says="mine"),
     "a file handed in": HandIn(before="print(open('notes/a.txt').read())", files={"notes/a.txt": b"my notes"}, says="my notes"),

@@ -63,7 +63,7 @@ class Outputs:
             self.made, self.clear = [], False
         if self.size + size > most:  # what is left out takes no room: an error that comes after it is still kept
             if not self.full:
-                self.made.append({"output_type": "stream", "name": "stderr", "text": "[… more than is kept: the rest is left out]\n"})
+                self.made.append({"output_type": "stream", "name": "stderr", "text": ["[… more than is kept: the rest is left out]\n"]})
             self.full = True
             return
         self.size += size
@@ -175,6 +175,9 @@ class Kernel:
 
             def ask_exit(self):
                 pass
+
+            def _tee(self, channel):  # IPython 9 keeps all that is printed a second time, without an end
+                return contextlib.nullcontext()
 
             def _showtraceback(self, kind, value, lines):
                 text = said(value)[:10_000]
