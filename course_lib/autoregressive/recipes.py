@@ -124,7 +124,7 @@ RECIPES = {
     "pixelcnn_faces": Recipe(
         partial(GatedPixelCNN, (3, 16, 16), width=40, dilations=(1, 2, 1, 4, 1, 2, 1), classes=faces.KINDS, coordinates=True),
         "faces",
-        image_budgets(24_000),
+        image_budgets(12_000),
         measure_faces,
         tensors=words_and_faces,
     ),
