@@ -843,6 +843,9 @@ show_source(diffusion.Diffusion.answer)
 guided = widgets.GuidanceExplorer(model, samplers)
 display(guided)
 shown_faces = WordsExplorer(checkpoints.load("diffusion_faces"), guided=True, steps=10)
+for name, word in {"mouth": "any", "hair": "any", "hair_colour": "green", "beard": "beard"}.items():
+    shown_faces.menus[name].value = word
+shown_faces.guidance.value = 3.0
 shown_faces
 
 # %% [markdown]

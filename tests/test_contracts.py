@@ -155,6 +155,7 @@ def models() -> dict[str, nn.Module]:
         "ImageDiffusion": diffusion.ImageDiffusion(**image, **unet, classes=0),
         "ImageDiffusion with classes": diffusion.ImageDiffusion(**image, **unet, classes=3, schedule="straight", predict="velocity"),
         "EigenDiffusion with classes": diffusion.EigenDiffusion(**image, components=9, width=8, layers=1, embedding=4, classes=3),
+        "EigenDiffusion that refines": diffusion.EigenDiffusion(**image, components=9, width=8, layers=1, blocks=1, channels=8),
         "PointDiffusion": diffusion.PointDiffusion(2, 8, 1, "straight", "velocity", transport=True, scale=2.0),
         "PointDiffusion with classes": diffusion.PointDiffusion(2, 8, 1, predict="data", classes=3),
         "LatentDiffusion": diffusion.LatentDiffusion("vae_2d", 8, 1, classes=0),

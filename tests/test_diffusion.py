@@ -32,6 +32,7 @@ from course_lib.diffusion import (
     LatentDiffusion,
     NoiseEmbedding,
     PointDiffusion,
+    Refinement,
     ResidualBlock,
     Schedule,
     ScoreNetwork,
@@ -447,6 +448,7 @@ NETWORKS = {
     "deep unet": lambda: (UNet((1, 8, 16), 16, (1, 2, 2), 2, (1, 2), 1, 3), torch.randn(6, 1, 8, 16)),
     "vector": lambda: (VectorNetwork(5, 16, 2, 3), torch.randn(6, 5)),
     "eigen": lambda: (EigenNetwork((2, 4, 4), 32, 16, 2, 8, 3), torch.randn(6, 2, 4, 4)),
+    "refined": lambda: (EigenNetwork((2, 4, 4), 32, 16, 2, 8, 3, blocks=1, channels=16), torch.randn(6, 2, 4, 4)),
     "wave": lambda: (WaveNetwork(64, 4, 8, (1, 2, 4), 3), torch.randn(6, 64)),
 }
 
@@ -482,13 +484,13 @@ def test_networks_hear_the_level_and_the_label(name):
         assert torch.allclose(mixed[::2], out[::2], atol=1e-5) and not torch.allclose(mixed[1::2], out[1::2], atol=1e-4)
 
 
-@pytest.mark.parametrize("components", [12, 5, 1])
-def test_before_training_the_eigen_network_is_the_best_linear_denoiser(components):
+@pytest.mark.parametrize(("components", "blocks"), [(12, 0), (5, 0), (1, 0), (5, 2)])
+def test_before_training_the_eigen_network_is_the_best_linear_denoiser(components, blocks):
     """Wiener's, E(x₀ | x_t) of a Gaussian, by a dense solve; what lies outside the components is taken for the mean."""
     torch.manual_seed(0)
     mixed = torch.randn(12, 12, dtype=torch.float64)
     x = (torch.randn(4000, 12, dtype=torch.float64) @ mixed + 3 * torch.randn(12, dtype=torch.float64)).view(-1, 3, 2, 2)
-    net = EigenNetwork((3, 2, 2), components, 8, 1).double()
+    net = EigenNetwork((3, 2, 2), components, 8, 1, blocks=blocks, channels=8).double()
     net.look_at(x)
     values, vectors = np.linalg.eigh(np.cov(x.flatten(1).numpy().T, bias=True))
     covariance = (vectors[:, -components:] * values[-components:]) @ vectors[:, -components:].T
@@ -501,6 +503,16 @@ def test_before_training_the_eigen_network_is_the_best_linear_denoiser(component
         with torch.no_grad():
             v = net(x_t, torch.full((9,), 2 * math.log(alpha / sigma), dtype=torch.float64)).flatten(1).numpy()
         assert np.abs(alpha * x_t.flatten(1).numpy() - sigma * v - x0).max() < 1e-8
+
+
+def test_a_refinement_knows_where_it_is():
+    """Of an even picture convolutions make an even one, but for the border; vectors for the places are what tells them apart."""
+    torch.manual_seed(0)
+    net, x, context = shaken(Refinement((3, 12, 12), 16, 1, 4)), torch.zeros(1, 3, 12, 12), torch.zeros(1, 4)
+    with torch.no_grad():
+        assert net(x, x, context)[..., 4:8, 4:8].std() > 1e-2
+        net.places.zero_()
+        assert net(x, x, context)[..., 4:8, 4:8].flatten(2).std(2).max() < 1e-6
 
 
 def test_what_an_eigen_network_is_asked_has_variance_one_in_every_direction():

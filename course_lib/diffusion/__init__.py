@@ -17,7 +17,7 @@ from .models import (  # noqa: F401
     WaveDiffusion,
     paired_by_transport,
 )
-from .networks import Attention, EigenNetwork, NoiseEmbedding, ResidualBlock, UNet, VectorNetwork, WaveNetwork  # noqa: F401
+from .networks import Attention, EigenNetwork, NoiseEmbedding, Refinement, ResidualBlock, UNet, VectorNetwork, WaveNetwork  # noqa: F401
 from .recipes import LIVE, RECIPES  # noqa: F401
 from .samplers import METHODS, ddim_step, edit, encode, estimates, euler_maruyama, inpaint, sample, sample_fast, sample_heun  # noqa: F401
 from .schedules import SCHEDULES, Schedule, edm_weights, log_normal_times  # noqa: F401

@@ -221,17 +221,20 @@ class EigenDiffusion(ImageDiffusion):
 
     Args:
         components: principal components that the network sees; `net.look_at` finds them
+        blocks: of convolutions that refine what the MLP answers
     """
 
     steps = 50  # they cost little
 
     @keeps_config
     def __init__(
-        self, shape=(3, 16, 16), components=320, width=384, layers=4, embedding=64, classes=0, schedule="cosine", drop=0.1
+        self, shape=(3, 16, 16), components=320, width=384, layers=4, embedding=64, classes=0, schedule="cosine", drop=0.1, blocks=0,
+        channels=32,
     ):  # fmt: skip
         if schedule == "straight":
             raise ValueError("the network needs a schedule with α² + σ² = 1: linear, cosine or sigmoid")
-        Diffusion.__init__(self, EigenNetwork(shape, components, width, layers, embedding, classes), shape, schedule, "v", drop)
+        net = EigenNetwork(shape, components, width, layers, embedding, classes, blocks, channels)
+        Diffusion.__init__(self, net, shape, schedule, "v", drop)
 
 
 class PointDiffusion(Diffusion):

@@ -173,6 +173,35 @@ class VectorNetwork(nn.Module):
         return self.last(F.silu(h))
 
 
+class Refinement(nn.Module):
+    """Convolutions over an estimate of the image, beside the noisy one and a learned vector for each place. It begins as zero.
+
+    Global layers say what is there; these see to sharp edges and even areas. The vectors tell them where they are.
+
+    Args:
+        shape: of an image;  channels: of the convolutions;  blocks: residual ones;  context: size of what scales and shifts them
+    """
+
+    PLACES = 16  # numbers for each place
+
+    def __init__(self, shape: Sequence[int], channels: int, blocks: int, context: int):
+        super().__init__()
+        colours = shape[0]
+        self.places = nn.Parameter(0.1 * torch.randn(1, self.PLACES, *shape[1:]))
+        self.first = nn.Conv2d(2 * colours + self.PLACES, channels, 3, padding=1)
+        self.blocks = nn.ModuleList(ResidualBlock(channels, channels, context) for _ in range(blocks))
+        self.last = zero_init(nn.Conv2d(channels, colours, 3, padding=1))
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, x: Tensor, guess: Tensor, context: Tensor) -> Tensor:
+        """Noisy images and estimates (batch, *shape), and the context (batch, context) → (batch, *shape)."""
+        h = torch.cat([x, guess, self.places.to(x).expand(len(x), -1, -1, -1)], 1)
+        h = self.first(h.contiguous(memory_format=torch.channels_last))
+        for block in self.blocks:
+            h = block(h, context)
+        return self.last(F.silu(h)).contiguous()
+
+
 class EigenNetwork(nn.Module):
     """An MLP for whole images whose parts stand in fixed places, which adds to what a Gaussian with the data's covariance would answer.
 
@@ -185,6 +214,7 @@ class EigenNetwork(nn.Module):
     Args:
         shape: of an image;  components: how many principal components are looked at
         width, layers: of the MLP;  embedding: of noise level and labels, which scale and shift what is between the layers
+        blocks: of a `Refinement` of the MLP's answer, with so many channels; none by default
 
     Raises:
         ValueError: more components than an image has numbers
@@ -192,7 +222,9 @@ class EigenNetwork(nn.Module):
     Source: preconditioning is Karras et al. 2022 (arXiv:2206.00364); the best linear denoiser is Wiener's.
     """
 
-    def __init__(self, shape=(3, 16, 16), components=320, width=384, layers=4, embedding=64, classes: Classes = 0):
+    def __init__(
+        self, shape=(3, 16, 16), components=320, width=384, layers=4, embedding=64, classes: Classes = 0, blocks=0, channels=32
+    ):  # fmt: skip
         super().__init__()
         if not 1 <= components <= math.prod(shape):
             raise ValueError(f"images of {math.prod(shape)} numbers have 1 to {math.prod(shape)} components, got components={components}")
@@ -205,6 +237,8 @@ class EigenNetwork(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(width, elementwise_affine=False) for _ in range(layers))
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(layers))
         self.levels = nn.ModuleList(nn.Linear(embedding, 2 * width) for _ in range(layers))
+        self.refine = Refinement(shape, channels, blocks, width) if blocks else None
+        self.context = nn.Linear(embedding, width) if blocks else None
 
     @torch.no_grad()
     def look_at(self, x: Tensor) -> None:
@@ -224,8 +258,13 @@ class EigenNetwork(nn.Module):
         for norm, layer, both in zip(self.norms, self.layers, self.levels):
             scale, shift = both(given).chunk(2, 1)
             h = h + F.silu(layer(norm(h)) * (1 + scale) + shift)
-        x0 = self.mean + (skip * z + out * self.last(h)) @ self.basis
-        return ((alpha * flat - x0) / sigma).view(x.shape)
+        x0 = (self.mean + (skip * z + out * self.last(h)) @ self.basis).view(x.shape)
+        alpha, sigma = alpha[:, :, None, None], sigma[:, :, None, None]
+        if self.refine is not None:
+            _, out, into = edm_weights(sigma / alpha)
+            context = F.silu(F.layer_norm(h, h.shape[1:]) + self.context(given))
+            x0 = x0 + out * self.refine(into * x / alpha, x0, context)
+        return (alpha * x - x0) / sigma
 
 
 class WaveNetwork(nn.Module):
