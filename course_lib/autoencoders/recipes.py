@@ -271,6 +271,7 @@ for b in BETAS:
         budgets(20_000),
         measure_beta_vae,
         {"prepare": to_float},
+        bits=8,
     )
 for d in BOTTLENECKS:
     RECIPES[f"ae_mnist_d{d}"] = Recipe(
