@@ -395,7 +395,7 @@ def test_moving_the_output_computes_nothing(monkeypatch):
 
 
 def reference(explorer, before):
-    """p of the next colour's values at the explorer's pixel, by whole passes over the face with values `before` (n, colours) at that place."""
+    """p of the next colour's values at the explorer's pixel, by whole passes over the face, `before` (n, colours) at that place."""
     i, row, column = (c.value for c in (explorer.face, explorer.row, explorer.column))
     before = np.asarray(before)
     x = faces.draw(explorer.y[i : i + 1]).long().repeat(len(before), 1, 1, 1)
