@@ -88,6 +88,7 @@ from course_lib.nn import MaskedLinear, masked_mlp
 from course_lib.plotting import LossPlot, curves, show_images, show_source, table
 from course_lib.recipes import preset_for, recipes
 from course_lib.widgets import autoregressive as widgets
+from course_lib.widgets.pixels import across_the_edge
 
 training.seed_everything(0)
 digits, unseen = datasets.load("mnist_small", "train"), datasets.load("mnist_small", "test")
@@ -936,48 +937,90 @@ assert not torch.equal(coding.decode_images(shaken, codes["black and white"]), n
 #
 # **Completion**, or **inpainting**, is free: pixels that are known are not drawn. The chain rule does the rest, if what is missing comes *after* what is known.
 #
-# **Predict first.** Hide the lower half of a digit, then the upper half. Which completions will fit, and why?
+# Below, each half of a face is hidden in turn. The network of section 8 must be told ten words. Those that the seen half shows are the face's own; the others come from other faces.
+#
+# **Predict first.** In which row will the answers fit best, in which worst, and why?
 
 # %%
-completion = widgets.CompletionExplorer(gated, new_digits[::100])
-completion.image.value = 2
+completion = widgets.CompletionExplorer(painter, people)
 completion
 
 
 # %% [markdown]
 # > **What to notice.**
 # >
-# > - The lower half fits: strokes go on over the edge, and different coins may end in different digits.
-# > - The upper half does not. It was drawn before the model came to the known part, and knows nothing of it. Over its edge neighbours differ about twice as often as over the other, or in the digit itself.
+# > - **Lower half**: eight answers, and all fit. The upper half decides hair, glasses and background, and they stay. It says nothing of mouth and top, and these vary about as in the data.
+# > - **Right half**: fits too. In each row the left half comes first, and faces are nearly symmetric. Eight in ten of the pixels drawn are the face's own; of the lower half six in ten.
+# > - **Left half**: does not fit. What stands to its right was not known when it was drawn. Across the middle neighbours differ more than six times as much as in the face itself.
+# > - **Upper half**: was drawn before the network came to anything seen. Four in ten of its pixels are the face's own. Tell it all ten words, and it is nearly six: words reach every pixel, whatever the order.
 # > - The chain rule in this order has $p(\text{lower}\mid\text{upper})$ ready. The other direction would need a sum over all upper halves.
-# > - At a low temperature the ten answers are more alike; at a high one there is dust.
+# > - And who tells the words if nobody can see them all? Bayes: $p(\text{word}\mid\text{upper})$ is proportional to $p(\text{word})\,p(\text{upper}\mid\text{word})$, and the upper half comes first. So the network has it: where hair is seen its true colour gets 0.99 and more; the true mouth, which is hidden, gets about one half on average.
+# > - Set the temperature and press *draw*. At 1.6 more than a quarter of the pixels drawn below have a colour that no test face has. At 1.0 it is one in seven, at 0.4 one in twenty.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
-def over_the_edge(hide):
-    """How often neighbours on both sides of the edge differ: in completions and in the original, mean over five digits."""
-    completion.hide.value, found = hide, []
-    for image in range(0, 10, 2):
-        completion.image.value = image
-        original, hidden = completion.images[image, 0].numpy(), completion.hidden()
-        found.append([widgets.images.across_the_edge(v, hidden) for v in (completion.completions() / 1, original[None] / 1)])
-    return np.mean(found, 0)
+crowd, copies = real_faces.y[100:140], 4
+of_crowd, own_words = faces.draw(crowd), faces.attributes(crowd)
+other_words = faces.attributes(real_faces.y[200 : 200 + len(crowd) * copies])
+originals, told_own = of_crowd.repeat_interleave(copies, 0), own_words.repeat_interleave(copies, 0)
+word = list(faces.ATTRIBUTES).index
 
 
-below, above = over_the_edge("lower"), over_the_edge("upper")
-assert below[0] < 1.6 * below[1] and above[0] > 1.6 * max(above[1], below[0])
-completion.hide.value, alike, specks = "lower", [], []
-endings = []
-for completion.temperature.value in (0.3, 1.0, 2.0):
-    differ, lonely, ends = [], [], []
-    for completion.image.value in range(0, 10, 2):
-        x = torch.as_tensor(completion.completions())[:, None].float()
-        differ.append((x[:, None] - x[None]).abs().mean())
-        lonely.append((x * (F.conv2d(x, torch.ones(1, 1, 3, 3), padding=1) == 1)).sum() / x.sum())
-        ends.append(len(metrics.digit_probabilities(x).argmax(1).unique()))
-    alike.append(np.mean(differ)), specks.append(np.mean(lonely)), endings.append(ends)
-assert alike[0] < 0.75 * alike[1] < alike[2] and specks[2] > 5 * max(specks[0], specks[1], 1e-3)
-assert sum(n > 1 for n in endings[1]) >= 2 and endings[1][1] >= 2  # of five upper halves; the 2 among them
-completion.image.value, completion.temperature.value = 2, 1.0
+def redraw(where, temperature=1.0, every_word=False):
+    """Forty faces with a half hidden and drawn again, four answers each; which pixels are hidden; and which words are seen."""
+    hidden = widgets.colours.hidden_part(where, 0.5)
+    seen = torch.stack([widgets.colours.words_seen(y, ~hidden) for y in crowd]).repeat_interleave(copies, 0)
+    told = told_own if every_word else torch.where(seen, told_own, other_words)
+    u = torch.rand(len(told), 768, generator=torch.Generator().manual_seed(0))
+    known = (~hidden).expand(len(told), 3, 16, 16)
+    return ar.sample_cached(painter, len(told), y=told, uniforms=u, given=originals, known=known, temperature=temperature), hidden, seen
+
+
+def own_pixels(drawn, hidden):
+    return (drawn == originals).all(1)[:, hidden].float().mean()
+
+
+def edge_against_faces(drawn, hidden):
+    """How much more neighbours differ across the edge than in the faces themselves: a ratio."""
+    a, b = (across_the_edge(v.flatten(0, 1).numpy().astype(float), hidden.numpy()) for v in (drawn, of_crowd))
+    return a / b
+
+
+answers = {where: redraw(where) for where in widgets.colours.HIDE}
+fits = {where: own_pixels(*answers[where][:2]) for where in answers}
+assert 0.75 < fits["right"] < 0.88 and 0.55 < fits["lower"] < 0.68 and 0.35 < fits["upper"] < 0.48 and fits["left"] < fits["lower"]
+told_all = own_pixels(*redraw("upper", every_word=True)[:2])
+assert 0.53 < told_all < 0.64 and told_all > fits["upper"] + 0.1
+seams = {where: edge_against_faces(*answers[where][:2]) for where in answers}
+assert seams["lower"] < 1.1 and seams["right"] < 2 and seams["left"] > 6
+lower, hidden, seen = answers["lower"]
+read = metrics.predicted_attributes(lower / 255)
+stay = [word(name) for name in ("hair", "glasses", "background")]
+assert (read == told_own)[:, stay].float().mean() > 0.95 and seen[:, stay].float().mean() > 0.95
+assert not seen[:, [word("mouth"), word("clothing_colour")]].any()
+for name in ("mouth", "clothing_colour"):
+    in_answers, in_faces = (
+        torch.bincount(v[:, word(name)], minlength=len(faces.ATTRIBUTES[name])) / len(v) for v in (read, faces.attributes(real_faces.y))
+    )
+    assert (in_answers - in_faces).abs().max() < 0.15
+first_rows = of_crowd[:, :, :8].long()  # Bayes, one word at a time, with the others true
+for name, least, most in (("hair_colour", 0.99, 1.01), ("mouth", 0.36, 0.62)):
+    fit = []
+    for k in range(len(faces.ATTRIBUTES[name])):
+        guess = own_words.clone()
+        guess[:, word(name)] = k
+        with torch.no_grad():
+            fit.append(painter.score(painter.logits(first_rows, guess), first_rows).flatten(1).sum(1))
+    often = torch.bincount(faces.attributes(real_faces.y)[:, word(name)]) / len(real_faces)
+    believed = (torch.stack(fit, 1) + often.log()).softmax(1).gather(1, own_words[:, word(name), None])[:, 0]
+    shown = seen[::copies, word(name)]
+    believed = believed[shown] if shown.any() else believed
+    assert least < believed.mean() < most
+known_colours = torch.unique(numbered)
+strange = {}
+for warmth in (0.4, 1.0, 1.6):
+    x = lower if warmth == 1 else redraw("lower", warmth)[0]
+    strange[warmth] = 1 - torch.isin(x.movedim(1, 3)[:, hidden].long() @ torch.tensor([65_536, 256, 1]), known_colours).float().mean()
+assert 0.25 < strange[1.6] < 0.35 and abs(strange[1.0] - 1 / 7) < 0.025 and abs(strange[0.4] - 1 / 20) < 0.02
 sharpened = [q**2 / (q**2).sum(axis, keepdim=True) for axis, q in enumerate((first, second, third))]  # section 2's three coins, T = 1/2
 in_steps = sharpened[0][:, None, None] * sharpened[1][:, :, None] * sharpened[2]
 assert abs(in_steps.sum() - 1) < 1e-5 and (in_steps - joint**2 / (joint**2).sum()).abs().max() > 0.03
