@@ -949,7 +949,7 @@ completion
 # %% [markdown]
 # > **What to notice.**
 # >
-# > - **Lower half**: eight answers, and all fit. The upper half decides hair, glasses and background, and they stay. It says nothing of mouth and top, and these vary about as in the data.
+# > - **Lower half**: eight answers, and they fit. The upper half decides hair, glasses and background, and they stay. It says nothing of mouth and top, and these vary about as in the data.
 # > - **Right half**: fits too. In each row the left half comes first, and faces are nearly symmetric. Eight in ten of the pixels drawn are the face's own; of the lower half six in ten.
 # > - **Left half**: does not fit. What stands to its right was not known when it was drawn. Across the middle neighbours differ more than six times as much as in the face itself.
 # > - **Upper half**: was drawn before the network came to anything seen. Four in ten of its pixels are the face's own. Tell it all ten words, and it is nearly six: words reach every pixel, whatever the order.
