@@ -696,6 +696,7 @@ palette = widgets.ColourExplorer(painter, people, row=1, column=3)
 palette.red.value = 2
 palette
 
+
 # %% [markdown]
 # > **What to notice.**
 # >
@@ -732,7 +733,10 @@ p_red, p_green = palette.chances(known_before, true[:, :0]), palette.chances(kno
 reds = torch.arange(256)[:, None]
 red_unknown = torch.stack([p @ palette.chances(at.expand(256, -1), reds) for p, at in zip(p_red, known_before)])  # the sum over all reds
 red_exchanged = palette.chances(known_before, true[torch.randperm(len(true), generator=torch.Generator().manual_seed(0)), :1])
-costs = [-p.gather(1, true[:, k, None]).clamp_min(1e-30).log2().mean() for p, k in ((p_red, 0), (p_green, 1), (red_unknown, 1), (red_exchanged, 1))]
+costs = [
+    -p.gather(1, true[:, k, None]).clamp_min(1e-30).log2().mean()
+    for p, k in ((p_red, 0), (p_green, 1), (red_unknown, 1), (red_exchanged, 1))
+]
 assert (spent.mean((0, 2, 3)) - torch.tensor([0.33, 0.22, 0.16])).abs().max() < 0.02
 assert costs[1] < 0.8 * costs[0] and abs(costs[2] / costs[0] - 1) < 0.2 and costs[3] > 10 * costs[1]
 of_pixels = spent.sum(1).flatten().sort(descending=True).values
@@ -944,7 +948,6 @@ assert not torch.equal(coding.decode_images(shaken, codes["black and white"]), n
 # %%
 completion = widgets.CompletionExplorer(painter, people)
 completion
-
 
 # %% [markdown]
 # > **What to notice.**
