@@ -9,10 +9,13 @@ import torch.nn.functional as F
 from timing import Report
 from torch import Tensor
 
+from course_lib import checkpoints
 from course_lib.autoregressive import WaveNet, sample_cached, sample_naive, uva_pixelcnn
 from course_lib.autoregressive.pixels import GatedPixelCNN
+from course_lib.datasets import faces
 from course_lib.distributions import logistic_bin_log_prob, logistic_mixture_log_prob
 from course_lib.training import seed_everything
+from course_lib.widgets.autoregressive import ColourExplorer, CompletionExplorer
 
 
 @torch.no_grad()
@@ -125,10 +128,24 @@ def logistics(report: Report) -> None:
     report.accuracy("discretised logistic at log-scale −7, largest error in nats (peer: `where`)", error, theirs, 100)
 
 
+def sliders(report: Report, moves: int = 24) -> None:
+    """From a slider's new value to the view's new HTML, in the kernel: of the explorers that show faces."""
+    model, y = checkpoints.load("pixelcnn_faces"), faces.load("test").y[:6]
+    for explorer, names in ((ColourExplorer(model, y), ("face", "row", "red")), (CompletionExplorer(model, y), ("face", "share"))):
+        for name in names:
+            control, taken = getattr(explorer, name), []
+            values = control.options if hasattr(control, "options") else range(control.min, control.max + 1)
+            for i in range(moves):
+                control.value = values[(i + 1) % len(values)]
+                taken.append(explorer.milliseconds / 1000)
+            report.limit(f"{type(explorer).__name__}, a step of {name}", taken, 0.015)
+
+
 if __name__ == "__main__":
     seed_everything(0)
     report = Report()
     logistics(report)
     sound(report)
     pixels(report)
+    sliders(report)
     report.finish()

@@ -101,7 +101,8 @@ EVERY = {
     "flows-InversionExplorer": Made(flows.InversionExplorer),
     "autoregressive-DrawingExplorer": Made(autoregressive.drawing),
     "autoregressive-ReceptiveFieldExplorer": Made(autoregressive.ReceptiveFieldExplorer),
-    "autoregressive-CompletionExplorer": Made(autoregressive.completion),
+    "autoregressive-ColourExplorer": Made(autoregressive.colours, wide=WIDE),
+    "autoregressive-CompletionExplorer": Made(autoregressive.completion, wide=WIDE, prepare=autoregressive.draw_when_moved),
     "autoregressive-NextPixelExplorer": Made(autoregressive.grey),
     "words-NextCharacterExplorer": Made(autoregressive.characters, without=("prompt",)),  # a text has no ends, but its own tests
     "autoregressive-DilationExplorer": Made(autoregressive.DilationExplorer),

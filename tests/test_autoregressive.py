@@ -5,7 +5,7 @@ import io
 import itertools
 import json
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from fractions import Fraction
 
 import mpmath
@@ -20,11 +20,11 @@ from torch import nn
 from torch.autograd.functional import jacobian
 
 from course_lib import autoregressive as ar
-from course_lib import metrics, training
+from course_lib import checkpoints, metrics, training
 from course_lib.autoregressive import MADE, CharLSTM, GatedPixelCNN, NGram, PixelCNN, PixelRNN, WaveNet, coding, nucleus, top_k
 from course_lib.autoregressive import recipes as ar_recipes
 from course_lib.autoregressive.layers import CausalConv1d, colours_of
-from course_lib.datasets import ALPHABET, Dataset, Text, binarise
+from course_lib.datasets import ALPHABET, Dataset, Text, binarise, faces
 from course_lib.distributions import (
     categorical_sample,
     inverse_mu_law,
@@ -1238,6 +1238,9 @@ def small(name):
         options = {"hidden": (16,)} if name == "made" else {"width": 4} | ({"dilations": (1,)} if "gated" in name or "8bit" in name else {})
         model = GatedPixelCNN(**options) if name == "pixelcnn_8bit_large" else recipe.build(**options)
         data = Dataset("fake", "train", x, torch.arange(12) % 10)
+    elif recipe.data == "faces":
+        y = faces.random_factors(12)
+        model, data = recipe.build(width=4, dilations=(1,)), Dataset("fake", "train", faces.draw(y), y)
     elif recipe.data == "sounds":
         data = Dataset("fake", "train", 2 * torch.rand(12, 60) - 1, torch.zeros(12).long())
         model = recipe.build(width=8, dilations=(1, 2))
@@ -1259,9 +1262,10 @@ def test_every_recipe_trains_and_is_measured(name, precision, monkeypatch):
     assert all(p.dtype == torch.float32 for p in model.parameters())
     if precision == "no":
         draw = metrics.draw
-        monkeypatch.setattr(metrics, "draw", lambda model, n: draw(model, 4))
+        monkeypatch.setattr(metrics, "draw", lambda model, n, *words: draw(model, *((n, *words) if words else (4,))))
         numbers = recipe.measure(run.ema, data)
-        assert all(math.isfinite(v) and v > 0 for k, v in numbers.items() if k != "first_guess")
+        may_be_zero = ("first_guess", "obeyed", "held_out", "word_accuracy", "held_out_pairs")
+        assert all(math.isfinite(v) and v > 0 for k, v in numbers.items() if k not in may_be_zero)
 
 
 @torch.no_grad()
@@ -1280,6 +1284,32 @@ def test_measures_are_averages_over_everything():
     nats = -lstm.log_prob(text.x[:1024].view(2, 512)).sum().item() / 1024
     assert numbers["bits_per_character"] == pytest.approx(nats / math.log(2), rel=1e-4) and numbers["characters"] == 1024
     assert ar_recipes.pieces(text).shape == (86, ar_recipes.PIECE) and torch.equal(ar_recipes.pieces(text)[3], text.x[48:176].long())
+
+
+@torch.no_grad()
+def test_bits_of_faces_are_those_of_the_face_given_its_words():
+    y = faces.random_factors(20)
+    torch.manual_seed(0)
+    model = rough(GatedPixelCNN((3, 16, 16), 4, (1,), classes=faces.KINDS, coordinates=True)).float()
+    numbers = ar_recipes.measure_faces(model, Dataset("fake", "test", faces.draw(y), y))
+    one_by_one = [-model.log_prob(faces.draw(v[None]), faces.attributes(v)).item() / 768 / math.log(2) for v in y]
+    assert numbers["bits_per_dim"] == pytest.approx(np.mean(one_by_one), rel=1e-4) and numbers["samples"] == 20
+    deaf = [-model.log_prob(faces.draw(v[None]), torch.zeros(1, 10, dtype=torch.long)).item() / 768 / math.log(2) for v in y]
+    assert numbers["bits_per_dim"] != pytest.approx(np.mean(deaf), rel=1e-4)
+
+
+def test_the_shipped_model_of_faces_is_good_and_no_better_than_the_truth():
+    """Faces are drawn from factors, so their entropy is known: that of each factor that can be seen, given its word."""
+    numbers, y = checkpoints.record("pixelcnn_faces")["numbers"], faces.load("test").y
+    seen, truth = faces.visible(y), 0.0
+    for j, (name, values) in enumerate(faces.FACTORS.items()):
+        words = [v.rstrip("0123456789") if name in faces.ATTRIBUTES else "" for v in values]
+        of_value, chosen = Counter(y[:, j].tolist()), y[seen[:, j], j].tolist()
+        of_word = Counter(words[i] for i in y[:, j].tolist())
+        truth += sum(math.log2(of_word[words[i]] / of_value[i]) for i in chosen) / len(y)
+    assert 20 < truth < 30
+    assert truth / 768 < numbers["bits_per_dim"] < 1.2
+    assert numbers["obeyed"] > 0.95 and numbers["fid"] < 20
 
 
 @torch.no_grad()

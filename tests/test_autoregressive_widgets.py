@@ -11,9 +11,10 @@ from scipy import special, stats
 from views import cells, number, picture, set_to, shaken, told, words
 
 from course_lib.autoregressive import CausalConv1d, CharLSTM, GatedPixelCNN, PixelCNN, WaveNet, sample_naive
-from course_lib.datasets import Text
+from course_lib.datasets import Text, faces
 from course_lib.widgets.autoregressive import (
     ClassExplorer,
+    ColourExplorer,
     CompletionExplorer,
     DilationExplorer,
     DrawingExplorer,
@@ -22,8 +23,9 @@ from course_lib.widgets.autoregressive import (
     ReceptiveFieldExplorer,
     row_lstm_figure,
 )
+from course_lib.widgets.autoregressive import colours as colour_explorers
 from course_lib.widgets.autoregressive import images as image_explorers
-from course_lib.widgets.autoregressive.images import hidden_part
+from course_lib.widgets.autoregressive.colours import hidden_part, words_seen
 from course_lib.widgets.autoregressive.structure import BLIND, DEEP, FUTURE, NOT_YET, OUTPUT, SEEN, SIDE, sees
 from course_lib.widgets.pixels import UNDRAWN
 
@@ -43,8 +45,27 @@ def drawing():
     return DrawingExplorer(pixel_model(), 3)
 
 
+def people(n=3):
+    return faces.random_factors(n, seed=4)
+
+
+def face_model():
+    torch.manual_seed(1)
+    return shaken(GatedPixelCNN((3, 16, 16), 4, (1, 2), classes=faces.KINDS), 0.3, 1)
+
+
+def colours():
+    return ColourExplorer(face_model(), people())
+
+
 def completion():
-    return CompletionExplorer(pixel_model(), digits())
+    return CompletionExplorer(face_model(), people())
+
+
+def draw_when_moved(explorer):
+    """Parts of faces are drawn when it is told to: tell it whenever a control moves."""
+    for control in (explorer.face, explorer.share, explorer.temperature, explorer.told):
+        control.observe(lambda _change: explorer.press.click(), "value")
 
 
 def grey():
@@ -81,6 +102,7 @@ def random_numbers(n, seed, size=64):
 
 def test_no_explorer_uses_up_the_random_numbers_of_a_lecture():
     plain, levels, labels, text = pixel_model(), pixel_model("categorical", 16), pixel_model(classes=10), lstm()
+    told, y = face_model(), people()
     sees.cache_clear()
     torch.manual_seed(4)
     expected = torch.rand(3)
@@ -88,7 +110,8 @@ def test_no_explorer_uses_up_the_random_numbers_of_a_lecture():
     for explorer in (
         DrawingExplorer(plain),
         ReceptiveFieldExplorer(),
-        CompletionExplorer(plain, digits()),
+        CompletionExplorer(told, y),
+        ColourExplorer(told, y),
         NextPixelExplorer(levels, digits(16)),
         NextCharacterExplorer(text, ALPHABET),
         DilationExplorer(),
@@ -100,7 +123,14 @@ def test_no_explorer_uses_up_the_random_numbers_of_a_lecture():
 
 @pytest.mark.parametrize(
     "make, moved",
-    [(drawing, {"pixels": 8}), (completion, {"image": 1}), (grey, {"image": 1}), (characters, {"prompt": "abba"}), (classes, {"digit": 1})],
+    [
+        (drawing, {"pixels": 8}),
+        (completion, {"face": 1}),
+        (colours, {"row": 2}),
+        (grey, {"image": 1}),
+        (characters, {"prompt": "abba"}),
+        (classes, {"digit": 1}),
+    ],
 )
 def test_a_model_in_training_stays_so(make, moved):
     explorer = make()
@@ -361,94 +391,153 @@ def test_moving_the_output_computes_nothing(monkeypatch):
     set_to(explorer, row=3, column=11)
 
 
+# --- the colours of one pixel
+
+
+def reference(explorer, before):
+    """p of the next colour's values at the explorer's pixel, by whole passes over the face, `before` (n, colours) at that place."""
+    i, row, column = (c.value for c in (explorer.face, explorer.row, explorer.column))
+    before = np.asarray(before)
+    x = faces.draw(explorer.y[i : i + 1]).long().repeat(len(before), 1, 1, 1)
+    x[:, : before.shape[1], row, column] = torch.as_tensor(before, dtype=torch.long)
+    x, y = x[:, :, : row + 1], faces.attributes(explorer.y[i : i + 1]).expand(len(x), -1)  # rows further down are no part of it
+    with torch.no_grad():
+        logits = explorer.model.logits(x, y)
+    return logits[:, before.shape[1], :, row, column].softmax(1).double().numpy()
+
+
+@pytest.mark.parametrize("face, row, column, red", [(0, 4, 8, 1), (1, 0, 15, 3), (2, 6, 0, 8)])
+def test_each_colour_is_given_those_before(face, row, column, red):
+    explorer = set_to(colours(), face=face, row=row, column=column, red=red)
+    expected, chosen = [], []
+    for k in range(3):
+        expected.append(reference(explorer, np.array([chosen], dtype=int).reshape(1, k))[0])
+        chosen.append(int(np.argsort(-expected[k], kind="stable")[0 if k else red - 1]))
+    values, given, unknown = explorer.in_turn()
+    assert values == chosen
+    assert all(np.allclose(a, b, atol=1e-5) for a, b in zip(given, expected))
+    # as long as the colour just before is unknown: the sum over all its values
+    every = np.arange(256)[:, None]
+    assert np.allclose(unknown[0], expected[0] @ reference(explorer, every), atol=1e-5)
+    assert np.allclose(unknown[1], expected[1] @ reference(explorer, np.insert(every, 0, chosen[0], 1)), atol=1e-5)
+    assert f"row {row}, column {column}: red {chosen[0]}, then green {chosen[1]}, then blue {chosen[2]}" in words(explorer)
+
+
+def test_words_say_what_each_colour_costs():
+    explorer = set_to(colours(), face=1, row=5, column=3)
+    x = faces.draw(explorer.y[1:2]).long()
+    with torch.no_grad():
+        cost = -explorer.model.log_prob_map(x, faces.attributes(explorer.y[1:2]))[0] / math.log(2)
+    text, true = words(explorer), x[0, :, 5, 3].tolist()
+    for name, value, c in zip(("red", "green", "blue"), true, cost[:, 5, 3].tolist()):
+        assert f"{name} {value}" in text and number(rf"{name} costs (…) bits", text) == pytest.approx(c, abs=0.006)
+    assert f"bits of green, {cost[1].mean():.2f} each" in text
+    _, sheet = picture(explorer, "face 1 with the pixel at row 5, column 3 framed")
+    shown = pixels_of(sheet, 0, 16)
+    first = 16 * 5 + 3
+    assert np.array_equal(shown.reshape(256, 3)[:first], x[0].permute(1, 2, 0).reshape(256, 3)[:first].numpy()), "what comes before"
+    assert shown[5, 3].tolist() == explorer.in_turn()[0]
+    for k in range(3):  # the dearest pixel is the one with the strongest colour
+        strength = 765 - pixels_of(sheet, 1 + k, 16).astype(int).sum(2)
+        assert strength.argmax() == cost[k].argmax() or cost[k].max() < cost.max()
+
+
+def test_moving_through_a_face_needs_no_pass(monkeypatch):
+    explorer = colours()
+    monkeypatch.setattr(GatedPixelCNN, "features", None)
+    set_to(explorer, face=2, row=3, column=4, red=2)
+
+
+@pytest.mark.parametrize("make", [ColourExplorer, CompletionExplorer])
+def test_only_a_model_of_faces_that_hears_words_can_be_shown(make):
+    for model in (
+        pixel_model(),
+        PixelCNN((3, 16, 16), 2, 1),
+        GatedPixelCNN((3, 16, 16), 4, (1,)),
+        GatedPixelCNN((3, 8, 8), 4, (1,), classes=3),
+    ):
+        with pytest.raises(ValueError, match="must be a GatedPixelCNN of faces that is told their words: load pixelcnn_faces"):
+            make(model, people())
+    with pytest.raises(ValueError, match="y must hold whole numbers"):
+        make(face_model(), people().float())
+
+
 # --- completion
 
 
-@pytest.mark.parametrize(
-    "where, there", [("lower", (7, 0)), ("upper", (0, 7)), ("right", (0, 7)), ("left", (7, 0)), ("middle band", (3, 3))]
-)
-@pytest.mark.parametrize("share, size", [(0.1, 1), (0.5, 4), (0.9, 7)])
+@pytest.mark.parametrize("where, there", [("lower", (15, 0)), ("upper", (0, 15)), ("right", (0, 15)), ("left", (15, 0))])
+@pytest.mark.parametrize("share, size", [(0.25, 4), (0.5, 8), (0.75, 12)])
 def test_the_hidden_part(where, there, share, size):
-    hidden = hidden_part((8, 8), where, share)
-    assert hidden.sum() == 8 * size and hidden[there]
-    lines = hidden.all(1) if where in ("lower", "upper", "middle band") else hidden.all(0)
-    assert lines.sum() == size and (np.diff(lines.astype(int)) != 0).sum() <= 2
+    hidden = hidden_part(where, share).numpy()
+    assert hidden.shape == (16, 16) and hidden.sum() == 16 * size and hidden[there]
+    lines = hidden.all(1) if where in ("lower", "upper") else hidden.all(0)
+    assert lines.sum() == size and (np.diff(lines.astype(int)) != 0).sum() == 1
 
 
-def known_before(hidden):
-    """Mean over hidden pixels of the share of shown pixels that come before."""
-    flat = hidden.ravel()
-    shares = [sum(not flat[k] for k in range(i)) / (~flat).sum() for i in range(64) if flat[i]]
-    return sum(shares) / len(shares)
+def test_which_words_can_be_seen():
+    """Against pairs of faces that are drawn here and compared by eye for eye."""
+    plain = {"hair": "long01", "hair_colour": "red", "glasses": "dark01", "beard": "beard01", "mouth": "happy01", "hat": "none"}
+    y = faces.row(plain)
+    upper, lower = ~hidden_part("lower", 0.5), ~hidden_part("upper", 0.5)
+    names = list(faces.ATTRIBUTES)
+    for seen, decides, leaves_open in (
+        (upper, {"skin", "hair_colour", "glasses", "hat", "background"}, {"mouth", "clothing_colour", "hat_colour"}),
+        (lower, {"skin", "mouth", "beard", "clothing_colour", "background"}, {"glasses", "hat", "hat_colour"}),
+        (torch.ones(16, 16, dtype=torch.bool), set(names) - {"hat_colour"}, {"hat_colour"}),
+        (torch.zeros(16, 16, dtype=torch.bool), set(), set(names)),
+    ):
+        found = {name for name, s in zip(names, words_seen(y, seen)) if s}
+        assert decides <= found and not found & leaves_open, found
+    # the mouth is hidden exactly where another mood draws the same
+    other = faces.draw(faces.change(y[None], mouth="sad"))[0]
+    assert torch.equal(other[:, upper], faces.draw(y)[:, upper]) and not torch.equal(other[:, lower], faces.draw(y)[:, lower])
 
 
-def edge(image, hidden):
-    gaps = [abs(image[i, j] - image[i + 1, j]) for i in range(7) for j in range(8) if hidden[i, j] != hidden[i + 1, j]]
-    gaps += [abs(image[i, j] - image[i, j + 1]) for i in range(8) for j in range(7) if hidden[i, j] != hidden[i, j + 1]]
-    return float(np.mean(gaps))
+@pytest.mark.parametrize("told, temperature", [("what is seen", 1.0), ("all ten words", 0.6), ("another's words", 1.4)])
+def test_each_hidden_pixel_is_drawn_from_what_comes_before_it(told, temperature):
+    """Under the same uniforms the answers are right exactly if each value is the one that the model draws when it is given the others."""
+    explorer = set_to(completion(), face=1, share=0.25, temperature=temperature, told=told)
+    assert "Not drawn yet for these settings" in words(explorer)
+    explorer.press.click()
+    assert "Not drawn yet" not in words(explorer) and explorer.press.description == "draw" and not explorer.press.disabled
+    y, u, model = people(), random_numbers(32, 0, 768).view(4, 8, 16, 16, 3), face_model()
+    own, next_ones, usual = (faces.attributes(v) for v in (y[1:2], y[2:3], faces.load("test").y[:8]))
+    for k, where in enumerate(("lower", "right", "left", "upper")):
+        shown = cells(picture(explorer, f"face 1, {where} part hidden")[1], 10, 16)
+        hidden, original = hidden_part(where, 0.25).numpy(), faces.draw(y[1]).permute(1, 2, 0).numpy()
+        assert np.array_equal(shown[0], original) and (shown[1][hidden] == UNDRAWN).all()
+        assert all(np.array_equal(v[~hidden], original[~hidden]) for v in shown[1:])
+        heard = {"all ten words": own, "another's words": next_ones}.get(told)
+        heard = torch.where(words_seen(y[1], torch.from_numpy(~hidden)), own, usual) if heard is None else heard.expand(8, -1)
+        answers = torch.from_numpy(shown[2:].copy()).permute(0, 3, 1, 2)
+        with torch.no_grad():
+            logits = model.logits(answers.long(), heard).permute(0, 3, 4, 1, 2)
+        drawn = model.draw(logits.flatten(0, 3), u[k].flatten(), temperature).view(8, 16, 16, 3)
+        assert (drawn.numpy()[:, hidden] == shown[2:][:, hidden]).mean() > 0.999  # a uniform may fall on the edge of two values
 
 
-@pytest.mark.parametrize("where", ["lower", "right", "upper", "left", "middle band"])
-def test_completions_are_those_of_the_naive_way(where):
-    explorer = set_to(completion(), hide=where, share=0.4, temperature=1.5, seed=7, image=1)
-    hidden, x = hidden_part((8, 8), where, 0.4), digits()[1:2]
-    given = x.expand(10, -1, -1, -1).long()
-    known = torch.from_numpy(~hidden).expand(10, 1, 8, 8)
-    expected = sample_naive(pixel_model(), 10, temperature=1.5, uniforms=random_numbers(10, 7), given=given, known=known)[:, 0].numpy()
-    assert np.array_equal(explorer.completions(), expected)
-    assert (expected[:, ~hidden] == x[0, 0].numpy()[~hidden]).all()
-    text = words(explorer)
-    assert number(r"knew (…)% of the shown", text) == round(100 * known_before(hidden))
-    assert number(r"neighbours differ by (…) on", text) == pytest.approx(
-        np.mean([edge(e, hidden) for e in expected.astype(float)]), abs=0.006
-    )
-    assert number(r"in the original by (…) ", text) == pytest.approx(edge(x[0, 0].numpy().astype(float), hidden), abs=0.006)
-    assert f"hidden: {where}, {hidden.sum()} of 64 pixels" in text
-
-    _, sheet = picture(explorer, "10 completions at temperature 1.5, draw 7")
-    shown = cells(sheet, 5)
-    grey = 255 * x[0, 0].numpy()[~hidden]
-    assert (shown[:, ~hidden] == grey[None, :, None]).all()
-    assert np.array_equal(shown[:, hidden][..., 2] > 128, expected[:, hidden] > 0), "drawn ones are blue, bright or dark"
-    assert (shown[:, hidden][..., 2] > shown[:, hidden][..., 0]).all()
-    _, first = picture(explorer, "the original, what the model sees, and the mean of 10 completions")
-    original, seen, mean = cells(first, 3)
-    assert (original[..., 0] == 255 * x[0, 0].numpy()).all()
-    assert (seen[hidden] == UNDRAWN).all() and (seen[~hidden] == original[~hidden]).all()
-    share = expected.mean(0)[hidden]
-    assert np.abs(mean[hidden][:, 0] - (9 + share * (140 - 9))).max() <= 1
-
-
-def test_words_say_where_seams_are():
+def test_pressing_again_draws_others_and_coming_back_draws_nothing(monkeypatch):
     explorer = completion()
-    assert "knew 100% of the shown ones" in words(explorer) and "so the completions fit to it" in words(explorer)
-    set_to(explorer, hide="upper")
-    assert "knew 0% of the shown ones" in words(explorer) and "drawn blindly, as in a new digit" in words(explorer)
-    set_to(explorer, hide="middle band")
-    assert "look for broken strokes at its lower edge" in words(explorer)
-    set_to(explorer, hide="right")
-    assert "Rows further down were unknown" in words(explorer)
+    first = explorer.view.value
+    explorer.press.click()
+    again = explorer.view.value
+    assert again != first
+    monkeypatch.setattr(colour_explorers, "sample_cached", None)
+    set_to(explorer, face=1)
+    assert "Not drawn yet" not in words(explorer), "every face has answers at the start"
+    assert set_to(explorer, face=0).view.value == again
+    explorer.press.click()  # an error is said, and the button works again
+    assert "CompletionExplorer could not draw this" in explorer.view.value and not explorer.press.disabled
 
 
-def test_completions_are_kept(monkeypatch):
-    explorer = set_to(completion(), share=0.3)
-    set_to(explorer, share=0.6)
-    monkeypatch.setattr(image_explorers, "sample_cached", None)
-    set_to(explorer, share=0.3)
-
-
-@pytest.mark.parametrize(
-    "images, sentence",
-    [
-        (digits()[:, 0], r"images must be \(n, 1, 8, 8\) with n above 0, got shape \(3, 8, 8\)"),
-        (digits()[:0], "with n above 0"),
-        (digits(16), "must hold whole numbers 0 to 1, got 0 to 15; binarise them first"),
-        (digits().float() / 3, "got fractions"),
-    ],
-)
-def test_images_that_the_model_cannot_read_are_refused(images, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        CompletionExplorer(pixel_model(), images)
+def test_words_say_how_far_neighbours_differ():
+    explorer = completion()
+    _, sheet = picture(explorer, "upper part hidden")
+    shown = cells(sheet, 10, 16).astype(float)
+    for place, images in (("", shown[2:]), (r" -?[\d.]+ \(", shown[:1])):
+        expected = np.abs(images[:, 7] - images[:, 8]).mean()
+        pattern = rf"upper{place}(…)\)" if place else "upper (…) "
+        assert number(pattern, words(explorer)) == pytest.approx(expected, abs=0.51)
 
 
 # --- the distribution of one value

@@ -597,7 +597,8 @@ def test_the_shipped_numbers_of_faces_are_plausible():
             "name"
         ]
         assert row["obeyed"] is None or 0.5 < row["held_out"] <= 1 and 0.8 < row["obeyed"] <= 1, row["name"]
-        assert row["bits_per_dim"] is None or 0.3 < row["bits_per_dim"] < 8, row["name"]
+        # told the words, a face has about 25 bits: 0.03 for each of 768 numbers
+        assert row["bits_per_dim"] is None or 0.03 < row["bits_per_dim"] < 8, row["name"]
 
 
 @pytest.mark.skipif(not leaderboard.SHIPPED.exists(), reason="nothing was measured yet: python -m course_lib leaderboard")

@@ -11,7 +11,7 @@ from ...autoregressive import GatedPixelCNN, sample_cached
 from ...plotting.panels import CYCLE, Bars, Chart, Line, Mark, Note, Strips, ramp
 from .. import BESIDE, GAP, WIDE, Explorer, at_rest, int_slider, kept_for, menu, plural, seed_slider, slider
 from ..cuts import PALE, Cut, cut_sliders
-from ..pixels import UNDRAWN, across_the_edge, filled_in
+from ..pixels import UNDRAWN
 
 NEXT = np.array([231, 99, 0])  # the frame around the pixel in question
 RIM = 2  # of that frame, and around each large picture, so that a pixel at the edge has room for its own
@@ -192,97 +192,6 @@ class DrawingExplorer(Explorer):
         else:
             text += f"Expected value {here * (self.model.levels - 1):.1f}, drawn {int(self.images[self.digit.value, 0][place])}. "
         return text + "Only the framed pixel's probability counts: those after it (orange) read undrawn pixels as black."
-
-
-# --------------------------------------------------------------------------------------------------------------------
-# Completion
-
-HIDE = ("lower", "right", "upper", "left", "middle band")
-
-
-def hidden_part(shape: tuple[int, int], where: str, share: float) -> np.ndarray:
-    """Which pixels are hidden: bool (h, w)."""
-    h, w = shape
-    rows, columns = (min(size - 1, max(1, round(share * size))) for size in shape)
-    hidden = np.zeros(shape, dtype=bool)
-    top = (h - rows) // 2
-    part = {
-        "lower": np.s_[h - rows :],
-        "upper": np.s_[:rows],
-        "right": np.s_[:, w - columns :],
-        "left": np.s_[:, :columns],
-        "middle band": np.s_[top : top + rows],
-    }
-    hidden[part[where]] = True
-    return hidden
-
-
-class CompletionExplorer(Explorer):
-    """A part of a digit is hidden, and the model draws it again, ten times.
-
-    Args:
-        model: a `GatedPixelCNN` of one colour without classes
-        images: (n, *shape) whole numbers
-
-    Attributes:
-        image, share, temperature, seed: the sliders;  hide: the menu
-    """
-
-    N = 10
-
-    def __init__(self, model: GatedPixelCNN, images: Any):
-        self.model = checked(model)
-        self.images = checked_images(images, model)
-        self.image = int_slider("image", 0, 0, len(self.images) - 1)
-        self.hide = menu("hide", HIDE)
-        self.share = slider("share", 0.5, 0.1, 0.9, 0.1)
-        self.temperature = slider("temperature", 1.0, 0.3, 2.0, 0.1)
-        self.seed = seed_slider()
-        super().__init__([self.image, self.hide, self.share, self.temperature, self.seed])
-
-    def hidden(self) -> np.ndarray:
-        return hidden_part(self.model.shape[1:], self.hide.value, self.share.value)
-
-    @kept_for("image", "hide", "share", "temperature", "seed")
-    def completions(self) -> np.ndarray:
-        """Whole numbers (10, h, w). The same uniforms for every setting but the seed."""
-        given = self.images[self.image.value].expand(self.N, -1, -1, -1)
-        known = torch.from_numpy(~self.hidden()).expand_as(given)
-        options = {"temperature": self.temperature.value, "given": given, "known": known}
-        return drawn(self.model, uniforms(self.model, self.N, self.seed.value), **options)[:, 0].numpy()
-
-    def panels(self):
-        hidden, top = self.hidden(), self.model.levels - 1
-        original, drawings = self.images[self.image.value, 0].numpy() / top, self.completions() / top
-        seen = np.where(hidden[..., None], UNDRAWN, ramp(original)).astype(np.uint8).transpose(2, 0, 1)
-        first = np.stack([ramp(original).transpose(2, 0, 1), seen, filled_in(drawings.mean(0)[None], hidden)[0]])
-        where = f"{self.hide.value}, {hidden.sum()} of {hidden.size} pixels"
-        settings = f"image {self.image.value}, hidden: {where}"
-        above = Strips(
-            f"hidden: {where}",
-            [("", first, f"{settings}; the original, what the model sees, and the mean of {self.N} completions")],
-            112,
-            columns=("original", "the model sees", f"mean of {self.N}"),
-        )
-        alt = f"{self.N} completions at temperature {self.temperature.value:.1f}, draw {self.seed.value}; {settings}"
-        below = Strips("ten completions; blue: drawn by the model", [("", filled_in(drawings, hidden), alt)], 84, 5)
-        return [[above], [below], [Note(self.words(hidden, original, drawings), BESIDE)]]
-
-    def words(self, hidden: np.ndarray, original: np.ndarray, drawings: np.ndarray) -> str:
-        order = np.arange(hidden.size).reshape(hidden.shape)
-        known = np.sort(order[~hidden])
-        share = float(np.searchsorted(known, order[hidden]).mean() / len(known))  # of the shown pixels, those before a hidden one
-        edge, usual = across_the_edge(drawings, hidden), across_the_edge(original[None], hidden)
-        text = "The model conditions on earlier pixels only, in reading order: "
-        text += f"a hidden pixel knew {share:.0%} of the shown ones, on average. "
-        text += f"Across the edge neighbours differ by {edge:.2f} on average, in the original by {usual:.2f} (1 is black against white). "
-        if share > 0.999:
-            return text + "All that is shown comes first, so the completions fit to it."
-        if share < 0.001:
-            return text + f"The {self.hide.value} part is drawn blindly, as in a new digit: look for strokes that break off at the edge."
-        if self.hide.value == "middle band":
-            return text + "The band fits to what is above it and knows nothing of what is below: look for broken strokes at its lower edge."
-        return text + "Rows further down were unknown when a pixel was drawn: look for strokes that break off at the edge."
 
 
 # --------------------------------------------------------------------------------------------------------------------
