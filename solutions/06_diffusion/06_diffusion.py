@@ -160,8 +160,12 @@ NOISED.check(
 
 # %% tags=["nbval-ignore-output"]
 add_noise = NOISED.yours_or_ours(globals())
-texts = ["a smiling face with long red hair", "a sad face with dark glasses and a green shirt", "a smiling face with a beard and a blue hat"]
-portraits = 2 * faces.draw(torch.stack([faces.row(faces.parse(text)) for text in texts])) / 255 - 1
+texts = [
+    "a smiling face with long red hair",
+    "a sad face with dark glasses and a green shirt",
+    "a smiling face with a beard and a blue hat",
+]
+portraits = faces.draw(torch.stack([faces.row(faces.parse(text)) for text in texts])) / 127.5 - 1
 noise = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 shares = [1, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2, 0.1, 0.05, 0]
 rows = torch.stack([add_noise(portraits, torch.full((3,), share), noise) for share in shares], 1)
