@@ -455,7 +455,7 @@ from course_lib.grading.metrics.obedience import case
 
 OBEDIENCE.check(
     obedience,
-    hidden=lambda: [case(12, 4, 700), case(10, 5, 90, never=3), case(7, 6, 811, never=1), case(15, 3, 205)],
+    hidden=lambda: [case(12, 4, 700), case(10, 5, 90, never=3), case(7, 6, 811, never=1), case(15, 3, 205), case(5, 4, 390)],
 )
 ### END HIDDEN TESTS
 

@@ -56,6 +56,14 @@ def noisier_each_time(step, x, known, mask, alpha_bar, times, randn):
     return x
 
 
+def all_at_once(step, x, known, mask, alpha_bar, times, randn):
+    noises = randn((len(times) - 1, *known.shape))
+    for t, s, noise in zip(times, times[1:], noises):
+        there = alpha_bar[s].sqrt() * known + (1 - alpha_bar[s]).sqrt() * noise
+        x = torch.where(mask, there, step(x, t, s))
+    return x
+
+
 FILL = Task(
     fill_in,
     truth,
@@ -70,6 +78,7 @@ mask inverted: the picture is put in where it is hidden, and what the steps made
     mask, there -> ~mask, there
 clean pixels: the known pixels are put in without noise, while all the others are at time s. A step was made for pictures that are equally noisy everywhere.
     mask, there -> mask, known
+    x = step(x, t, s) -> x = step(torch.where(mask, known, x), t, s) ; mask, there -> mask, x {|; return x -> return torch.where(mask, known, x)}
 level of t: the known pixels are as noisy as they were before the step. At which time are the others by then?
     alpha_bar[s] -> alpha_bar[t]
 one level for all: the known pixels are equally noisy after each step. The others become cleaner: which entry of the table fits them?
@@ -83,14 +92,25 @@ noise not fresh: the same noise is put in after each step. It should be drawn an
     = noise_of_the_start
 one noise for all: one draw is shared, by the pictures of the batch, by the colours or by the pixels. Each number has noise of its own.
     randn(known.shape) -> randn({known[:1].shape|known[0].shape|known[:, :1].shape|mask.shape|1})
-draws exchanged: `randn` is called more often than once a step, or for more than one step at once: the noise is not the one that is compared.
+other draws: the noise is not the one that is compared. After each step call `randn` once, for all pixels of the batch, and with it for no other step.
     randn(known.shape) -> {torch.stack([randn(one.shape) for one in known])|[randn(known.shape), randn(known.shape)][1]}
+    randn(known.shape) -> torch.zeros_like(known).masked_scatter(mask, randn(known[..., mask].shape))
+    = all_at_once
+x for the noise: the known pixels get what the step made in the place of noise. That is a picture: draw the noise.
+    (1 - bar).sqrt() * fresh -> (1 - bar).sqrt() * x
+    x = step(x, t, s) -> ; (1 - bar).sqrt() * fresh -> (1 - bar).sqrt() * x ; mask, there, x) -> mask, there, step(x, t, s))
+noise on all pixels: noise is added to the hidden pixels, too. The step has left them as noisy as they should be at s.
+    torch.where(mask, there, x) -> torch.where(mask, bar.sqrt() * known, x) + (1 - bar).sqrt() * fresh
 at the end alone: the known pixels are put in at the end alone. What is hidden never saw them, so it cannot fit them.
     x = torch.where(mask, there, x) -> x = torch.where(mask, there, x) if s == times[-1] else x
-    x = torch.where -> y = torch.where ; return x -> return y
-before the step: the known pixels are put in before each step. The task puts them in after it: else the last step has changed them, or they are noisier than you think.
+    mask, there -> mask, x ; return x -> return torch.where(mask, known, x)
+before the step: the known pixels are put in before each step. The task puts them in after it: what a step gets is then as noisy everywhere, and the last one cannot change them.
     x = step(x, t, s) -> ; alpha_bar[s] -> alpha_bar[t] ; x = torch.where(mask, there, x) -> x = step(torch.where(mask, there, x), t, s)
     x = step(x, t, s) -> ; x = torch.where(mask, there, x) -> x = step(torch.where(mask, there, x), t, s)
+    x = step(x, t, s) -> ; alpha_bar[s] -> alpha_bar[t] ; x = torch.where(mask, there, x) -> x = step(torch.where(mask, there, x), t, s) ; return x -> return torch.where(mask, known, x)
+before the first step, too: the known pixels are put in before the first step, too, or before and after each one. It does no harm, but it takes draws from those that are compared: begin with the step.
+    step(x, t, s) -> step(torch.where(mask, alpha_bar[t].sqrt() * known + (1 - alpha_bar[t]).sqrt() * randn(x.shape), x) if t == times[0] else x, t, s)
+    step(x, t, s) -> step(torch.where(mask, alpha_bar[t].sqrt() * known + (1 - alpha_bar[t]).sqrt() * randn(x.shape), x), t, s)
 never put in: this is a plain sampler: the known pixels are never put in.
     mask, there -> mask, x
 always from the start: each step begins at the noise of the start. It should begin where the one before it has ended.
@@ -114,6 +134,10 @@ all put in: the mask plays no part: all pixels are put in, hidden ones too.
     torch.where(mask, there, x) -> there
 a step too few: the chain stops a step too early: a list of n times has n − 1 steps.
     times[1:] -> times[1:-1]
+one step: only the first step is made. Does the `return` stand inside the loop?
+    zip(times, times[1:]) -> zip(times[:1], times[1:])
+fractions: `step` is told fractions. It counts times as the list does, in whole numbers.
+    step(x, t, s) -> step(x, {t / times[0], s / times[0]|t / (len(alpha_bar) - 1), s / (len(alpha_bar) - 1)|t / len(alpha_bar), s / len(alpha_bar)})
 other times: the steps do not go from one time of the list to the next. The times need not be neighbours, nor end at 0.
     zip(times, times[1:]) -> {[(t, t - 1) for t in times[:-1]]|[(t, t - 1) for t in range(times[0], times[-1], -1)]}
     zip(times, times[1:]) -> {[(t, 0) for t in times[:-1]]|zip(times, times[2:])|[(t, t - 1) for t in range(times[0], 0, -1)]}

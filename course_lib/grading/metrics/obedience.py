@@ -45,7 +45,7 @@ OBEDIENCE = Task(
     obedience,
     truth,
     results=("the share of the attributes", "the share of the faces"),
-    cases=[case(9, 4, 10), case(14, 5, 400, never=2), case(8, 3, 60), case(11, 6, 300, never=5), case(1, 4, 500)],
+    cases=[case(9, 4, 10), case(14, 5, 400, never=2), case(8, 3, 60), case(11, 6, 300, never=5), case(4, 5, 44), case(1, 4, 500)],
     mistakes="""
 divided by all faces: you divide by all faces, so that what does not count is taken for wrong. In how many does the attribute count?
     right.sum(0) / of -> right.sum(0) / len(asked) {|; torch.where(counts, right, True) -> right}
@@ -59,6 +59,8 @@ what nobody asked for counts: entries count that nobody asked for: −1 is no va
     (asked != -1) & seen -> seen
 all entries count: all entries count. What nobody asked for, or what cannot be seen, says nothing about the model.
     (asked != -1) & seen -> torch.ones_like(seen)
+one of two is enough: an entry counts where it was asked for, or can be seen. It takes both.
+    (asked != -1) & seen -> (asked != -1) | seen
 0 not counted: the value 0 is left out. It is a value like any other: what nobody asked for is −1.
     asked != -1 -> asked > 0
 all entries together: the entries of all attributes are thrown together, and those that count often weigh more. Each attribute should weigh the same.
@@ -67,6 +69,8 @@ by face: the first number averages over the faces, each with its own share. A sh
     obeyed = shares[of > 0].mean() -> obeyed = (right.sum(1) / counts.sum(1)).mean()
 0 / 0: an attribute that counts nowhere has no share: 0 / 0 is NaN, and so is any mean with it.
     shares[of > 0].mean() -> shares.mean()
+never right left out: an attribute that is never right is left out of the mean. It has a share, 0: only those that count nowhere have none.
+    shares[of > 0] -> shares[shares > 0]
 nowhere taken for 0: an attribute that counts nowhere is taken for never right. It has no share, so it should not be in the mean.
     shares[of > 0].mean() -> shares.nan_to_num(0.0).mean()
     shares[of > 0].mean() -> shares[of > 0].sum() / len(of)
@@ -76,6 +80,8 @@ a face must have all: the first number is right. In the second a face fails for 
     torch.where(counts, right, True) -> {right|read == asked}
 half of the rule: the first number is right. In the second one, what nobody asked for still counts, or what cannot be seen.
     counts, right, True -> {asked != -1|seen}, read == asked, True
+complete faces alone: the first number is right. The second looks only at faces in which every attribute counts. All faces are asked for.
+    fine.all(1).double() -> fine.all(1)[counts.all(1)].double()
 product of the shares: the first number is right. The second is a product, as if mistakes came independently. Count the faces.
     whole = fine.all(1).double().mean() -> whole = shares[of > 0].prod()
 one is enough: the first number is right. In the second a face passes with a single thing that is right.
@@ -89,6 +95,8 @@ one for each: you return a number for each attribute, or for each face. Two numb
     obeyed = shares[of > 0].mean() -> obeyed = shares[of > 0] ; fine.all(1).double().mean() -> fine.all(1).double()
 numbers for shares: the second result counts faces. A share is asked for.
     fine.all(1).double().mean() -> fine.all(1).double().sum()
+percent: these are percent. A share is asked for.
+    return obeyed, whole -> return 100 * obeyed, 100 * whole
 disobeyed: these are the shares of what is wrong.
     (read == asked) & counts -> (read != asked) & counts
     return obeyed, whole -> return 1 - obeyed, {1 - |}whole
