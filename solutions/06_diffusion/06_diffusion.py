@@ -165,10 +165,10 @@ texts = [
     "a sad face with dark glasses and a green shirt",
     "a smiling face with a beard and a blue hat",
 ]
-portraits = faces.draw(torch.stack([faces.row(faces.parse(text)) for text in texts])) / 127.5 - 1
+pictures = faces.draw(torch.stack([faces.row(faces.parse(text)) for text in texts])) / 127.5 - 1
 noise = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 shares = [1, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2, 0.1, 0.05, 0]
-rows = torch.stack([add_noise(portraits, torch.full((3,), share), noise) for share in shares], 1)
+rows = torch.stack([add_noise(pictures, torch.full((3,), share), noise) for share in shares], 1)
 show_images((rows.flatten(0, 1) / 2 + 0.5).clamp(0, 1), columns=10, size=0.9)
 print("ᾱ:", *shares)
 
@@ -593,7 +593,7 @@ plt.show()
 #
 # **2 points · 10 minutes · ★★☆**
 #
-# A network that is also told a label y can be asked twice: with y, and with nothing told. The difference is what y changes, and **classifier-free guidance**
+# A network that is also told a label y, and in training now and then is not, can be asked twice: with y, and with nothing told. The difference is what y changes, and **classifier-free guidance**
 # stretches it by a weight w:
 #
 # $$\hat\varepsilon=\hat\varepsilon(x_t,t,\varnothing)+w\,\big(\hat\varepsilon(x_t,t,y)-\hat\varepsilon(x_t,t,\varnothing)\big).$$

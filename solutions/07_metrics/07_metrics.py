@@ -460,14 +460,14 @@ OBEDIENCE.check(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# A diffusion model draws 300 faces that it is told all ten attributes of. The weight w says how much it stresses what it is told: 0 is not at all, 1 plain (lecture 06,
-# guidance). A GAN is told the same. Your functions judge them. Predict first: as w grows from 0 to 8, how does each of the four numbers go?
+# A diffusion model is told the ten attributes of each of 300 real faces, and draws. Its weight w says how much it stresses what it is told (lecture 06, guidance):
+# 0 is not at all, 1 plain. A GAN is told the same. Your functions judge them. Predict first: as w grows from 0 to 8, which of the four numbers rise, and which fall?
 
 # %% tags=["nbval-ignore-output"]
 obey, precise = (task.yours_or_ours(globals()) for task in (OBEDIENCE, PRECISION))
 factors = faces.random_factors(300, seed=11)
 asked, seen, real = faces.attributes(factors), faces.visible(factors, words=True), faces.draw(factors) / 255
-others = face_features(faces.draw(faces.random_factors(300, seed=12)) / 255)  # real faces of other people
+others = face_features(faces.draw(faces.random_factors(300, seed=12)) / 255)  # of other real faces
 weights = [0, 1, 2, 4, 8]
 drawn = {"real": real}
 with torch.no_grad():
@@ -475,19 +475,19 @@ with torch.no_grad():
         torch.manual_seed(0)  # the same noise for each w
         drawn[f"w = {w}"] = checkpoints.load("diffusion_faces").sample(300, y=asked, guidance=float(w), steps=10)
     drawn["GAN"] = checkpoints.load("cgan_faces").sample(300, y=asked)
-numbers = {
+judged = {
     name: [float(value) for value in (*obey(asked, predicted_attributes(x), seen), *precise(others, face_features(x), 3))]
     for name, x in drawn.items()
 }
 figure, axes = plt.subplots(figsize=(8, 2.8))
 for i, name in enumerate(("attributes that obey", "faces that obey in all", "precision", "recall")):
-    axes.plot(range(5), [numbers[f"w = {w}"][i] for w in weights], marker="o", label=name)
+    axes.plot(range(5), [judged[f"w = {w}"][i] for w in weights], marker="o", label=name)
 axes.set(xlabel="w", xticks=range(5), xticklabels=weights, ylim=(0, 1.05))
 axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 names = [name for name in drawn if name != "w = 4"]
 show_images(torch.cat([drawn[name][:12] for name in names]), columns=12, size=0.7, row_labels=names)
-print(*(f"{name:6} {a:.2f} of the attributes, {b:.2f} of the faces" for name, (a, b, _, _) in numbers.items()), sep="\n")
+print(*(f"{name:6} {a:.2f} of the attributes, {b:.2f} of the faces" for name, (a, b, _, _) in judged.items()), sep="\n")
 print(f"Real faces, all entries counted: {(predicted_attributes(real) == asked).double().mean():.2f}. Where are the others?")
 
 
