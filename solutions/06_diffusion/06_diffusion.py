@@ -593,8 +593,8 @@ plt.show()
 #
 # **2 points · 10 minutes · ★★☆**
 #
-# A network that is also told a label y, and in training now and then is not, can be asked twice: with y, and with nothing told. The difference is what y changes, and **classifier-free guidance**
-# stretches it by a weight w:
+# A network that is also told a label y, and in training now and then is not, can be asked twice: with y, and with nothing told. The difference is what y changes,
+# and **classifier-free guidance** stretches it by a weight w:
 #
 # $$\hat\varepsilon=\hat\varepsilon(x_t,t,\varnothing)+w\,\big(\hat\varepsilon(x_t,t,y)-\hat\varepsilon(x_t,t,\varnothing)\big).$$
 #
