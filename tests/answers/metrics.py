@@ -9,6 +9,8 @@ NEAR = (
 )
 SIGNS = "(1 + torch.sign(t - near(s)[:, None])).mean() / 2"
 COUNTED = "c = (asked >= 0) & seen\nr = (asked == read) & c\nreturn {}, {}"
+BY_COLUMN = "(r.sum(0) / c.sum(0))[c.any(0)].mean()"
+BY_FACE = "(r == c).all(1).double().mean()"
 FITTED = "c, limit = np.polyfit({}, values.numpy(), 1)\nreturn {}"
 WITHIN = (
     "d = torch.cdist(fake, real)\nr, f = (torch.cdist(x, x).sort(1).values[:, k] for x in (real, fake))\n"
@@ -101,6 +103,19 @@ WRONG = {
         ("wrong axis of recall", WITHIN.format("(d <= f[:, None]).any(1).double().mean()")),
         ("a repeated row left out", BALLS.format("own.masked_fill(own == 0, math.inf).sort(1).values[:, k - 1]")),
     ],
+    "obedience": [
+        ("divided by all faces", COUNTED.format("r.double().mean(0).mean()", "r.all(1).double().mean()")),
+        ("what does not count taken for right", COUNTED.format("(r | ~c).double().mean()", "(r | ~c).all(1).double().mean()")),
+        ("one of two is enough", COUNTED.replace(") & seen", ") | seen").format(BY_COLUMN, BY_FACE)),
+        ("all entries together", COUNTED.format("(asked == read)[c].double().mean()", BY_FACE)),
+        ("by face", COUNTED.format("(r.sum(1) / c.sum(1)).mean()", BY_FACE)),
+        ("0 / 0", COUNTED.format("(r.sum(0) / c.sum(0)).mean()", BY_FACE)),
+        ("never right left out", COUNTED.format(BY_COLUMN.replace("c.any", "r.any"), BY_FACE)),
+        ("nowhere taken for 0", COUNTED.format("(r.sum(0) / c.sum(0).clamp(min=1)).mean()", BY_FACE)),
+        ("a face must have all", COUNTED.format(BY_COLUMN, "(r.sum(1) == asked.shape[1]).double().mean()")),
+        ("complete faces alone", COUNTED.format(BY_COLUMN, "r[c.all(1)].all(1).double().mean()")),
+        ("percent", COUNTED.format("100 * (r.sum(0) / c.sum(0)).nanmean()", "100 * (r == c).all(1).double().mean()")),
+    ],
     "at_infinity": [
         ("line in N", FITTED.format("sizes.numpy()", "limit, math.ceil(-c / below)")),
         ("rounded down", FITTED.format("1 / sizes.numpy()", "limit, round(c / below)")),
@@ -147,6 +162,19 @@ FAULTS = {
     ],
     "precision_and_recall": [
         ("value", "recall is off", WITHIN.format("(d <= f[:, None]).any(0).double().mean().round(decimals=2)")),
+    ],
+    "obedience": [
+        (
+            "in place",
+            "changes its input asked in place",
+            "asked[~seen] = -1\n" + COUNTED.format(BY_COLUMN, BY_FACE),
+        ),
+        ("value", "the share of the faces is off", COUNTED.format(BY_COLUMN, "(r.sum(1) > 0.5 * c.sum(1)).double().mean()")),
+        (
+            "value",
+            "the share of the attributes is off",
+            COUNTED.format("(r.sum(0) / c.sum(0))[c.all(0)].mean()", BY_FACE),
+        ),
     ],
     "at_infinity": [
         (
