@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from course_lib.grading import CheckFailed, plain
-from course_lib.grading.diffusion import FEW, measure, sliced_distance, spread
-from course_lib.grading.fixtures import Denoiser, Draws, Field
+from course_lib.grading.diffusion import FEW, FILL, measure, sliced_distance, spread
+from course_lib.grading.fixtures import Denoiser, Draws, Field, Mixer
 
 
 def test_spread_points_fill_the_cube_evenly():
@@ -76,8 +76,32 @@ def test_networks_and_fields_say_what_they_want_to_be_told():
         (lambda: told(x, t, t), "labels should be whole numbers"),
         (lambda: told(x[None], t, t.long()), "x_t should have shape (batch, 2), not (1, 3, 2)"),
         (lambda: Field(1.0)(x, 0.5), "t should be a tensor of shape (3,), one number for each example"),
+        (lambda: Mixer(1.0)(x, 3, 2), "x_t should have shape (batch, channels, height, width), not (3, 2)"),
+        (lambda: Mixer(1.0)(x[None, None], t, t), "t and s should be numbers: all pictures are at one time"),
+        (lambda: Mixer(1.0)(x[None, None], 2, 3), "a step leads from t to an earlier time s, not from 2 to 3"),
         (lambda: Field(1.0)(x, t[:1]), "t should have shape (3,), one number for each example, not (1,)"),
     ]:
         with pytest.raises(TypeError) as caught:
             call()
         assert said in str(caught.value)
+
+
+def test_a_step_mixes_the_pixels_of_a_picture_and_of_no_other():
+    """So what is known must enter after each step: it changes what the next step makes of the pixels beside it."""
+    x = torch.zeros(2, 3, 3, 3)
+    changed = x.clone()
+    changed[0, 1, 0, 0] = 1
+    moved = Mixer(0.8)(changed, 3, 1) != Mixer(0.8)(x, 3, 1)
+    assert moved[0, 1, 0, 0] and moved[0, 1].sum() > 1 and not moved[0, [0, 2]].any() and not moved[1].any()
+
+
+def test_pictures_of_the_cases_have_known_and_hidden_pixels_and_end_as_known_at_time_0():
+    for step, x, known, mask, alpha_bar, times, randn in FILL.cases:
+        assert mask.dtype == torch.bool and 0 < mask.float().mean() < 1 and x.shape == known.shape and x.shape[-2:] == mask.shape
+        assert times == sorted(set(times), reverse=True) and times[0] < len(alpha_bar)
+        randn.calls = 0
+        with plain():
+            filled = FILL.answer(step, x, known, mask, alpha_bar, times, randn)
+        randn.calls = 0
+        assert (times[-1] > 0) or torch.equal(filled[..., mask], known[..., mask])
+        assert not torch.isclose(filled[..., ~mask], known[..., ~mask]).all()

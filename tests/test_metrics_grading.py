@@ -6,7 +6,9 @@ import math
 import pytest
 import torch
 
-from course_lib.grading.metrics import BIAS, FRECHET, LIMIT, MEMORISED, PRECISION
+from course_lib import datasets, metrics
+from course_lib.datasets import faces
+from course_lib.grading.metrics import BIAS, FRECHET, LIMIT, MEMORISED, OBEDIENCE, PRECISION
 from course_lib.grading.metrics.experiment import ATTEMPTS, ROWS, fid_of_sets, fids_by_number, measure, numbers_of_samples, stream
 from course_lib.grading.metrics.frechet import truth as frechet
 
@@ -74,3 +76,18 @@ def test_inputs_are_what_the_tasks_promise():
         shares, number = MEMORISED.truth(models, train, test)
         assert shares.sort().values.diff().min() > 0 and number < len(models)
         assert models.shape[2:] == train.shape[1:] == test.shape[1:] and math.isfinite(float(shares.sum()))
+    for asked, read, seen in OBEDIENCE.cases:
+        counts = (asked != -1) & seen
+        assert counts.any(1).all() and (asked >= -1).all() and (read >= 0).all() and seen.dtype == torch.bool
+    hidden = [(read == asked)[~seen & (asked != -1)] for asked, read, seen in OBEDIENCE.cases]
+    assert {right for each in hidden for right in each.tolist()} == {True, False}  # what is hidden would count, either way
+    assert sum(int((~((asked != -1) & seen).any(0)).sum()) for asked, _, seen in OBEDIENCE.cases) >= 2  # attributes that count nowhere
+
+
+def test_obedience_of_real_faces_is_that_of_the_face_network():
+    """On faces the task agrees with the library, which counts by attribute."""
+    factors = faces.random_factors(200, seed=3)
+    x, asked = datasets.to_float(faces.draw(factors)), faces.attributes(factors)
+    shares, whole = OBEDIENCE.answer(asked, metrics.predicted_attributes(x), faces.visible(factors, words=True))
+    found = metrics.factor_accuracy(x, factors, words=True)
+    assert float(shares) == pytest.approx(sum(found.values()) / len(found)) and 0.95 < float(whole) <= float(shares)

@@ -129,7 +129,7 @@ def convolutions(
 
 
 # --------------------------------------------------------------------------------------------------------------------
-# 06 · diffusion: schedules, a network, draws and a velocity
+# 06 · diffusion: schedules, a network, draws, a step and a velocity
 
 
 def cosine_bar(t: Tensor) -> Tensor:
@@ -189,6 +189,23 @@ class Draws(nn.Module):
         if self.ends and len(u) > 3:
             u[1:3] = torch.tensor([4e-6, 1 - 4e-6] if self.normal else [0, 1 - 2**-24], dtype=torch.float64)
         return (torch.special.ndtri(u) if self.normal else u).to(torch.get_default_dtype()).reshape(shape)
+
+
+class Mixer(nn.Module):
+    """Stands for a step of a sampler, (x_t, t, s) → x_s: what a pixel becomes depends on its neighbours, and on both times."""
+
+    def __init__(self, turn: float):
+        super().__init__()
+        self.turn = turn
+
+    def forward(self, x_t: Tensor, t: int, s: int) -> Tensor:
+        if torch.is_tensor(x_t) and x_t.ndim != 4:
+            raise TypeError(f"x_t should have shape (batch, channels, height, width), not {tuple(x_t.shape)}")
+        if any(torch.is_tensor(time) and time.ndim for time in (t, s)):
+            raise TypeError("t and s should be numbers: all pictures are at one time")
+        if not s < t:
+            raise TypeError(f"a step leads from t to an earlier time s, not from {t} to {s}")
+        return torch.sin(self.turn * x_t + 0.7 * t) + 0.6 * x_t.roll(1, -1) - (0.1 + 0.2 * s) * x_t.flip(-2)
 
 
 class Field(nn.Module):

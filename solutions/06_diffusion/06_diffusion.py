@@ -19,7 +19,7 @@
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/deep-generative-course/deep-generative-models/blob/main/exercises/06_diffusion/06_diffusion.ipynb) [![Open in Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/deep-generative-course/deep-generative-models/main?urlpath=lab/tree/exercises/06_diffusion/06_diffusion.ipynb)
 #
 # You write the parts of a diffusion model: how data drown in noise, the way back if the data were known, a sampler that may leave out steps, the loss, guidance
-# by a label, and flow matching. Then you look for a sampler that makes do with six evaluations. The lecture is `notebooks/06_diffusion.ipynb`.
+# by a label, in-painting, and flow matching. On the way you put hats and dark glasses on faces. Then you look for a sampler that makes do with six evaluations. The lecture is `notebooks/06_diffusion.ipynb`.
 #
 # | task | what you do | points | minutes | difficulty |
 # |---|---|---|---|---|
@@ -27,7 +27,7 @@
 # | 2 | back, if the data were known | 3 | 10 | ★★☆ |
 # | 3 | one step of DDIM | 3 | 15 | ★★★ |
 # | 4 | the loss | 2 | 10 | ★★☆ |
-# | 5 | guidance | 2 | 10 | ★☆☆ |
+# | 5 | guidance and in-painting | 2 | 10 | ★★☆ |
 # | 6 | flow matching | 3 | 10 | ★★☆ |
 # | 7 | few steps, an experiment | 2 | 15 | ★★★ |
 # | 8 | a written answer | 2 | 10 | ★★☆ |
@@ -82,7 +82,8 @@ from matplotlib import pyplot as plt
 from torch import nn
 from torch.nn import functional as F
 
-from course_lib import datasets
+from course_lib import checkpoints
+from course_lib.datasets import faces
 from course_lib.grading import CheckFailed
 from course_lib.grading.diffusion import (
     COSINE,
@@ -90,8 +91,8 @@ from course_lib.grading.diffusion import (
     ESTIMATES,
     EULER,
     FEW,
+    FILL,
     GUIDED,
-    HIDE,
     LOSS,
     NOISED,
     PATH,
@@ -155,15 +156,20 @@ NOISED.check(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# The same digits with the same noise, at ten values of ᾱ. Predict first: what is the smallest share of data at which you can still read them?
+# Three faces with the same noise, at ten values of ᾱ. Predict first: what drowns last, the colours, the glasses or the mood?
 
 # %% tags=["nbval-ignore-output"]
 add_noise = NOISED.yours_or_ours(globals())
-digits = 2 * datasets.load("digits8", "train").images()[[0, 11, 4]] - 1
-noise = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+texts = [
+    "a smiling face with long red hair",
+    "a sad face with dark glasses and a green shirt",
+    "a smiling face with a beard and a blue hat",
+]
+pictures = faces.draw(torch.stack([faces.row(faces.parse(text)) for text in texts])) / 127.5 - 1
+noise = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 shares = [1, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2, 0.1, 0.05, 0]
-rows = torch.stack([add_noise(digits, torch.full((3,), share), noise) for share in shares], 1)
-show_images((rows.flatten(0, 1) / 4 + 0.5).clamp(0, 1), columns=10, size=0.9)
+rows = torch.stack([add_noise(pictures, torch.full((3,), share), noise) for share in shares], 1)
+show_images((rows.flatten(0, 1) / 2 + 0.5).clamp(0, 1), columns=10, size=0.9)
 print("ᾱ:", *shares)
 
 
@@ -583,12 +589,12 @@ plt.show()
 
 
 # %% [markdown]
-# ## Task 5 · Guidance
+# ## Task 5 · Guidance and in-painting
 #
-# **2 points · 10 minutes · ★☆☆**
+# **2 points · 10 minutes · ★★☆**
 #
-# A network that is also told a label y can be asked twice: with y, and with nothing told. The difference is what y changes, and **classifier-free guidance**
-# stretches it by a weight w:
+# A network that is also told a label y, and in training now and then is not, can be asked twice: with y, and with nothing told. The difference is what y changes,
+# and **classifier-free guidance** stretches it by a weight w:
 #
 # $$\hat\varepsilon=\hat\varepsilon(x_t,t,\varnothing)+w\,\big(\hat\varepsilon(x_t,t,y)-\hat\varepsilon(x_t,t,\varnothing)\big).$$
 #
@@ -666,57 +672,106 @@ plt.show()
 
 
 # %% [markdown]
-# ### 5b · Hide some labels (1 point)
+# ### 5b · Fill in what is hidden (1 point)
 #
-# The network must learn both. So in training each label is hidden with the probability `share`: it becomes K. Each **example** decides for itself: its label is
-# hidden where its own draw is below `share`. As in task 4, `rand` stands for `torch.rand`; call it once.
+# Of a picture x some pixels are known, the others are hidden. **In-painting** fills them in, with any sampler. After each step, from t to s, all pixels are at time s.
+# Then put the known ones in, where $m=1$, as noisy as the rest, with noise ε that is drawn anew:
+#
+# $$x_s\;\leftarrow\;m\left(\sqrt{\bar\alpha_s}\;x+\sqrt{1-\bar\alpha_s}\;\varepsilon\right)+(1-m)\,x_s.$$
+#
+# The next step sees them, so what is hidden comes to fit what is known. As in task 4, `randn` stands for `torch.randn`: call it once after each step, for all pixels of the
+# batch.
 
-# %% nbgrader={"grade": false, "grade_id": "hide_labels", "locked": false, "schema_version": 3, "solution": true, "task": false}
-def hide_labels(y, classes, share, rand):
-    """Labels for one batch of training.
+# %% nbgrader={"grade": false, "grade_id": "fill_in", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def fill_in(step, x, known, mask, alpha_bar, times, randn):
+    """Pictures that are as they are known to be, with the rest made up.
 
-    y: (batch,), whole numbers from 0 to classes − 1
-    classes: K, the label for “not told”
-    share: the probability that a label is hidden
-    rand: draws uniform numbers, of the shape that it is given
-    Returns: (batch,), whole numbers from 0 to classes
+    step: (x_t, t, s) → x_s, a step of some sampler
+    x: (batch, colours, height, width), the noise to begin with, x_t at times[0]
+    known: as x, the pictures without noise; what they hold in hidden pixels has no meaning
+    mask: (height, width), True where a pixel is known
+    alpha_bar: (T + 1,), the table of ᾱ, with 1 at place 0
+    times: whole numbers up to T that fall, a list
+    randn: draws normal numbers, of the shape that it is given
+    Returns: as x, the pictures at times[-1]
     """
     ### BEGIN SOLUTION
-    return torch.where(rand(len(y)) < share, classes, y)
+    for t, s in zip(times[:-1], times[1:]):
+        noisy = alpha_bar[s].sqrt() * known + (1 - alpha_bar[s]).sqrt() * randn(known.shape)
+        x = torch.where(mask, noisy, step(x, t, s))
+    return x
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": false, "grade_id": "check_hide_labels", "locked": true, "schema_version": 3, "solution": false, "task": false}
-HIDE.check(hide_labels)
+# %% nbgrader={"grade": false, "grade_id": "check_fill_in", "locked": true, "schema_version": 3, "solution": false, "task": false}
+FILL.check(fill_in)
 
-# %% nbgrader={"grade": true, "grade_id": "grade_hide_labels", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "grade_fill_in", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
-from course_lib.grading.diffusion import HIDE
-from course_lib.grading.fixtures import Draws
+from course_lib.grading import grid
+from course_lib.grading.diffusion import FILL
+from course_lib.grading.fixtures import Draws, Mixer
 
-HIDE.check(
-    hide_labels,
+OTHER = torch.tensor([1.0, 0.85, 0.8, 0.5, 0.36, 0.2, 0.09, 0.01])
+CORNER = torch.tensor([[True, True, False], [True, False, False], [False, False, False]])
+FILL.check(
+    fill_in,
     hidden=lambda: [
-        (torch.arange(60) % 6, 6, 0.3, Draws(0.63)),
-        (torch.arange(8) % 4, 5, 0.55, Draws(0.21)),
-        (torch.arange(5), 5, 0.0, Draws(0.4)),
+        (Mixer(0.8), (4 * grid(2, 3, 3, 3)).cos(), grid(2, 3, 3, 3), CORNER, OTHER, [7, 6, 3, 1, 0], Draws(0.43, normal=True)),
+        (Mixer(1.2), grid(3, 2, 3, 3), (6 * grid(3, 2, 3, 3)).sin(), ~CORNER, OTHER, [6, 4, 3, 0], Draws(0.21, normal=True)),
+        (Mixer(0.6), grid(1, 3, 2, 3).sin(), (2 * grid(1, 3, 2, 3)).cos(), CORNER[:2], OTHER, [5, 4, 2, 1], Draws(0.86, normal=True)),
     ],
 )
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Ten batches of thirty labels, one row for each; dark is hidden, with share 0.2. Predict first: how would one mask for the whole batch look here?
+# Now all that you have written works together, on faces. The network knows the words of captions, any of which may be “not told”, and your `guided`, `estimates` and
+# `ddim_step` make its sampler. Your `fill_in` keeps what is not grey. The last two rows tell no word at all. Predict first: will the right half of a face fit the left?
+#
+# Then change the wishes: words of captions, such as "a beard" or "light glasses", go with any of the three holes.
 
 # %% tags=["nbval-ignore-output"]
-hide = HIDE.yours_or_ours(globals())
-torch.manual_seed(0)
-hidden = torch.stack([hide(torch.arange(30) % 3, 3, 0.2, torch.rand) == 3 for _ in range(10)])
-figure, axes = plt.subplots(figsize=(9, 2.2))
-axes.imshow(hidden, cmap="Blues", vmin=0, vmax=1.3, aspect="auto")
-axes.set(xlabel="example", ylabel="batch", yticks=[0, 5, 9], title=f"{hidden.float().mean():.0%} hidden")
-axes.grid(False)
-plt.show()
+fill, guide, cosine, cut, step = (task.yours_or_ours(globals()) for task in (FILL, GUIDED, COSINE, ESTIMATES, DDIM))
+network = checkpoints.load("diffusion_faces").requires_grad_(False)
+table = torch.cat([torch.ones(1), cosine(torch.arange(1, 21) / 20, 0.008, 1e-4)[0]])
+factors = faces.random_factors(10, seed=6, hat="none", glasses="none", beard="none")
+true_words, portraits = faces.attributes(factors), faces.draw(factors) / 255
+holes = {name: torch.zeros(16, 16, dtype=torch.bool) for name in ("eyes", "top", "right")}
+holes["eyes"][4:9, 2:14] = holes["top"][:5] = holes["right"][:, 8:] = True
+
+
+def told(wish):
+    """The faces' own words, but for what is wished for; without a wish none, −1."""
+    words = true_words.clone() if wish else torch.full_like(true_words, -1)
+    for name, word in faces.parse(wish).items() if wish else ():
+        words[:, list(faces.ATTRIBUTES).index(name)] = faces.ATTRIBUTES[name].index(word)
+    return words
+
+
+def filled(hole, wish, w=2.0):
+    """The faces with a hole filled in."""
+    prompts = torch.cat([told(wish), torch.full((1, 10), -1)])  # the last is “not told”
+    number = torch.arange(10)  # face i is told prompt i
+
+    def say(x_t, t, y):
+        return network.denoise(x_t, t, prompts[y])[1]
+
+    def one_step(x_t, t, s):
+        noise = guide(say, x_t, torch.full((10,), t / 20), number, 10, w)
+        x, noise = cut(x_t, noise, float(table[t]))
+        return step(x, noise, table, [t, s], 0, 1.0, torch.randn(x.shape))
+
+    torch.manual_seed(0)
+    start = torch.randn(portraits.shape)
+    return fill(one_step, start, 2 * portraits - 1, ~holes[hole], table, list(range(20, -1, -1)), torch.randn) / 2 + 0.5
+
+
+rows, names = [portraits], ["the faces"]
+for hole, wish in (("eyes", "dark glasses"), ("top", "a green hat"), ("right", "")):
+    rows += [torch.where(holes[hole], 0.8, portraits), filled(hole, wish)]
+    names += ["hidden", wish or "nothing told"]
+show_images(torch.cat(rows).clamp(0, 1), columns=10, size=0.8, row_labels=names)
 
 
 # %% [markdown]

@@ -18,15 +18,16 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/deep-generative-course/deep-generative-models/blob/main/exercises/07_metrics/07_metrics.ipynb) [![Open in Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/deep-generative-course/deep-generative-models/main?urlpath=lab/tree/exercises/07_metrics/07_metrics.ipynb)
 #
-# You write the numbers by which generative models are compared: bits and perplexity, FID, KID, precision and recall. Then you measure how FID depends on the number
-# of samples, take that bias out, and find a model that has only copied its training set. The lecture is `notebooks/07_metrics.ipynb`.
+# You write the numbers by which generative models are compared: bits and perplexity, FID, KID, precision and recall, and how well a model obeys that is told what to
+# draw. Then you measure how FID depends on the number of samples, take that bias out, and find a model that has only copied its training set. The lecture is
+# `notebooks/07_metrics.ipynb`.
 #
 # | task | what you do | points | minutes | difficulty |
 # |---|---|---|---|---|
-# | 1 | perplexity and bits | 3 | 10 | ★☆☆ |
+# | 1 | perplexity and bits | 2 | 5 | ★☆☆ |
 # | 2 | FID from moments | 3 | 10 | ★★☆ |
 # | 3 | KID without bias | 3 | 10 | ★★☆ |
-# | 4 | precision and recall | 3 | 15 | ★★☆ |
+# | 4 | precision, recall and obedience | 4 | 20 | ★★☆ |
 # | 5 | the bias of FID, an experiment | 3 | 15 | ★★★ |
 # | 6 | a model that memorises | 3 | 15 | ★★☆ |
 # | 7 | a written answer | 2 | 10 | ★★☆ |
@@ -35,7 +36,7 @@
 # wrong. Grading runs the same checks again with other inputs. Write the answers with PyTorch and your own functions: a check notices when an answer runs code
 # from `course_lib`. Add cells as you like, but do not copy, delete or change the type of the cells that are here.
 #
-# **Notation.** Features are rows: n real ones and m drawn ones (`fake`), with d numbers each. All inputs are float64, because distances are small differences of
+# **Notation.** Features are rows: n real ones and m drawn ones (`fake`), with d numbers each. They are float64, because distances are small differences of
 # large numbers: stay with it.
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["setup"]
@@ -79,6 +80,7 @@ from matplotlib import pyplot as plt
 from torch.nn import functional as F
 
 from course_lib import checkpoints, datasets
+from course_lib.datasets import faces
 from course_lib.grading import CheckFailed
 from course_lib.grading.metrics import (
     BIAS,
@@ -87,7 +89,7 @@ from course_lib.grading.metrics import (
     KERNEL,
     LIMIT,
     MEMORISED,
-    PIXELS,
+    OBEDIENCE,
     PRECISION,
     fid_of_sets,
     fids_by_number,
@@ -95,7 +97,7 @@ from course_lib.grading.metrics import (
     numbers_of_samples,
     stream,
 )
-from course_lib.metrics import digit_features
+from course_lib.metrics import digit_features, face_features, predicted_attributes
 from course_lib.metrics.coverage import distances_to_neighbours
 from course_lib.plotting import show_images
 
@@ -105,9 +107,7 @@ torch.set_num_threads(1)  # what is computed here is small
 # %% [markdown]
 # ## Task 1 · Perplexity and bits
 #
-# **3 points · 10 minutes · ★☆☆**
-#
-# ### 1a · A corpus (2 points)
+# **2 points · 5 minutes · ★☆☆**
 #
 # A model of text gives each text a log-probability in **nats**: log is the natural logarithm here, and one bit is ln 2 nats. Texts differ in length, and models cut them into different **tokens**: letters, syllables, words.
 # Two numbers sum up a corpus. In **bits per character** models with different tokens can be compared; **perplexity** is the number of equally likely tokens that
@@ -166,63 +166,6 @@ for name, tokens, log_p in (
 ):
     bits, perplexity = scores(torch.tensor(log_p, dtype=torch.float64), torch.tensor(tokens), characters)
     print(f"{name:10} {float(bits):.2f} bits per character, perplexity {float(perplexity):7.1f} per token")
-
-
-# %% [markdown]
-# ### 1b · From a density to grey levels (1 point)
-#
-# A flow or a VAE with continuous pixels gives a log **density**, and a density may be above 1. Pixels come in 256 grey levels, though, and a level is a little
-# interval. If the pixels run over a range of length `span`, 1 for [0, 1] or 2 for [−1, 1], an interval is `span` / 256 long; the probability Pr of an image of
-# D pixels is its density p(x) times that length, once for each pixel. With the log density in nats:
-#
-# $$\log_2\Pr=\frac{\log p(x)}{\ln 2}+D\,\log_2\frac{\text{span}}{256},\qquad\text{bits per dimension}=-\frac{\log_2\Pr}{D}.$$
-#
-# Uniform pixels in [0, 1] have density 1, and cost 8 bits each.
-
-# %% nbgrader={"grade": false, "grade_id": "pixel_bits", "locked": false, "schema_version": 3, "solution": true, "task": false}
-def pixel_bits(log_density, pixels, span):
-    """Bits per dimension of images with 256 grey levels.
-
-    log_density: (batch,), in nats, of images with continuous pixels
-    pixels: D, a whole number
-    span: length of the range of a pixel, a number
-    Returns: (batch,)
-    """
-    ### BEGIN SOLUTION
-    return -log_density / (pixels * math.log(2)) + math.log2(256 / span)
-    ### END SOLUTION
-
-
-# %% nbgrader={"grade": false, "grade_id": "check_pixel_bits", "locked": true, "schema_version": 3, "solution": false, "task": false}
-PIXELS.check(pixel_bits)
-
-# %% nbgrader={"grade": true, "grade_id": "grade_pixel_bits", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-# Grading runs your function on other inputs here.
-### BEGIN HIDDEN TESTS
-from course_lib.grading.metrics import PIXELS
-from course_lib.grading.metrics.shared import numbers
-
-PIXELS.check(
-    pixel_bits,
-    hidden=lambda: [
-        (numbers(650.0, 0.0), 784, 1.0),
-        (numbers(33.0, -12.0, 500.0), 64, 2.0),
-        (numbers(0.0, -70.0), 256, 3.6),
-        (numbers(12.5), 75, 0.3),
-    ],
-)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# Two models of the same digits. The first sees pixels in [0, 1] and reports a log density of 2200 nats, the second sees [−1, 1] and reports 1700. Predict
-# first: which one is better?
-
-# %% tags=["nbval-ignore-output"]
-to_bits = PIXELS.yours_or_ours(globals())
-for density, span in ((2200.0, 1.0), (1700.0, 2.0)):
-    print(
-        f"log density {density:.0f} over a range of {span:.0f}: {to_bits(torch.tensor([density]).double(), 784, span).item():.3f} bits per dimension"
-    )
 
 
 # %% [markdown]
@@ -383,9 +326,11 @@ plt.show()
 
 
 # %% [markdown]
-# ## Task 4 · Precision and recall
+# ## Task 4 · Precision, recall and obedience
 #
-# **3 points · 15 minutes · ★★☆**
+# **4 points · 20 minutes · ★★☆**
+#
+# ### 4a · Balls (2 points)
 #
 # One number cannot tell bad samples from missing ones. So put a ball round each real row: its radius is the distance to its k-th nearest **other** real row.
 # **Precision** is the share of drawn rows that lie in one real ball or more. **Recall** exchanges the roles: the share of real rows that lie in a ball of the
@@ -413,7 +358,7 @@ def precision_and_recall(real, fake, k):
 # %% nbgrader={"grade": false, "grade_id": "check_precision_and_recall", "locked": true, "schema_version": 3, "solution": false, "task": false}
 PRECISION.check(precision_and_recall)
 
-# %% nbgrader={"grade": true, "grade_id": "grade_precision_and_recall", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "grade_precision_and_recall", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading.metrics import PRECISION
@@ -468,6 +413,82 @@ for column, (name, drawn) in zip(panels.T, models.items()):
 for axes, balls, dots in ((panels[0, 0], "real", "drawn"), (panels[1, 0], "drawn", "real")):
     axes.set_ylabel(f"blue: balls of the {balls} rows\nred: the {dots} rows")
 plt.show()
+
+
+# %% [markdown]
+# ### 4b · Does it do as it is told? (2 points)
+#
+# Some models are told what to draw: for each of a face's ten **attributes**, such as its hair, glasses and mood, a value, or nothing (−1). A network reads the
+# attributes of what was drawn. An entry **counts** where something was asked for **and** can be seen: a hat hides hair, and without a hat it has no colour. Two
+# numbers sum up the entries that count:
+#
+# - For each attribute, take the share of right ones among its entries that count. The first number is the **mean of these shares**, so a rare attribute weighs as much as any
+#   other. An attribute that counts nowhere has no share, and is left out of the mean.
+# - The second is the share of **faces** in which all that counts is right.
+
+# %% nbgrader={"grade": false, "grade_id": "obedience", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def obedience(asked, read, seen):
+    """How well a model obeys.
+
+    asked: (n, attributes), whole numbers from 0 on: what each face should have; −1 where nothing was asked for
+    read: (n, attributes), whole numbers from 0 on: what a network reads in what was drawn
+    seen: (n, attributes), True where such an attribute can be seen in such a face. In each face something counts
+    Returns: (mean of the attributes' shares, share of the faces), two numbers
+    """
+    ### BEGIN SOLUTION
+    counts = seen & (asked >= 0)
+    wrong = counts & (read != asked)
+    of = counts.sum(0)
+    some = of > 0
+    return 1 - (wrong.sum(0)[some] / of[some]).mean(), 1 - wrong.any(1).double().mean()
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "check_obedience", "locked": true, "schema_version": 3, "solution": false, "task": false}
+OBEDIENCE.check(obedience)
+
+# %% nbgrader={"grade": true, "grade_id": "grade_obedience", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# Grading runs your function on other inputs here.
+### BEGIN HIDDEN TESTS
+from course_lib.grading.metrics import OBEDIENCE
+from course_lib.grading.metrics.obedience import case
+
+OBEDIENCE.check(
+    obedience,
+    hidden=lambda: [case(12, 4, 700), case(10, 5, 90, never=3), case(7, 6, 811, never=1), case(15, 3, 205), case(5, 4, 390)],
+)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# A diffusion model is told the ten attributes of each of 300 real faces, and draws. Its weight w says how much it stresses what it is told (lecture 06, guidance):
+# 0 is not at all, 1 plain. A GAN is told the same. Your functions judge them. Predict first: as w grows from 0 to 8, which of the four numbers rise, and which fall?
+
+# %% tags=["nbval-ignore-output"]
+obey, precise = (task.yours_or_ours(globals()) for task in (OBEDIENCE, PRECISION))
+factors = faces.random_factors(300, seed=11)
+asked, seen, real = faces.attributes(factors), faces.visible(factors, words=True), faces.draw(factors) / 255
+others = face_features(faces.draw(faces.random_factors(300, seed=12)) / 255)  # of other real faces
+weights = [0, 1, 2, 4, 8]
+drawn = {"real": real}
+with torch.no_grad():
+    for w in weights:
+        torch.manual_seed(0)  # the same noise for each w
+        drawn[f"w = {w}"] = checkpoints.load("diffusion_faces").sample(300, y=asked, guidance=float(w), steps=10)
+    drawn["GAN"] = checkpoints.load("cgan_faces").sample(300, y=asked)
+judged = {
+    name: [float(value) for value in (*obey(asked, predicted_attributes(x), seen), *precise(others, face_features(x), 3))]
+    for name, x in drawn.items()
+}
+figure, axes = plt.subplots(figsize=(8, 2.8))
+for i, name in enumerate(("attributes that obey", "faces that obey in all", "precision", "recall")):
+    axes.plot(range(5), [judged[f"w = {w}"][i] for w in weights], marker="o", label=name)
+axes.set(xlabel="w", xticks=range(5), xticklabels=weights, ylim=(0, 1.05))
+axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+plt.show()
+names = [name for name in drawn if name != "w = 4"]
+show_images(torch.cat([drawn[name][:12] for name in names]), columns=12, size=0.7, row_labels=names)
+print(*(f"{name:6} {a:.2f} of the attributes, {b:.2f} of the faces" for name, (a, b, _, _) in judged.items()), sep="\n")
+print(f"Real faces, all entries counted: {(predicted_attributes(real) == asked).double().mean():.2f}. Where are the others?")
 
 
 # %% [markdown]

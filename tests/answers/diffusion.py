@@ -19,6 +19,8 @@ NOISE_LOSS = (
 NOISY, SQUARES = "a**0.5 * x + (1 - a) ** 0.5 * n", "error.square().mean()"
 TOLD = "told, untold = network(x_t, t, y), network(x_t, t, {})\nreturn {}"
 NULL, STRETCHED = "torch.full_like(y, classes)", "(1 - w) * untold + w * told"
+FILLS = "for t, s in zip(times, times[1:]):\n    x, a = step(x, t, s), alpha_bar[s]\n    x = {}\nreturn x"
+PUT_IN = "torch.where(mask, a**0.5 * known + (1 - a) ** 0.5 * randn(x.shape), x)"
 ON_LINE = "t = t.reshape({})\np = {}\nreturn p, {}"
 EULERS = "for t, s in zip(times, times[1:]):\n    {}\nreturn {}"
 EULERS_STEP = "x = x + (s - t) * velocity(x, torch.full((len(x),), t))"
@@ -72,11 +74,17 @@ RIGHT = {
         "told = network(x_t, t, y)\nreturn told + (1 - w) * (network(x_t, t, y.new_full(y.shape, classes)) - told)",
         TOLD.format("torch.tensor([classes] * len(y))", "untold if w == 0 else told if w == 1 else untold.lerp(told, w)"),
     ],
-    "hide_labels": [
-        "mask = rand(y.shape) < share\nout = y.clone()\nout[mask.expand(y.shape)] = classes\nreturn out",
-        "y + (classes - y) * (rand(size=y.shape) < share)",
-        "torch.from_numpy(np.where(rand(len(y), 1)[:, 0].numpy() < share, classes, y.numpy()))",
-        "torch.where(rand(len(y)) < share, classes, y).int()",
+    "fill_in": [
+        FILLS.format(PUT_IN),
+        "m = mask.to(x.dtype)\nfor i in range(1, len(times)):\n    t, s = times[i - 1], times[i]\n"
+        "    n = randn(*x.shape)\n    x = (1 - m) * step(x, t, s) + m * (alpha_bar[s].sqrt() * known + (1 - alpha_bar[s]).sqrt() * n)\n"
+        "return x",
+        "for i, s in enumerate(times[1:]):\n    x = step(x, times[i], s).clone()\n    a = float(alpha_bar[s])\n"
+        "    x[..., mask] = (math.sqrt(a) * known + math.sqrt(1 - a) * randn(known.shape))[..., mask]\nreturn x",
+        "if len(times) == 1:\n    return x\nx, a = step(x, times[0], times[1]), alpha_bar[times[1]]\n"
+        "x = torch.where(mask, torch.lerp(0 * x, known, a.sqrt()) + (1 - a).sqrt() * randn(known.shape), x)\n"
+        "return fill_in(step, x, known, mask, alpha_bar, times[1:], randn)",
+        FILLS.format("torch.where(mask, a**0.5 * known + ((1 - a) ** 0.5 * randn(x.shape) if s else 0), x)"),
     ],
     "path_and_velocity": [
         ON_LINE.format(AXES, "x + t * (noise - x)", "noise - x"),
@@ -171,12 +179,25 @@ WRONG = {
         ("some w alone", TOLD.format(NULL, f"untold if w < 1 else {STRETCHED}")),
         ("some w alone", TOLD.format(NULL, f"untold if w == 0 else told if w <= 1 else {STRETCHED}")),
     ],
-    "hide_labels": [
-        ("one draw at a time", "torch.tensor([classes if rand(1) < share else int(label) for label in y])"),
-        ("another number", "torch.where(rand(len(y)) < share, y.max() + 1, y)"),
-        ("an exact number", "torch.where(rand(len(y)).argsort() < share * len(y), classes, y)"),
-        ("drawn twice", "print(rand(len(y)))\nreturn torch.where(rand(len(y)) < share, classes, y)"),
-        ("drawn twice", "for _ in range(2):\n    y = torch.where(rand(len(y)) < share, classes, y)\nreturn y"),
+    "fill_in": [
+        ("mask inverted", FILLS.format(PUT_IN).replace("(mask", "(mask == 0")),
+        ("clean pixels", "for t, s in zip(times, times[1:]):\n    x = step(torch.where(mask, known, x), t, s)\nreturn x"),
+        ("noise not fresh", "noise = randn(known.shape)\n" + FILLS.format(PUT_IN).replace("randn(x.shape)", "noise")),
+        (
+            "other draws",
+            FILLS.format("x.masked_scatter(mask, (a**0.5 * known)[..., mask] + (1 - a) ** 0.5 * randn(known[..., mask].shape))"),
+        ),
+        ("x for the noise", FILLS.format(PUT_IN.replace("randn(x.shape)", "x"))),
+        ("noise on all pixels", FILLS.format("x * ~mask + mask * known * a**0.5 + (1 - a) ** 0.5 * randn(x.shape)")),
+        ("at the end alone", "for t, s in zip(times, times[1:]):\n    x = step(x, t, s)\nreturn torch.where(mask, known, x)"),
+        (
+            "before the step",
+            f"for t, s in zip(times, times[1:]):\n    a = alpha_bar[t]\n    x = step({PUT_IN}, t, s)\nreturn torch.where(mask, known, x)",
+        ),
+        ("before the first step, too", f"a = alpha_bar[times[0]]\nx = {PUT_IN}\n" + FILLS.format(PUT_IN)),
+        ("one step", FILLS.format(PUT_IN).replace("\nreturn", "\n    return")),
+        ("fractions", FILLS.format(PUT_IN).replace("x, t, s", "x, t / times[0], s / times[0]")),
+        ("clipped", FILLS.format(PUT_IN + ".clamp(-1, 1)")),
     ],
     "path_and_velocity": [
         ("velocity by a quotient", ON_LINE.format(AXES, "(1 - t) * x + t * noise", "(noise - p) / (1 - t).clamp(min=1e-6)")),
@@ -236,7 +257,17 @@ FAULTS = {
         ("error", "the labels should have shape (5,), one number for each", TOLD.format("torch.tensor([classes])", STRETCHED)),
         ("error", "labels should be whole numbers", TOLD.format("0.0 * y + classes", STRETCHED)),
     ],
-    "hide_labels": [("dtype", "should be whole numbers", "torch.where(rand(len(y)) < share, float(classes), y)")],
+    "fill_in": [
+        ("error", "use the `~` or `logical_not()` operator", FILLS.format("mask * known + (1 - mask) * x")),
+        ("error", "a step leads from t to an earlier time s, not from 5 to 6", FILLS.format(PUT_IN).replace("x, t, s", "x, s, t")),
+        (
+            "error",
+            "t and s should be numbers: all pictures are at one time",
+            FILLS.format(PUT_IN).replace("x, t, s", "x, torch.full((len(x),), t), s"),
+        ),
+        ("random", "draw nothing yourself", FILLS.format(PUT_IN).replace("randn(x.shape)", "torch.randn_like(x)")),
+        ("in place", "changes its input x in place", "x[..., mask] = known[..., mask]\n" + FILLS.format(PUT_IN)),
+    ],
     "path_and_velocity": [
         ("shape", "should have shape (1, 5)", "t = t.view(-1, *[1] * (x.ndim - 1))\nreturn ((1 - t) * x + t * noise).squeeze(), noise - x"),
         ("dtype", "x_t should be torch.float32", ON_LINE.format(AXES, "(x + t * (noise - x)).double()", "noise - x")),

@@ -8,6 +8,9 @@ NEAR = (
     "near = lambda x: torch.cdist(x.flatten(1), train.flatten(1)).amin(1)\nt = near(test)\np = torch.stack([{} for s in models])\nreturn {}"
 )
 SIGNS = "(1 + torch.sign(t - near(s)[:, None])).mean() / 2"
+COUNTED = "c = (asked >= 0) & seen\nr = (asked == read) & c\nreturn {}, {}"
+BY_COLUMN = "(r.sum(0) / c.sum(0))[c.any(0)].mean()"
+BY_FACE = "(r == c).all(1).double().mean()"
 FITTED = "c, limit = np.polyfit({}, values.numpy(), 1)\nreturn {}"
 WITHIN = (
     "d = torch.cdist(fake, real)\nr, f = (torch.cdist(x, x).sort(1).values[:, k] for x in (real, fake))\n"
@@ -30,11 +33,6 @@ RIGHT = {
         "bits = -(log_p / math.log(2)).sum().item()\nreturn bits / characters.sum(), 2 ** (bits / tokens.sum())",
         "n = -log_p.numpy().mean()\nreturn n / np.log(2) / characters.numpy().mean(), np.exp(n / tokens.numpy().mean())",
     ],
-    "pixel_bits": [
-        "-log_density / math.log(2) / pixels + 8 - math.log2(span)",
-        "-(log_density + pixels * math.log(span / 256)) / pixels / math.log(2)",
-        "-(log_density / pixels - torch.log(torch.tensor(256 / span))) / torch.log(torch.tensor(2.0))",
-    ],
     "frechet": [
         GAUSSIANS.format("torch.linalg.eigvals(cov1 @ cov2).real.clamp(min=0).sqrt().sum()"),
         GAUSSIANS.format("torch.linalg.eigvals(cov1 @ cov2).sqrt().real.sum()"),
@@ -52,6 +50,17 @@ RIGHT = {
         BALLS.format("own.kthvalue(k + 1).values"),
         WITHIN.format("(d**2 <= f[:, None] ** 2).any(0).float().mean()"),
         BALLS.format("own.fill_diagonal_(math.inf).topk(k, largest=False).values[:, -1]"),
+    ],
+    "obedience": [
+        """
+        columns = [(a == r)[(a >= 0) & s] for a, r, s in zip(asked.T, read.T, seen.T)]
+        shares = torch.stack([column.float().mean() for column in columns if len(column)])
+        missed = ((asked != read) & (asked >= 0) & seen).any(dim=1)
+        return shares.mean(), (~missed).float().mean()
+        """,
+        COUNTED.format("(r.sum(0) / c.sum(0)).nanmean()", "(r == c).all(1).float().mean().item()"),
+        COUNTED.format("np.nanmean((r.sum(0) / c.sum(0)).numpy())", "(r.sum(1) == c.sum(1)).double().mean()"),
+        COUNTED.format("torch.where(c, r, math.nan).nanmean(0).nanmean()", "torch.where(c, r, True).all(1).float().mean()"),
     ],
     "at_infinity": [
         """
@@ -74,9 +83,6 @@ WRONG = {
     "corpus_scores": [
         ("characters for both", "bits = -log_p.sum() / math.log(2) / characters.sum()\nreturn bits, 2**bits"),
     ],
-    "pixel_bits": [
-        ("span as a factor", "-log_density / math.log(2) / pixels + 8 * span"),
-    ],
     "frechet": [
         ("taken for symmetric", GAUSSIANS.format("torch.linalg.eigvalsh(cov2 @ cov1).sqrt().sum()")),
         ("taken for symmetric", GAUSSIANS.format("torch.linalg.eigvalsh((cov1 @ cov2 + cov2 @ cov1) / 2).clamp(min=0).sqrt().sum()")),
@@ -96,6 +102,19 @@ WRONG = {
         ("surface left out", WITHIN.replace("d <= r", "d < r").format("(d < f[:, None]).any(0).double().mean()")),
         ("wrong axis of recall", WITHIN.format("(d <= f[:, None]).any(1).double().mean()")),
         ("a repeated row left out", BALLS.format("own.masked_fill(own == 0, math.inf).sort(1).values[:, k - 1]")),
+    ],
+    "obedience": [
+        ("divided by all faces", COUNTED.format("r.double().mean(0).mean()", "r.all(1).double().mean()")),
+        ("what does not count taken for right", COUNTED.format("(r | ~c).double().mean()", "(r | ~c).all(1).double().mean()")),
+        ("one of two is enough", COUNTED.replace(") & seen", ") | seen").format(BY_COLUMN, BY_FACE)),
+        ("all entries together", COUNTED.format("(asked == read)[c].double().mean()", BY_FACE)),
+        ("by face", COUNTED.format("(r.sum(1) / c.sum(1)).mean()", BY_FACE)),
+        ("0 / 0", COUNTED.format("(r.sum(0) / c.sum(0)).mean()", BY_FACE)),
+        ("never right left out", COUNTED.format(BY_COLUMN.replace("c.any", "r.any"), BY_FACE)),
+        ("nowhere taken for 0", COUNTED.format("(r.sum(0) / c.sum(0).clamp(min=1)).mean()", BY_FACE)),
+        ("a face must have all", COUNTED.format(BY_COLUMN, "(r.sum(1) == asked.shape[1]).double().mean()")),
+        ("complete faces alone", COUNTED.format(BY_COLUMN, "r[c.all(1)].all(1).double().mean()")),
+        ("percent", COUNTED.format("100 * (r.sum(0) / c.sum(0)).nanmean()", "100 * (r == c).all(1).double().mean()")),
     ],
     "at_infinity": [
         ("line in N", FITTED.format("sizes.numpy()", "limit, math.ceil(-c / below)")),
@@ -120,12 +139,6 @@ FAULTS = {
     "corpus_scores": [
         ("value", "off by up to", "nats = -int(log_p.sum())\nreturn nats / math.log(2) / characters.sum(), math.exp(nats / tokens.sum())"),
     ],
-    "pixel_bits": [
-        ("value", "in case 4", "-log_density / math.log(2) / pixels + 8 - round(math.log2(span))"),
-        ("value", "in case 4", "-log_density / math.log(2) / pixels + math.log2(256 // span)"),
-        ("value", "in case 3", "b = -log_density / math.log(2) / pixels + 8 - math.log2(span)\nreturn b.clamp(min=0)"),
-        ("dtype", "should be torch.float64", "(-log_density / math.log(2) / pixels + 8 - math.log2(span)).float()"),
-    ],
     "frechet": [
         (
             "error",
@@ -149,6 +162,19 @@ FAULTS = {
     ],
     "precision_and_recall": [
         ("value", "recall is off", WITHIN.format("(d <= f[:, None]).any(0).double().mean().round(decimals=2)")),
+    ],
+    "obedience": [
+        (
+            "in place",
+            "changes its input asked in place",
+            "asked[~seen] = -1\n" + COUNTED.format(BY_COLUMN, BY_FACE),
+        ),
+        ("value", "the share of the faces is off", COUNTED.format(BY_COLUMN, "(r.sum(1) > 0.5 * c.sum(1)).double().mean()")),
+        (
+            "value",
+            "the share of the attributes is off",
+            COUNTED.format("(r.sum(0) / c.sum(0))[c.all(0)].mean()", BY_FACE),
+        ),
     ],
     "at_infinity": [
         (

@@ -7,12 +7,12 @@ with plain():  # cases are float32 on the CPU, whatever the notebook has set
     from course_lib.grading.metrics.corpus_scores import CORPUS
     from course_lib.grading.metrics.experiment import BIAS, fid_of_sets, fids_by_number, measure, numbers_of_samples, stream
     from course_lib.grading.metrics.frechet import FRECHET
-    from course_lib.grading.metrics.pixel_bits import PIXELS
+    from course_lib.grading.metrics.obedience import OBEDIENCE
     from course_lib.grading.metrics.precision_and_recall import PRECISION
     from course_lib.grading.metrics.spot_the_copy import MEMORISED
     from course_lib.grading.metrics.unbiased_kid import KERNEL
 
-TASKS = (CORPUS, PIXELS, FRECHET, KERNEL, PRECISION, LIMIT, BIAS, MEMORISED)
+TASKS = (CORPUS, FRECHET, KERNEL, PRECISION, OBEDIENCE, LIMIT, BIAS, MEMORISED)
 
-__all__ = ["BIAS", "CORPUS", "FRECHET", "KERNEL", "LIMIT", "MEMORISED", "PIXELS", "PRECISION", "TASKS"]
+__all__ = ["BIAS", "CORPUS", "FRECHET", "KERNEL", "LIMIT", "MEMORISED", "OBEDIENCE", "PRECISION", "TASKS"]
 __all__ += ["fid_of_sets", "fids_by_number", "measure", "numbers_of_samples", "stream"]

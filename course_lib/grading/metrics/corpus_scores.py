@@ -1,4 +1,4 @@
-"""Exercise 07, task 1a: bits per character and perplexity of a corpus."""
+"""Exercise 07, task 1: bits per character and perplexity of a corpus."""
 
 import math
 

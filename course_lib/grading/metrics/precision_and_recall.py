@@ -1,4 +1,4 @@
-"""Exercise 07, task 4: precision and recall by balls."""
+"""Exercise 07, task 4a: precision and recall by balls."""
 
 import math
 
