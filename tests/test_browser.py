@@ -87,7 +87,7 @@ CONTROLS = {
         Control("from course_lib.widgets.faces import FaceEditor", "face_editor", nth=3, key="ArrowRight"),
         Control("widgets.AnomalyExplorer", "anomaly"),
         Control("widgets.AnomalyExplorer", "anomaly_score", "select", option="−ELBO"),
-        Control("widgets.DebiasingExplorer", "debiasing", key="ArrowRight"),
+        Control("widgets.DebiasingExplorer", "debiasing", "select", option="known groups"),
     ],
     "03_gans": [
         Control("widgets.ConditionalExplorer", "conditional", key="ArrowRight"),

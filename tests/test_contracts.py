@@ -366,6 +366,7 @@ def functions() -> dict[str, list]:
         "autoencoders.active_latents": {"vae": MODELS["VAE"], "x": images},
         "autoencoders.inpaint": {"vae": MODELS["VAE"], "x": images, **flat, "steps": 2, "starts": 2},
         "autoencoders.resampling_weights": {"codes": a},
+        "autoencoders.balancing_weights": {"groups": whole(3, 6)},
         "autoencoders.add_noise": {"x": images, "std": 0.1, "noise": random(6, 1, 8, 8)},
         **{f"diffusion.{name}": {"model": told, **chain} for name in ("sample", "sample_fast", "sample_heun", "euler_maruyama")},
         **{f"diffusion.{name}": {"model": told, **noisy, "guidance": 2.0} for name in ("estimates", "velocity")},
