@@ -118,6 +118,7 @@ EVERY = {
     "metrics-SampleSizeExplorer": Made(metrics.sizes, 320_000),
     "metrics-FeatureExplorer": Made(metrics.features, 320_000),
     "metrics-CoverageExplorer": Made(metrics.CoverageExplorer, 320_000),
+    "metrics-WithheldExplorer": Made(metrics.withheld, 320_000, wide=WIDE),
     "metrics-TransportExplorer": Made(metrics.TransportExplorer, 320_000),
     "metrics-LikelihoodExplorer": Made(metrics.LikelihoodExplorer, 320_000),
     "metrics-LeaderboardExplorer": Made(metrics.ranked, 300_000, wide=WIDE),

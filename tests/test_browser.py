@@ -136,6 +136,7 @@ CONTROLS = {
         Control("widgets.LikelihoodExplorer", "likelihood_quality"),
         Control("widgets.SampleSizeExplorer", "sample_size", times=1),
         Control("widgets.CoverageExplorer", "coverage"),
+        Control("widgets.WithheldExplorer", "withheld", key="ArrowLeft", times=1),
         Control("widgets.TransportExplorer", "transport"),
         Control("widgets.FeatureExplorer", "features", "select", option="young network"),
         Control("widgets.LeaderboardExplorer(board", "leaderboard", "select", option="precision"),
