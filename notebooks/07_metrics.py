@@ -866,7 +866,10 @@ with torch.no_grad():
         "a copier that goes through the VAE": face_vae.reconstruct(copied),
     }
 copies_of = {
-    name: [metrics.exact_copies(v, people.x).sum().item() for v in (x, datasets.faces.draw(metrics.predicted_factors(x)))]
+    name: [
+        metrics.exact_copies(v, people.x).sum().item()
+        for v in ((255 * x).round().byte(), datasets.faces.draw(metrics.predicted_factors(x)))
+    ]
     for name, x in of_faces.items()
 }
 columns = "is a training face", "is one when drawn again from its parts"

@@ -82,7 +82,7 @@ EVERY = {
     "autoencoders-NoiseExplorer": Made(autoencoders.noise, 200_000, numbers=False),
     "autoencoders-AnomalyExplorer": Made(autoencoders.anomaly, 200_000, numbers=False),
     "autoencoders-AnnealingPlayback": Made(autoencoders.annealing, 200_000, numbers=False),
-    "autoencoders-DebiasingExplorer": Made(autoencoders.debiasing, 200_000, numbers=False),
+    "autoencoders-DebiasingExplorer": Made(autoencoders.debiasing, 200_000, numbers=False, without=("smoothing α",)),
     "gans-OptimalExplorer": Made(gans_games.OptimalExplorer, 200_000),
     "gans-GameExplorer": Made(gans_games.GameExplorer, 200_000),
     "gans-TrainingMovie": Made(gans_games.movie, 200_000),

@@ -457,7 +457,9 @@ def test_weights_of_known_groups_take_the_second_thing_out():
 
 def test_rare_latents_cannot_see_that_two_things_go_together():
     explorer = debiasing()
+    assert explorer.alpha.disabled, "without weights by latents it does nothing"
     explorer.remedy.value, explorer.alpha.value = "rare latents", 0.1
+    assert not explorer.alpha.disabled
     assert explorer.weights.tolist() == pytest.approx([0.01] * 100), "each latent by itself is half 0 and half 1"
     assert "smoothing α = 0.1" in explorer.settings()
 

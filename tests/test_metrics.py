@@ -502,9 +502,11 @@ def test_exact_copies_are_found_and_near_ones_are_not():
     samples = torch.cat([train[30:], train[:5] ^ 1])  # ten copies; five that differ by a level in every pixel
     expected = [True] * 10 + [False] * 5
     assert exact_copies(samples, train).tolist() == expected
-    assert exact_copies(samples / 255, train).tolist() == expected
+    assert exact_copies(samples / 255, train / 255).tolist() == expected
     assert exact_copies(samples / 255 + 0.4 / 255 * (samples < 255), train.float() / 255).tolist() == expected, "rounded"
     with pytest.raises(ValueError, match="of one size"):
         exact_copies(samples[:, :2], train)
     with pytest.raises(ValueError, match="samples must be images"):
-        exact_copies(samples.float(), train)
+        exact_copies(2 * samples / 255, train / 255)
+    with pytest.raises(ValueError, match="bytes"):
+        exact_copies(samples / 255, train)

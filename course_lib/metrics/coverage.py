@@ -155,21 +155,21 @@ def exact_copies(samples: Array, train: Array) -> Tensor:
     """Which samples are a training image, pixel for pixel: bool (n,).
 
     Args:
-        samples, train: (n, ...) and (m, ...) images, uint8, or in [0, 1] and then rounded to the nearest of 256 levels
+        samples, train: (n, ...) and (m, ...) images, both uint8, or both in [0, 1] and then rounded to the nearest of 256 levels
 
     Raises:
-        ValueError: other shapes, or numbers outside the range
+        ValueError: other shapes, numbers outside the range, or bytes in one and floats in the other
     """
-    samples, train = (levels(x, name) for x, name in ((samples, "samples"), (train, "train")))
+    samples, train = (as_tensor(x, name).cpu() for x, name in ((samples, "samples"), (train, "train")))
+    alike(samples, train, ("samples", "train"))
     if samples.shape[1:] != train.shape[1:]:
         raise ValueError(f"samples and train must be images of one size, got {tuple(samples.shape)} and {tuple(train.shape)}")
-    known = set(hashes(train))
-    return torch.tensor([mark in known for mark in hashes(samples)], dtype=torch.bool)
+    known = set(hashes(levels(train, "train")))
+    return torch.tensor([mark in known for mark in hashes(levels(samples, "samples"))], dtype=torch.bool)
 
 
-def levels(x: Array, name: str) -> Tensor:
-    """Images as uint8 on the CPU."""
-    x = as_tensor(x, name).cpu()
+def levels(x: Tensor, name: str) -> Tensor:
+    """Images as uint8."""
     if x.dtype == torch.uint8:
         return x
     if not x.is_floating_point() or x.ndim < 2 or not ((x >= 0) & (x <= 1)).all():

@@ -277,6 +277,8 @@ class DebiasingExplorer(Explorer):
         low, high = (math.log10(a) for a in alpha)
         start = 10 ** round((low + high) / 2, 2)
         self.alpha = widgets.FloatLogSlider(start, min=low, max=high, step=0.25, description="smoothing α", readout_format=".3g", **wide())
+        self.alpha.disabled = True  # until it means something
+        self.remedy.observe(lambda change: setattr(self.alpha, "disabled", change["new"] != "rare latents"), "value")
         self.step = slider("step t", 1.0, 0.0, 1.5, 0.1)
         super().__init__([self.remedy, self.alpha, self.step])
 
