@@ -467,7 +467,7 @@ show_source(GaussianMixture.em_step)
 # %%
 skins = torch.tensor(list(datasets.faces.COLOURS["skin"].values()))  # (8, 3) of 255 levels
 pixel = faces.x[:, :, 13, 6]  # on the neck
-seen = (pixel == skins[faces.y[:, 0]]).all(1).nonzero()[:900, 0]  # where no hair or collar hides it
+seen = (pixel == skins[faces.y[:, 0]]).all(1).nonzero()[:900, 0]  # where nothing hides it
 skin, noise = faces.y[seen, 0], 2 * torch.randn(900, 3, generator=torch.Generator().manual_seed(0))
 points = (pixel[seen] + noise) / 10  # in tens of levels
 view = torch.tensor([[1.0, 0.0, 1.0], [1.0, 0.0, -1.0]])  # what is drawn: how light a colour is, and how warm
