@@ -510,7 +510,7 @@ off = 10 * (found[torch.cdist(skins / 10, found).argmin(1)] - skins / 10).abs()
 print(f"the best clouds and the eight skins differ by at most {off.max():.1f} of 255 levels")
 
 # %% [markdown]
-# > **What to notice.** Both runs climb at every step, and they end at different places. Start 19 finds the eight skins, each to half a level of 255; nobody told it a single one. Start 2 is stuck: there are clouds that share a skin, and clouds that cover two. EM finds a **local optimum**. Of 20 starts only a few find the best one. Start several times, keep the best.
+# > **What to notice.** Both runs climb at every step, and they end at different places. Start 19 finds the eight skins, each to half a grey level; nobody told it a single one. Start 2 is stuck: there are clouds that share a skin, and clouds that cover two. EM finds a **local optimum**. Of 20 starts only a few find the best one. Start several times, keep the best.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert all(after >= before - 1e-4 for seed in (2, 19) for history in runs[seed][1:] for before, after in zip(history, history[1:]))
