@@ -11,7 +11,7 @@ from torch.distributions import Independent, MultivariateNormal, Normal, kl_dive
 from course_lib import distributions as D
 from course_lib import training
 from course_lib.autoencoders import VAE, VAEGAN, VQVAE, Autoencoder, VectorQuantiser, add_noise, vae_gan_step
-from course_lib.autoencoders.applications import active_latents, beta_schedule, inpaint, resampling_weights
+from course_lib.autoencoders.applications import active_latents, balancing_weights, beta_schedule, inpaint, resampling_weights
 from course_lib.autoencoders.recipes import averages, denoise
 from course_lib.datasets import Dataset
 
@@ -359,6 +359,16 @@ def test_resampling_weights_follow_the_formula():
     common, rare = 1 / (0.75 + 0.25), 1 / (0.25 + 0.25)
     truth = torch.tensor([common] * 3 + [rare], dtype=torch.float64) / (3 * common + rare)
     assert torch.allclose(resampling_weights(z, alpha=0.25, bins=2), truth)
+
+
+def test_balancing_weights_draw_every_group_equally_often():
+    two = torch.tensor([[0, 0]] * 6 + [[0, 1]] * 3 + [[1, 0]] * 1)  # three of four combinations occur
+    w = balancing_weights(two)
+    assert [w[:6].sum().item(), w[6:9].sum().item(), w[9].item()] == pytest.approx([1 / 3] * 3)
+    assert torch.equal(balancing_weights(two[:, 1]), torch.tensor([1 / 14] * 6 + [1 / 6] * 3 + [1 / 14], dtype=torch.float64))
+    for wrong in (torch.zeros(3), torch.zeros(0, dtype=torch.int64), torch.zeros(2, 2, 2, dtype=torch.int64)):
+        with pytest.raises(ValueError, match="groups must be whole numbers"):
+            balancing_weights(wrong)
 
 
 def test_resampling_weights_of_latents_multiply():

@@ -1,6 +1,5 @@
 """The explorers of topic 02 on models so simple that the right picture and the right number are known."""
 
-import html
 import io
 import re
 
@@ -10,7 +9,7 @@ import torch
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 from torch import nn
-from views import pictures, told
+from views import pictures, told, words
 
 from course_lib.distributions import DiagonalGaussian
 from course_lib.plotting.panels import tile
@@ -106,12 +105,20 @@ def annealing():
     return AnnealingPlayback({"annealed": recording, "stopped early": short})
 
 
-def debiasing(retrain=True):
-    z = np.concatenate([np.random.RandomState(0).rand(90, 2), [[5.0, 5.0]] * 10])
-    groups = np.array([0] * 90 + [1] * 10)
-    shades = torch.linspace(0, 1, 100)[:, None, None, None].expand(100, *SHAPE)
-    share = (lambda w: {"common": 0.9, "rare": float(w[90:].sum())}) if retrain else None
-    return DebiasingExplorer(z, groups, ["common", "rare"], shades, retrain=share)
+def skewed():
+    """Pixel 1 is the attribute, pixel 2 the group. Of 100 images 45 have neither, 45 both, and 5 each only one; and one new one a group."""
+    x = torch.zeros(102, *SHAPE)
+    x[45:90, 0, 0, :2] = 1
+    x[90:95, 0, 0, 0] = x[95:100, 0, 0, 1] = x[101, 0, 0, 1] = 1
+    return x
+
+
+def debiasing():
+    x = skewed()
+    has, groups = x[:, 0, 0, :2].T.long()
+    seen = lambda v: torch.stack([v[:, 0, 0, 1] >= 0.5, v[:, 0, 0, 0] >= 0.5], 1)  # noqa: E731
+    names = ("grey", "light"), ("without", "with")
+    return DebiasingExplorer(Pixels(2), x[:100], groups[:100], has[:100], names, x[100:], groups[100:], seen)
 
 
 @pytest.mark.parametrize("make, control", [(latent, "sliders"), (latent_map, "z1"), (noise, "level")])
@@ -426,40 +433,41 @@ def test_an_incomplete_recording_is_named():
 # --- debiasing
 
 
-def test_debiasing_shows_shares_weights_and_accuracy():
+def test_an_arrow_of_data_in_which_two_things_go_together_holds_both():
     explorer = debiasing()
-    weights = explorer.weights
-    rare = weights[90:].sum()
-    assert rare > 0.2
-    assert f"share of each group in a batch: common 90% → {1 - rare:.0%}, rare 10% → {rare:.0%}" in told(explorer)
-    assert f"accuracy of each group: common 90.0% → 90.0%, rare 10.0% → {rare:.1%}" in told(explorer)
-    top = next(p for alt, p in pictures(explorer).items() if "most up-weighted" in alt)
-    assert (np.sort(top[0, ::9])[-10:] > 0.9 * 255).all(), "the rare ones are the bright ones"
-    explorer.alpha.value = 10.0
-    assert "rare 10% → 1" in told(explorer), "a strong smoothing leaves the shares nearly alone"
+    # of 50 with the attribute 45 are light, of 50 without it 5: pixel 2 of the arrow is 45/50 − 5/50
+    assert explorer.arrow.tolist() == pytest.approx([1, 0.8], abs=1e-6)
+    assert "share of a batch: grey, without 45.0% → 45.0%, grey, with 5.0% → 5.0%, light, without 5.0%" in told(explorer)
+    assert "still read as of its group: grey 0%, light 100%" in told(explorer)
+    assert "worth 100 of 100 images" in words(explorer) and "the attribute is read in 100%" in words(explorer)
+    edited = next(p for alt, p in pictures(explorer).items() if "after a step of 1.0" in alt)
+    assert edited[0, :2].tolist() == pytest.approx([255, 0.8 * 255], abs=1)
 
 
-def test_retraining_waits_for_the_button():
+def test_weights_of_known_groups_take_the_second_thing_out():
     explorer = debiasing()
-    before = explorer.trained
-    explorer.alpha.value = 10.0
-    assert explorer.trained == before
-    explorer.retrain.click()
-    assert explorer.trained[0] == 10.0
-    assert explorer.trained[1][1] == pytest.approx(explorer.weights[90:].sum())
-    assert "resampled, α = 10" in explorer.view.value
-    assert not explorer.retrain.disabled
+    explorer.remedy.value = "known groups"
+    assert explorer.arrow.tolist() == pytest.approx([1, 0], abs=1e-6)
+    assert "grey, with 5.0% → 25.0%" in told(explorer) and "still read as of its group: grey 100%, light 100%" in told(explorer)
+    assert explorer.weights[:45].sum().item() == pytest.approx(0.25)
+    assert "worth 36 of 100 images" in words(explorer)  # 16 / (1/45 + 1/45 + 1/5 + 1/5)
+    explorer.step.value = 0.0
+    assert "the attribute is read in 0%" in words(explorer)
 
 
-def test_a_failing_retrain_is_one_sentence():
+def test_rare_latents_cannot_see_that_two_things_go_together():
     explorer = debiasing()
-    explorer.train = lambda w: {"common": 0.9}
-    explorer.retrain.click()
-    assert "retrain must return an accuracy for each of common, rare" in html.unescape(explorer.view.value)
-    assert not explorer.retrain.disabled
+    assert explorer.alpha.disabled, "without weights by latents it does nothing"
+    explorer.remedy.value, explorer.alpha.value = "rare latents", 0.1
+    assert not explorer.alpha.disabled
+    assert explorer.weights.tolist() == pytest.approx([0.01] * 100), "each latent by itself is half 0 and half 1"
+    assert "smoothing α = 0.1" in explorer.settings()
 
 
-def test_without_retrain_there_is_no_button():
-    explorer = debiasing(retrain=False)
-    assert explorer.retrain is None
-    assert "accuracy" not in told(explorer)
+def test_debiasing_takes_data_of_one_size_with_and_without_the_attribute():
+    x = skewed()
+    given = {"names": (("a", "b"), ("without", "with")), "others": x[100:], "others_groups": [0, 1], "read": lambda v: v[:, 0, 0, :2]}
+    with pytest.raises(ValueError, match="groups must hold one number for each image, 102"):
+        DebiasingExplorer(Pixels(2), x, [0, 1], x[:, 0, 0, 0], **given)
+    with pytest.raises(ValueError, match="give some of both"):
+        DebiasingExplorer(Pixels(2), x, x[:, 0, 0, 1], torch.ones(102), **given)

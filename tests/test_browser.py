@@ -87,7 +87,7 @@ CONTROLS = {
         Control("from course_lib.widgets.faces import FaceEditor", "face_editor", nth=3, key="ArrowRight"),
         Control("widgets.AnomalyExplorer", "anomaly"),
         Control("widgets.AnomalyExplorer", "anomaly_score", "select", option="−ELBO"),
-        Control("widgets.DebiasingExplorer", "debiasing", key="ArrowRight"),
+        Control("widgets.DebiasingExplorer", "debiasing", "select", option="known groups"),
     ],
     "03_gans": [
         Control("widgets.ConditionalExplorer", "conditional", key="ArrowRight"),
@@ -137,6 +137,7 @@ CONTROLS = {
         Control("widgets.LikelihoodExplorer", "likelihood_quality"),
         Control("widgets.SampleSizeExplorer", "sample_size", times=1),
         Control("widgets.CoverageExplorer", "coverage"),
+        Control("widgets.WithheldExplorer", "withheld", key="ArrowLeft", times=1),
         Control("widgets.TransportExplorer", "transport"),
         Control("widgets.FeatureExplorer", "features", "select", option="young network"),
         Control("widgets.LeaderboardExplorer(board", "leaderboard", "select", option="precision"),

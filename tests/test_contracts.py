@@ -367,6 +367,7 @@ def functions() -> dict[str, list]:
         "autoencoders.active_latents": {"vae": MODELS["VAE"], "x": images},
         "autoencoders.inpaint": {"vae": MODELS["VAE"], "x": images, **flat, "steps": 2, "starts": 2},
         "autoencoders.resampling_weights": {"codes": a},
+        "autoencoders.balancing_weights": {"groups": whole(3, 6)},
         "autoencoders.add_noise": {"x": images, "std": 0.1, "noise": random(6, 1, 8, 8)},
         **{f"diffusion.{name}": {"model": told, **chain} for name in ("sample", "sample_fast", "sample_heun", "euler_maruyama")},
         **{f"diffusion.{name}": {"model": told, **noisy, "guidance": 2.0} for name in ("estimates", "velocity")},
@@ -398,6 +399,7 @@ def functions() -> dict[str, list]:
         **{f"metrics.{name}": {"real": a, "fake": b, "k": 2} for name in ("precision_recall", "density_coverage")},
         "metrics.memorisation": {"samples": a, "train": b, "test": random(12, 3, seed=5)},
         "metrics.nearest_distances": pair,
+        "metrics.exact_copies": {"samples": digits, "train": digits.flip(0)},
         **{f"metrics.{name}": {"normal_scores": random(9), "anomalous_scores": random(9, seed=1)} for name in ("auroc", "roc_curve")},
         "metrics.linear_probe": {
             "codes": codes,
@@ -413,6 +415,9 @@ def functions() -> dict[str, list]:
             for name in ("face_features", "face_probabilities", "predicted_attributes", "predicted_factors")
         },
         **{f"metrics.{name}": {"x": colour, "y": colour.flip(0)} for name in ("face_fid", "face_kid")},
+        "metrics.missing_pairs": {
+            f"{n}": datasets.faces.attributes(datasets.faces.random_factors(9, seed)) for seed, n in enumerate(("words", "among"))
+        },
         "metrics.factor_accuracy": {"x": colour, "factors": datasets.faces.random_factors(12)},
         **{f"metrics.{name}": {"codes": codes, "factors": factors} for name in ("dci", "disentanglement", "mig", "sap")},
         "metrics.mutual_information_matrix": {"codes": codes, "factors": factors},

@@ -25,6 +25,7 @@ from course_lib.metrics import (
     digit_fid,
     digit_network,
     disentanglement,
+    exact_copies,
     factor_vae_score,
     frechet_distance,
     linear_probe,
@@ -494,3 +495,18 @@ def test_a_digit_network_learns_and_moves_its_images_only_in_training(digits):
     assert network.loss(x, y).item() == pytest.approx(truth.item(), rel=1e-5)
     assert torch.equal(seen[-1], x)
     assert DigitNetwork(**network.config).config == network.config
+
+
+def test_exact_copies_are_found_and_near_ones_are_not():
+    train = torch.randint(256, (40, 3, 4, 4), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    samples = torch.cat([train[30:], train[:5] ^ 1])  # ten copies; five that differ by a level in every pixel
+    expected = [True] * 10 + [False] * 5
+    assert exact_copies(samples, train).tolist() == expected
+    assert exact_copies(samples / 255, train / 255).tolist() == expected
+    assert exact_copies(samples / 255 + 0.4 / 255 * (samples < 255), train.float() / 255).tolist() == expected, "rounded"
+    with pytest.raises(ValueError, match="of one size"):
+        exact_copies(samples[:, :2], train)
+    with pytest.raises(ValueError, match="samples must be images"):
+        exact_copies(samples / 100, train / 255)
+    with pytest.raises(ValueError, match="bytes"):
+        exact_copies(samples / 255, train)

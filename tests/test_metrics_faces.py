@@ -14,6 +14,7 @@ from course_lib.metrics import (
     face_network,
     face_probabilities,
     factor_accuracy,
+    missing_pairs,
     predicted_attributes,
     predicted_factors,
 )
@@ -107,6 +108,32 @@ def test_words_that_nobody_asked_for_do_not_count(data):
     asked[:, hair] = torch.where(words[:, hat] == 1, asked[:, hair], words[:, hair])
     asked[:, colour] = torch.where(words[:, hat] == 1, words[:, colour], (words[:, colour] + 1) % 7)
     assert factor_accuracy(x, asked, network=oracle) == {"hair": 1.0, "hat": 1.0, "hat_colour": 1.0}
+
+
+def test_pairs_that_nobody_holds_are_counted(data):
+    words = faces.attributes(data.y[:4_000])
+
+    def told(rows):  # the same by sets of names
+        found = set()
+        for line in rows.tolist():
+            said = [(name, each[i]) for (name, each), i in zip(ATTRIBUTES.items(), line) if i >= 0]
+            said = [pair for pair in said if pair[0] != "hat_colour" or ("hat", "hat") in said]
+            found |= {(*a, *b) for i, a in enumerate(said) for b in said[i + 1 :]}
+        return found
+
+    for few in (words[:0], words[:1], words[:60]):
+        lost = missing_pairs(few, words)
+        assert set(lost) == told(words) - told(few) and len(lost) == len(set(lost))
+    assert missing_pairs(words, words[:60]) == []
+    everything = faces.attributes(faces.random_factors(4_000))
+    lost = {frozenset([pair[:2], pair[2:]]) for pair in missing_pairs(words, everything)}
+    of_hats = {frozenset([("glasses", "light"), ("hat_colour", colour)]) for colour in ATTRIBUTES["hat_colour"]}  # no hat, no colour
+    assert lost == {frozenset([pair[:2], pair[2:]]) for pair in faces.HELD_OUT} | of_hats
+    unseen = torch.where(torch.arange(10) == 0, NOT_ASKED, words)  # nobody's skin can be seen
+    assert len(missing_pairs(unseen, words)) == sum("skin" in pair for pair in missing_pairs(words[:0], words))
+    for wrong in (words.float(), words[:, :9], words + 4):
+        with pytest.raises(ValueError, match="among must hold whole numbers"):
+            missing_pairs(words, wrong)
 
 
 def test_distances_order_what_the_eye_orders(x):

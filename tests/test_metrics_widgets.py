@@ -15,7 +15,8 @@ from scipy.stats import mannwhitneyu, wasserstein_distance
 from sklearn.neighbors import KernelDensity, NearestNeighbors
 from views import number, picture, set_to, told, words
 
-from course_lib import datasets
+from course_lib import datasets, metrics
+from course_lib.datasets import faces
 from course_lib.metrics import digit_features, digit_probabilities, leaderboard
 from course_lib.metrics.leaderboard import COLUMNS
 from course_lib.widgets import WIDE
@@ -27,6 +28,7 @@ from course_lib.widgets.metrics import (
     LikelihoodExplorer,
     SampleSizeExplorer,
     TransportExplorer,
+    WithheldExplorer,
     distances,
     points,
 )
@@ -55,6 +57,12 @@ shared = cache(corruption)  # one for the tests below: what it measures is kept
 
 def sizes():
     return SampleSizeExplorer(gaussian_rows(600, 0), gaussian_rows(500, 1))
+
+
+@cache
+def withheld():
+    data = datasets.load("faces", "test")
+    return WithheldExplorer(data.x[:900], data.y[:900], data.x[900:1_200], data.y[900:1_200])
 
 
 def features():
@@ -288,6 +296,44 @@ def test_a_model_sets_the_sliders_and_they_move_the_samples():
     assert explorer.shift.value == 0
     nearest = torch.cdist(explorer.points()[1], explorer.centres).argmin(1)
     assert set(nearest.tolist()) == {0, 1, 2}
+
+
+# --- withheld words
+
+
+def test_withheld_faces_are_those_with_the_word_and_no_others():
+    explorer = withheld()
+    column = list(faces.FACTORS).index("beard")
+    set_to(explorer, word=("beard", "beard"), share=0.0, seed=3)
+    bearded, all_rows = explorer.y[:, column] > 0, explorer.drawn(0.0)
+    assert len(all_rows) == 360 and 0.2 < bearded[all_rows].double().mean() < 0.4
+    for share in (0.5, 0.9, 1.0):
+        rows = explorer.drawn(share)
+        assert len(rows.unique()) == 360
+        shaven, before = rows[~bearded[rows]], all_rows[~bearded[all_rows]]
+        assert torch.equal(shaven[: len(before)], before), "the others are drawn as before"
+        assert bearded[rows].double().mean().item() == pytest.approx(0.3 * (1 - share) / (1 - 0.3 * share), abs=0.06)
+    assert "360 faces, 0% of them with a beard" in words(set_to(explorer, share=1.0))
+
+
+def test_scores_and_missing_pairs_of_withheld_faces():
+    explorer = set_to(withheld(), word=("beard", "beard"), share=1.0, seed=0)
+    rows = explorer.drawn(1.0)
+    expected = four_scores(explorer.real.numpy(), explorer.features[rows].numpy(), 3, 5)
+    shown = [number(f"{name} [\\d.]+ → (…)", told(explorer)) for name in ("precision", "recall", "density", "coverage")]
+    assert shown == pytest.approx(expected, abs=6e-3)
+    lost = metrics.missing_pairs(explorer.words[rows], explorer.reference)
+    with_beard = [pair for pair in lost if ("beard", "beard") in (pair[:2], pair[2:])]
+    assert number("real faces hold, (…) never come", words(explorer)) == len(lost) >= len(with_beard) > 25
+    held = [pair for pair in metrics.missing_pairs(explorer.words[:0], explorer.reference) if ("beard", "beard") in (pair[:2], pair[2:])]
+    assert set(held) == set(with_beard), "all that a beard goes with is missing"
+    assert number("without withholding (…) do not", words(explorer)) < len(lost) / 2
+
+
+def test_withholding_needs_enough_faces():
+    data = datasets.load("faces", "test")
+    with pytest.raises(ValueError, match="800 images or more"):
+        WithheldExplorer(data.x[:100], data.y[:100], data.x[:300], data.y[:300])
 
 
 # --- transport

@@ -4,7 +4,7 @@
 `codes` what models of a shipped VAE's codes need, `recipes` how the shipped checkpoints were trained.
 """
 
-from .applications import ACTIVE, active_latents, beta_schedule, inpaint, resampling_weights  # noqa: F401
+from .applications import ACTIVE, active_latents, balancing_weights, beta_schedule, inpaint, resampling_weights  # noqa: F401
 from .codes import OfCodes, codes_and_labels, draw_codes, latents_of, posteriors, standardise, standardise_draws  # noqa: F401
 from .hybrid import VAEGAN, vae_gan_step  # noqa: F401
 from .models import VAE, Autoencoder, MixturePrior, NormalPrior, VampPrior  # noqa: F401

@@ -78,6 +78,22 @@ def resampling_weights(codes: Tensor, alpha: float = 0.01, bins: int = 10) -> Te
     return log_w.softmax(0)
 
 
+@tensors(whole="groups")
+def balancing_weights(groups: Tensor) -> Tensor:
+    """Probabilities that draw every group equally often: w(x) ∝ 1 / (how many examples its group has).
+
+    Args:
+        groups: (n,) whole numbers, or (n, factors): then each combination that occurs is a group
+
+    Returns:
+        (n,), sums to 1
+    """
+    if groups.ndim not in (1, 2) or not groups.numel() or groups.is_floating_point() or groups.is_complex():
+        raise ValueError(f"groups must be whole numbers, (n,) or (n, factors), n above 0, got {groups.dtype} of {tuple(groups.shape)}")
+    _, group, counts = groups.unique(dim=0, return_inverse=True, return_counts=True)
+    return 1 / (counts.double()[group] * len(counts))
+
+
 ACTIVE = 0.05  # nats of KL, averaged over images: a latent below it carries next to nothing about x
 
 

@@ -13,6 +13,7 @@ from .coverage import (  # noqa: F401
     NeighbourScores,
     PrecisionRecall,
     density_coverage,
+    exact_copies,
     memorisation,
     nearest_distances,
     neighbour_scores,
@@ -40,6 +41,7 @@ from .faces import (  # noqa: F401
     face_network,
     face_probabilities,
     factor_accuracy,
+    missing_pairs,
     predicted_attributes,
     predicted_factors,
 )

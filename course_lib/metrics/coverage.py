@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..datasets.core import hashes
 from .arrays import BLOCK, Array, alike, as_tensor, exact_pair
 from .detection import auroc
 
@@ -148,6 +149,32 @@ def density_coverage(real: Array, fake: Array, k: int = 5) -> DensityCoverage:
     """
     found = neighbour_scores_fast(real, fake, k, k)
     return DensityCoverage(found.density, found.coverage, found.samples, found.reference)
+
+
+def exact_copies(samples: Array, train: Array) -> Tensor:
+    """Which samples are a training image, pixel for pixel: bool (n,).
+
+    Args:
+        samples, train: (n, ...) and (m, ...) images, both uint8, or both in [0, 1] and then rounded to the nearest of 256 levels
+
+    Raises:
+        ValueError: other shapes, numbers outside the range, or bytes in one and floats in the other
+    """
+    samples, train = (as_tensor(x, name).cpu() for x, name in ((samples, "samples"), (train, "train")))
+    alike(samples, train, ("samples", "train"))
+    if samples.shape[1:] != train.shape[1:]:
+        raise ValueError(f"samples and train must be images of one size, got {tuple(samples.shape)} and {tuple(train.shape)}")
+    known = set(hashes(levels(train, "train")))
+    return torch.tensor([mark in known for mark in hashes(levels(samples, "samples"))], dtype=torch.bool)
+
+
+def levels(x: Tensor, name: str) -> Tensor:
+    """Images as uint8."""
+    if x.dtype == torch.uint8:
+        return x
+    if not x.is_floating_point() or x.ndim < 2 or not ((x >= 0) & (x <= 1)).all():
+        raise ValueError(f"{name} must be images, uint8 or in [0, 1], got {x.dtype} of shape {tuple(x.shape)}")
+    return (255 * x).round().to(torch.uint8)
 
 
 class Memorisation(NamedTuple):

@@ -155,6 +155,36 @@ def counted(attributes: Tensor) -> Tensor:
     return asked
 
 
+def missing_pairs(words: Tensor, among: Tensor) -> list[tuple[str, str, str, str]]:
+    """The pairs of words that some face of `among` holds together and no face of `words` does: modes that a model leaves out.
+
+    Args:
+        words: (n, 10) as `datasets.faces.attributes` and `predicted_attributes` give them, −1 where a word cannot be seen
+        among: (m, 10), the same of real faces
+
+    Returns:
+        (factor, word, factor, word) each, like `datasets.faces.HELD_OUT`. A hat's colour counts only with a hat
+
+    Raises:
+        ValueError: numbers that are no words
+    """
+    lost = held_together(among, "among") & ~held_together(words, "words")
+    names = [(name, word) for name, each in faces.ATTRIBUTES.items() for word in each]
+    return [(*names[i], *names[j]) for i, j in lost.nonzero().tolist()]
+
+
+def held_together(words: Tensor, name: str) -> Tensor:
+    """Which two words some face of (n, 10) holds, bool (words, words), each pair of factors once; ValueError, which calls them `name`."""
+    counts = [len(each) for each in faces.ATTRIBUTES.values()]
+    words = torch.as_tensor(words)
+    words = whole_numbers(words, name, counts, len(words) if words.ndim else 0).cpu().clone()
+    hat, colour = (list(faces.ATTRIBUTES).index(each) for each in ("hat", "hat_colour"))
+    words[words[:, hat] != 1, colour] = NOT_ASKED
+    says = torch.cat([F.one_hot(column + 1, count + 1)[:, 1:] for column, count in zip(words.T, counts)], 1).float()
+    factor = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    return (says.T @ says > 0) & (factor[:, None] < factor)
+
+
 def obedience(draw: Callable[[Tensor], Tensor], drawn: Tensor, words: Tensor) -> dict:
     """How well a model obeys that is told words: how often they are read in what it drew for them, on average and each by itself.
 

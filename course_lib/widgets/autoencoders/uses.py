@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...autoencoders import ACTIVE, resampling_weights
+from ...autoencoders import ACTIVE, balancing_weights, resampling_weights
 from ...metrics import auroc, roc_curve
 from ...plotting.panels import CYCLE, Bars, Chart, Line, Mark, Note, Strips
-from .. import Explorer, as_images, film, int_slider, menu, reconstruct, slider, wide
+from .. import Explorer, as_images, call, decode, film, kept_for, menu, reconstruct, slider, wide
 
 
 class NoiseExplorer(Explorer):
@@ -221,122 +221,117 @@ class AnnealingPlayback(Explorer):
         return rows
 
 
+REMEDIES = ("none", "rare latents", "known groups")
+
+
 class DebiasingExplorer(Explorer):
-    """Resample a biased data set by what its latent space says is rare; α sets how strongly.
+    """Reweight a data set in which two things go together, and see what an arrow in latent space has learned of it.
+
+    The arrow is the mean code of the images that have an attribute, less that of those that have not. Each counts by its weight.
 
     Args:
-        latents: (n, latents), the encoded data set
-        groups: (n,) integers; used to measure, never to resample
-        group_names: one a group
-        images: (n, c, h, w)
+        model: with `encode` and `decode`
+        images: (n, c, h, w), the biased data
+        groups: (n,) whole numbers
+        has: (n,) bool, who has the attribute
+        names: of the groups, and of having and not having the attribute: (("left", "right"), ("without", "with"))
+        others: (m, c, h, w), new images without the attribute, to which the arrow is added
+        others_groups: (m,)
+        read: images (k, c, h, w) → what is seen in each, (k, 2): its group, and whether it has the attribute
         alpha: the slider's range, from strong to weak
-        retrain: probabilities (n,) → dict of accuracies, by group name or number; called for uniform sampling, for the first α,
-            and by the button
 
     Attributes:
-        alpha, latent: sliders;  retrain: the button, or None
+        remedy: the menu of weights;  alpha: how strongly rare latents count;  step: how far along the arrow
     """
+
+    SHOWN = 5  # of each group
 
     def __init__(
         self,
-        latents: Any,
-        groups: Any,
-        group_names: Sequence[str],
+        model: nn.Module,
         images: Any,
-        alpha: tuple[float, float] = (1e-3, 10.0),
-        retrain: Callable[[np.ndarray], Mapping[Any, float]] | None = None,
+        groups: Any,
+        has: Any,
+        names: tuple[Sequence[str], Sequence[str]],
+        others: Any,
+        others_groups: Any,
+        read: Callable[[Tensor], Tensor],
+        alpha: tuple[float, float] = (0.1, 100.0),
     ):
-        self.latents, self.groups = (np.asarray(torch.as_tensor(v).cpu()) for v in (latents, groups))
-        self.names, self.images, self.train = list(group_names), torch.as_tensor(images), retrain
-        if not len(self.latents) == len(self.groups) == len(self.images):
-            raise ValueError(f"latents, groups and images must be as many, got {len(self.latents)}, {len(self.groups)}, {len(self.images)}")
+        self.model, self.names, self.read = model, [list(each) for each in names], read
+        images, self.others = as_images(images), as_images(others, "others")
+        self.groups, self.has, self.others_groups = (torch.as_tensor(v).cpu().long() for v in (groups, has, others_groups))
+        for what, given, of in (
+            ("groups", self.groups, images),
+            ("has", self.has, images),
+            ("others_groups", self.others_groups, self.others),
+        ):
+            if given.shape != (len(of),):
+                raise ValueError(f"{what} must hold one number for each image, {len(of)}, got shape {tuple(given.shape)}")
+        if set(self.has.tolist()) != {0, 1}:
+            raise ValueError("an arrow leads from images without the attribute to images with it: give some of both")
+        self.latents = torch.cat([call(model, "encode", part) for part in images.split(1_000)])
+        self.codes = call(model, "encode", self.others)
+        self.cells = 2 * self.groups + self.has
+        self.remedy = menu("weights", list(REMEDIES))
         low, high = (math.log10(a) for a in alpha)
         start = 10 ** round((low + high) / 2, 2)
         self.alpha = widgets.FloatLogSlider(start, min=low, max=high, step=0.25, description="smoothing α", readout_format=".3g", **wide())
-        self.latent = int_slider("latent shown", 1, 1, self.latents.shape[1])
-        self.retrain, self.trained = None, None
-        controls = [self.alpha, self.latent]
-        if retrain:
-            uniform = np.full(len(self.latents), 1 / len(self.latents))
-            self.baseline = self._accuracies(uniform)
-            self.trained = self.alpha.value, self._accuracies(self.weights)
-            self.retrain = widgets.Button(description="retrain with these weights", layout=widgets.Layout(width="320px"))
-            self.retrain.on_click(self.train_again)
-            controls.append(self.retrain)
-        super().__init__(controls)
+        self.alpha.disabled = True  # until it means something
+        self.remedy.observe(lambda change: setattr(self.alpha, "disabled", change["new"] != "rare latents"), "value")
+        self.step = slider("step t", 1.0, 0.0, 1.5, 0.1)
+        super().__init__([self.remedy, self.alpha, self.step])
 
     @property
-    def weights(self) -> np.ndarray:
-        return resampling_weights(torch.as_tensor(self.latents), self.alpha.value).numpy()
+    def weights(self) -> Tensor:
+        """Probabilities of the images, (n,), float64."""
+        return self.weighted(self.remedy.value, self.alpha.value if self.remedy.value == "rare latents" else 0.0)
 
-    def _accuracies(self, weights: np.ndarray) -> list[float]:
-        answer = dict(self.train(weights))
-        try:
-            return [float(answer[name] if name in answer else answer[i]) for i, name in enumerate(self.names)]
-        except KeyError as error:
-            raise ValueError(f"retrain must return an accuracy for each of {', '.join(self.names)}; {error} is missing") from None
+    def weighted(self, remedy: str, alpha: float) -> Tensor:
+        if remedy == "none":
+            return torch.full((len(self.latents),), 1 / len(self.latents), dtype=torch.float64)
+        return resampling_weights(self.latents, alpha) if remedy == "rare latents" else balancing_weights(self.cells)
 
-    def train_again(self, _button=None) -> None:
-        """Train the classifier with the present weights and show its accuracy."""
-        self.retrain.disabled, self.retrain.description = True, "training …"
-        try:
-            self.trained = self.alpha.value, self._accuracies(self.weights)
-            self.draw()
-        except Exception as error:
-            self.fail(error)
-        finally:
-            self.retrain.disabled, self.retrain.description = False, "retrain with these weights"
+    @property
+    def arrow(self) -> Tensor:
+        """(latents,)."""
+        w = self.weights.to(self.latents.dtype)
+        without, having = (torch.where(self.has == k, w, 0) for k in (0, 1))
+        return having @ self.latents / having.sum() - without @ self.latents / without.sum()
+
+    @kept_for("remedy", "alpha", "step")
+    def edited(self) -> tuple[Tensor, list[float], float]:
+        """The others after the step; for each group the share in which it is still read; and the share in which the attribute is."""
+        moved = decode(self.model, self.codes + self.step.value * self.arrow)
+        group, has = torch.as_tensor(self.read(moved)).T
+        kept = [(group[self.others_groups == g] == g).double().mean().item() for g in range(len(self.names[0]))]
+        return moved, kept, has.double().mean().item()
 
     def panels(self):
-        weights, n = self.weights, len(self.latents)
-        shares = [float((self.groups == g).mean()) for g in range(len(self.names))]
-        after = [float(weights[self.groups == g].sum()) for g in range(len(self.names))]
-        told = ", ".join(f"{name} {a:.0%} → {b:.0%}" for name, a, b in zip(self.names, shares, after, strict=True))
+        weights, t = self.weights, self.step.value
+        cells = [f"{group}, {having}" for group in self.names[0] for having in self.names[1]]
+        data, drawn = ([float(w[self.cells == k].sum()) for k in range(len(cells))] for w in (self.weighted("none", 0.0), weights))
+        moved, kept, has = self.edited()
+        said = ", ".join(f"{name} {a:.1%} → {b:.1%}" for name, a, b in zip(cells, data, drawn, strict=True))
+        shares = self.bars("what a batch holds", f"share of a batch: {said}", cells, {"data": data, "with the weights": drawn}, 540)
+        said = ", ".join(f"{name} {share:.0%}" for name, share in zip(self.names[0], kept, strict=True))
+        same = self.bars(f"still of its group after t = {t:.1f}", f"still read as of its group: {said}", self.names[0], {"": kept}, 253)
+        shown = torch.cat([(self.others_groups == g).nonzero()[: self.SHOWN, 0] for g in range(len(self.names[0]))])
         rows = [
-            [
-                self.density(weights),
-                self.pairs("share of each group", "share", f"share of each group in a batch: {told}", shares, "data", after, "resampled"),
-            ]
+            ("z", decode(self.model, self.codes[shown]), "new images, decoded from their codes"),
+            (f"z + {t:.1f} a", moved[shown], f"the same after a step of {t:.1f} along the arrow with these weights"),
         ]
-        if self.trained:
-            alpha, accuracy = self.trained
-            said = ", ".join(f"{name} {a:.1%} → {b:.1%}" for name, a, b in zip(self.names, self.baseline, accuracy, strict=True))
-            new = f"resampled, α = {alpha:.3g}"
-            rows[0].append(
-                self.pairs(
-                    "accuracy of the classifier", "accuracy", f"accuracy of each group: {said}", self.baseline, "uniform", accuracy, new
-                )
-            )
-        top = weights.argsort(kind="stable")[::-1][:12]
-        labels = [f"×{weights[i] * n:.1f}" for i in top]
-        strip = Strips(
-            "drawn more often than before",
-            [("", self.images[top.copy()], f"the 12 most up-weighted images, {labels[0]} and less")],
-            columns=labels,
-        )
-        effective = 1 / float((weights**2).sum())
-        note = f"Worth {effective:.0f} of {n} images: the more the weights differ, the fewer images a batch really sees."
-        return [*rows, [strip], [Note(note)]]
+        effective = 1 / float(weights.square().sum())
+        note = f"Weights: {self.remedy.value}. They are worth {effective:,.0f} of {len(weights):,} images. "
+        note += f"After the step the attribute is read in {has:.0%}; the group is kept by {said}."
+        return [[shares, same], [Strips(f"“{self.names[1][1]}”, as an arrow", rows, 64)], [Note(note, 700)]]
 
-    def density(self, weights: np.ndarray) -> Chart:
-        z = self.latents[:, self.latent.value - 1]
-        before, edges = np.histogram(z, 10)
-        after, _ = np.histogram(z, edges, weights=weights)
-        fullest = before.argmax()
-        told = (
-            f"histogram of latent {self.latent.value} before and after resampling; "
-            f"the fullest bin goes from {before[fullest] / len(z):.0%} to {after[fullest]:.0%}"
-        )
+    def bars(self, title: str, alt: str, ticks: Sequence[str], values: Mapping[str, list[float]], width: int) -> Chart:
+        """One bar a tick for each of the named lists, beside each other."""
+        where, thick = np.arange(len(ticks)), 0.76 / len(values)
         bars = [
-            Bars(edges[:-1], edges[1:], before / len(z), "data", CYCLE[0], 0.55),
-            Bars(edges[:-1], edges[1:], after, "resampled", CYCLE[1], 0.55),
+            Bars(where - 0.38 + i * thick, where - 0.38 + (i + 1) * thick, each, name, CYCLE[i])
+            for i, (name, each) in enumerate(values.items())
         ]
-        return Chart("what resampling evens out", f"z{self.latent.value}", "share of the images", told, bars=bars, width=253)
-
-    def pairs(self, title: str, y_label: str, alt: str, old: list[float], old_name: str, new: list[float], new_name: str) -> Chart:
-        where = np.arange(len(self.names))
-        bars = [Bars(where - 0.38, where, old, old_name, CYCLE[0]), Bars(where, where + 0.38, new, new_name, CYCLE[1])]
-        ticks = dict(enumerate(self.names))
-        top = 1.0 if y_label == "accuracy" else 1.1 * max(*old, *new)
         reach = (-0.6, len(where) - 0.4)
-        return Chart(title, "group", y_label, alt, bars=bars, x_ticks=ticks, x_range=reach, y_range=(0, top), width=253)
+        return Chart(title, "", "share", alt, bars=bars, x_ticks=dict(enumerate(ticks)), x_range=reach, y_range=(0, 1), width=width)

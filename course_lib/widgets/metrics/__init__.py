@@ -3,6 +3,7 @@
 from .board import LeaderboardExplorer
 from .distances import SampleSizeExplorer, TransportExplorer
 from .images import CorruptionExplorer, FeatureExplorer
+from .modes import WithheldExplorer
 from .points import CoverageExplorer, LikelihoodExplorer
 
 __all__ = [
@@ -13,4 +14,5 @@ __all__ = [
     "LikelihoodExplorer",
     "SampleSizeExplorer",
     "TransportExplorer",
+    "WithheldExplorer",
 ]
