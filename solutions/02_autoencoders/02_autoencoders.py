@@ -656,7 +656,6 @@ torch.manual_seed(1)
 with torch.no_grad():
     show_digits(vae.decoder(torch.randn(24, vae.latents)).sigmoid())
 
-
 # %% [markdown]
 # How loose is its ELBO? Your bound of task 4 tells, with more and more samples of each image's cloud.
 
