@@ -838,8 +838,8 @@ show_images(torch.cat(rows), columns=10, size=0.8, row_labels=["new face", *move
 
 
 # %% [markdown]
-# Glasses come with either arrow. The first brings hats along, or half a hat that lies on the hair. A mean cannot take apart what its data show together. The second can, because you
-# said what the groups are. Where nobody has noticed the hats, nobody will take them out.
+# Glasses come with either arrow. The first brings hats along, or half a hat that lies on the hair: a mean cannot take apart what its data show together. The second
+# can, because you said what the groups are. Where nobody has noticed the hats, nobody takes them out.
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "written_question", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## Task 7 · In your own words

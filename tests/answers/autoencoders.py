@@ -149,6 +149,10 @@ WRONG = {
     "balanced_arrow": [
         ("groups ignored", "z[has].mean(0) - z[~has].mean(0)"),
         (
+            "brackets",
+            "torch.stack([z[has & group == g].mean(0) - z[~has & group == g].mean(0) for g in group.unique()]).mean(0)",
+        ),
+        (
             "half balanced",
             "torch.stack([z[has & (group == g)].mean(0) for g in group.unique()]).mean(0) - z[~has].mean(0)",
         ),

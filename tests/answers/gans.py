@@ -233,6 +233,17 @@ WRONG = {
     ],
     "one_hot_words": [
         ("−1 for the last word", "torch.cat([torch.eye(n)[words[:, f]] for f, n in enumerate(kinds)], 1)"),
+        (
+            "the place before",
+            """
+            rows, start = torch.zeros(len(words), sum(kinds)), 0
+            for f, count in enumerate(kinds):
+                rows.scatter_(1, (start + words[:, f, None]) % sum(kinds), 1.0)
+                start += count
+            return rows
+            """,
+        ),
+        ("the last word cut off", "torch.cat([F.one_hot(words[:, f] + 1, n + 1)[:, :n].float() for f, n in enumerate(kinds)], 1)"),
         ("a place for not asked", "torch.cat([F.one_hot(words[:, f] + 1, n + 1).float() for f, n in enumerate(kinds)], 1)"),
         (
             "−1 for the first word",
@@ -268,6 +279,9 @@ WRONG = {
     "projection_score": [
         ("each with everyone", "score + (rows @ vectors @ h.T).sum(1)"),
         ("a table", "score + rows @ vectors @ h.T"),
+        ("a table", "score + torch.inner(h, rows @ vectors)"),
+        ("averaged over the words", "score + (h @ vectors.T * rows).mean(1)"),
+        ("averaged over the words", "score + (torch.stack([vectors[row.bool()].mean(0) for row in rows]) * h).sum(1)"),
         ("averaged over the words", "score + ((rows @ vectors / rows.sum(1, keepdim=True).clamp(min=1)) * h).sum(1)"),
         ("features left out", "score + (rows @ vectors).sum(1)"),
         ("averaged over the features", "score + (rows @ vectors * h).mean(-1)"),

@@ -31,6 +31,8 @@ ATTRIBUTE_ARROW = Task(
     mistakes="""
 the other way: right, but it points the other way: it takes the attribute off. Which mean is taken from which?
     with_it.mean(0) - without.mean(0) -> without.mean(0) - with_it.mean(0)
+added: the two means are added. Which arrow leads from one of them to the other?
+    with_it.mean(0) - without -> with_it.mean(0) + without
 not subtracted: the mean code of those with the attribute. It also holds what all faces have in common: what has to be taken away?
     - without.mean(0) ->
 less the mean of all: compared with the mean of all codes. Those with the attribute are among them, so the arrow is too short.
@@ -41,12 +43,15 @@ divided by all: each sum is divided by the number of all faces. Each mean has th
     with_it.mean(0) - without.mean(0) -> with_it.sum(0) / len(z) - without.sum(0) / len(z)
 halves: each sum is divided by half the number of faces. The two groups need not be equally large.
     with_it.mean(0) - without.mean(0) -> (with_it.sum(0) - without.sum(0)) * 2 / len(z)
-one number: one number: the latents are averaged, too. Which axis are the faces on?
+one number: the latents are averaged, too, to one number. Which axis are the faces on?
     with_it.mean(0) - without.mean(0) -> with_it.mean() - without.mean()
+    without.mean(0) -> without.mean()
+    with_it.mean(0) -> with_it.mean()
 two faces: the difference of two single faces: it holds all in which these two differ. What is the same in many faces with the attribute?
     with_it.mean(0) - without.mean(0) -> with_it[{0|-1}] - without[{0|-1}]
 medians: medians are subtracted. Means are asked for.
     with_it.mean(0) - without.mean(0) -> with_it.median(0).values - without.median(0).values
+    with_it.mean(0) - without.mean(0) -> with_it.quantile(0.5, 0) - without.quantile(0.5, 0)
 length 1: the direction is right, but its length has been made 1. How far to go is part of the arrow.
     return arrow -> return arrow / arrow.norm()
 in standard deviations: each latent is divided by its standard deviation. The decoder takes latents as they are.

@@ -46,6 +46,8 @@ BALANCED_ARROW = Task(
     mistakes="""
 groups ignored: this is the arrow of 6a: the groups have no effect, so it leads into the group in which the attribute is common.
     codes[mine], codes[~mine] -> z[has], z[~has]
+brackets: Python reads `has & group == g` as `(has & group) == g`. Put brackets round the comparison.
+    codes[mine], codes[~mine] -> z[has & group == g], z[~has & group == g]
 largest group counts most: each group counts by its size. Here each counts the same.
     (with_it.mean(0) - without.mean(0)) -> ((with_it.mean(0) - without.mean(0)) * len(codes) / len(z)) ; arrows.mean(0) -> arrows.sum(0)
 sum over the groups: the arrows are added up over the groups. What happens to the length when a third group comes in?
@@ -55,8 +57,12 @@ one group alone: one group alone. The arrow is the mean over all of them.
 half balanced: only one of the two means is taken inside the group. Both must be: the other one brings the groups back.
     codes[~mine] -> z[~has]
     codes[mine] -> z[has]
-less the mean of the group: inside each group the mean of all is taken away. Those with the attribute are among them, so the arrow is too short.
-    codes[~mine] -> codes
+groups compared: a group is compared with the others: then what the groups differ in is in the arrow. Compare with and without inside each group.
+    codes[~mine] -> z[has & (group != g)]
+    codes[~mine] -> z[~has & (group != g)]
+    codes[mine], codes[~mine] -> codes, z[group != g]
+less the mean of all: a mean of those with and without is taken away. Those with the attribute are among them, so the arrow is too short.
+    codes[~mine] -> {codes|z}
 the other way: right, but it points the other way: it takes the attribute off.
     arrows.mean(0) -> -arrows.mean(0)
 not subtracted: the mean codes of those with the attribute, averaged over the groups. What has to be taken away?
@@ -74,7 +80,7 @@ length 1: the length has been made 1. How far to go is part of the arrow.
     arrows = torch.stack(arrows) -> arrows = F.normalize(torch.stack(arrows), dim=1)
 an arrow for each group: an arrow for each group. One is asked for, their mean.
     arrows.mean(0) -> arrows
-one number: one number: the latents are averaged, too.
+one number: the latents are averaged, too, to one number.
     arrows.mean(0) -> arrows.mean()
 """,
 )

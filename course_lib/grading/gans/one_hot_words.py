@@ -23,6 +23,14 @@ def truth(words, kinds):
     return rows
 
 
+def place_before(words, kinds):
+    rows, start = torch.zeros(len(words), sum(kinds)), 0
+    for f, count in enumerate(kinds):
+        rows[torch.arange(len(words)), start + words[:, f]] = 1
+        start += count
+    return rows
+
+
 ONE_HOT_WORDS = Task(
     one_hot_words,
     truth,
@@ -41,12 +49,18 @@ the number in its place: the place of a word holds the word's number, so word 0 
     (column[:, None] == -> ((column % count)[:, None] ==
 −1 for the first word: where nothing is asked, the first word gets the 1. What should a block hold that nobody filled?
     (column[:, None] == -> (column.clamp(min=0)[:, None] ==
+the place before: where nothing is asked, the place before the block gets a 1: −1 is no place. Write a 1 only where a word is asked for.
+    = place_before
+word 0 left out: word 0 leaves no trace. It is a word like the others: only −1 asks for nothing.
+    .float() -> .float() * (column > 0)[:, None]
 −1 in every place: where nothing is asked, the whole block holds −1. It holds 0.
     hot = (column[:, None] == places).float() -> hot = torch.where(column[:, None] < 0, -1.0, (column[:, None] == places).float())
 spread evenly: where nothing is asked, the block shares a 1 among all its words. It holds 0: no word at all.
     hot = (column[:, None] == places).float() -> hot = torch.where(column[:, None] < 0, 1 / count, (column[:, None] == places).float())
 a place for not asked: one place too many for each factor: what is not asked has one of its own. It leaves only zeros.
     torch.arange(count) -> torch.arange(-1, count)
+the last word cut off: what is not asked has the first place, and the last word has lost its own. Which place has to go?
+    torch.arange(count) -> torch.arange(-1, count - 1)
 one place too many: one place too many for each factor. With `count` words they run from 0 to count − 1.
     torch.arange(count) -> torch.arange(count + 1)
 counted from 1: the 1 is in the wrong place by one: word 0 has the first place of its block.

@@ -43,16 +43,19 @@ each with everyone: each image meets the words of the whole batch. It meets its 
     (told * h).sum(1) -> (told @ h.T).sum({1|0})
 a table: one score for each pair in the batch. Each picture meets its own words alone: what is (batch,) here, and what is not?
     .sum(1) -> .sum(1, keepdim=True)
-    (told * h).sum(1) -> told @ h.T
+    (told * h).sum(1) -> {told @ h.T|h @ told.T}
     score + match -> score[:, None] + match
 averaged over the features: the products are averaged over the features. An inner product adds them up.
     .sum(1) -> .mean(1)
 divided by the root: divided by the root of the number of features, as attention does. The formula does not.
     .sum(1) -> .sum(1) / h.shape[1] ** 0.5
 averaged over the words: the vectors of the words are averaged. e is their sum: two words weigh more than one.
-    rows @ vectors -> rows @ vectors / rows.sum(1, keepdim=True).clamp(min=1)
+    rows @ vectors -> rows @ vectors / rows.sum(1, keepdim=True){.clamp(min=1)|}
+    (told * h).sum(1) -> (told * h).sum(1) / rows.shape[1]
 one word alone: one word of each face alone. e is the sum of the vectors of all that are asked for.
     rows @ vectors -> vectors[rows.argmax(1)]
+0 and 1 as numbers of words: 0 and 1 have been taken for the numbers of words, so the first two vectors alone are used. The entries say which vectors count.
+    rows @ vectors -> vectors[rows.long()].sum(1)
 words that nobody asked for: the vectors of all words are added up, asked for or not. The row says which count.
     rows @ vectors -> vectors.sum(0)
     rows @ vectors -> (1 - rows) @ vectors
@@ -69,8 +72,9 @@ one number: the match of the whole batch is one number. Each image has its own: 
     .sum(1) -> .sum()
 a probability: a sigmoid is at the end. A score is any real number; the loss of task 1 has the sigmoid in it.
     score + match -> torch.sigmoid(score + match)
-a sigmoid of the match: a sigmoid is taken of the match. It is added as it is.
+a sigmoid inside: a sigmoid is taken of one part. Both are added as they are.
     score + match -> score + torch.sigmoid(match)
+    score + match -> torch.sigmoid(score) + match
 features cut off: right values, but no gradient reaches h, so no generator learns to obey. What cuts the graph?
     told * h -> told * h.detach()
 vectors cut off: right values, but no gradient reaches the vectors, so no word ever gets a meaning. What cuts the graph?
