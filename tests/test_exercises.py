@@ -301,8 +301,8 @@ def test_torn_and_damaged_submissions_and_an_endless_loop_do_not_stop_a_class(tm
     copy.id = "copy"
     copy.source = answers.wrong(exercise.topic, "gaussian_kl", "sign")  # an earlier try, left above
     notebook.cells.insert(notebook.cells.index(cells["gaussian_kl"]), copy)
-    notebook.cells.remove(cells["grade_auroc"])
-    cells["grade_detect"].source = "print('✓')"
+    notebook.cells.remove(cells["grade_balanced_arrow"])
+    cells["grade_attribute_arrow"].source = "print('✓')"
     cells["kl_weight"].cell_type = "markdown"
     exercise.submit(folder, "odd", notebook)
 
@@ -310,8 +310,8 @@ def test_torn_and_damaged_submissions_and_an_endless_loop_do_not_stop_a_class(tm
     assert not torn.graded and "cannot be read as a notebook" in torn.remarks[0]
     assert sorted(odd.remarks) == [
         "gaussian_kl was there 2 times: the last one counts",
-        "grade_auroc was deleted: put back",
-        "grade_detect was changed: put back as it was",
+        "grade_attribute_arrow was changed: put back as it was",
+        "grade_balanced_arrow was deleted: put back",
         "kl_weight had become a markdown cell: changed back to code",
     ]
     assert odd.mistakes == {"free_bits": "does not end", "experiment": "not answered"}

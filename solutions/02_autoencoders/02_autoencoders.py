@@ -19,7 +19,7 @@
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/deep-generative-course/deep-generative-models/blob/main/exercises/02_autoencoders/02_autoencoders.ipynb) [![Open in Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/deep-generative-course/deep-generative-models/main?urlpath=lab/tree/exercises/02_autoencoders/02_autoencoders.ipynb)
 #
 # You see what a bottleneck keeps, write the formulas of a variational autoencoder, train one on 8×8 digits in seconds, save it from posterior
-# collapse, and use it to find damaged images. The lecture is `notebooks/02_autoencoders.ipynb`.
+# collapse, and put glasses on faces in colour. The lecture is `notebooks/02_autoencoders.ipynb`.
 #
 # | task | what you do | points | minutes | difficulty |
 # |---|---|---|---|---|
@@ -28,7 +28,7 @@
 # | 3 | the ELBO | 3 | 10 | ★★☆ |
 # | 4 | the importance-weighted bound | 3 | 10 | ★★☆ |
 # | 5 | β and annealing, an experiment | 4 | 20 | ★★★ |
-# | 6 | anomaly detection | 2 | 10 | ★★☆ |
+# | 6 | an arrow that puts on glasses | 2 | 10 | ★★☆ |
 # | 7 | a written answer | 2 | 15 | ★★☆ |
 # | – | more, if you like: free bits and fair sampling | 0 | 15 | ★★☆ |
 #
@@ -78,12 +78,12 @@ if "COLAB_RELEASE_TAG" in os.environ and not torch.cuda.is_available():
 from torch import nn
 from torch.nn import functional as F
 
-from course_lib import datasets
+from course_lib import checkpoints, datasets, metrics
 from course_lib.grading import CheckFailed
 from course_lib.grading.autoencoders import (
-    AUROC,
+    ATTRIBUTE_ARROW,
+    BALANCED_ARROW,
     DENOISING,
-    DETECT,
     ELBO,
     EXPERIMENT,
     FREE_BITS,
@@ -656,135 +656,190 @@ torch.manual_seed(1)
 with torch.no_grad():
     show_digits(vae.decoder(torch.randn(24, vae.latents)).sigmoid())
 
+# %% [markdown]
+# How loose is its ELBO? Your bound of task 4 tells, with more and more samples of each image's cloud.
+
+# %% tags=["nbval-ignore-output"]
+importance, normal = IWAE_BOUND.yours_or_ours(globals()), torch.distributions.Normal
+torch.manual_seed(2)
+with torch.no_grad():
+    mean, log_var = vae.encoder(x_test).chunk(2, 1)
+    cloud = normal(mean, (0.5 * log_var).exp())
+    z = cloud.sample((64,))
+    log_likelihood = torch.stack([bound(x_test, vae.decoder(each), torch.zeros(len(x_test))) for each in z])  # the ELBO with a KL of 0
+    parts = log_likelihood, normal(0.0, 1.0).log_prob(z).sum(-1), cloud.log_prob(z).sum(-1)
+    for k in (1, 8, 64):
+        print(f"k = {k:2}: {importance(*(part[:k] for part in parts)).mean():.2f} nats")
+
 
 # %% [markdown]
 # **A β above 1** is sometimes chosen on purpose. The coordinates of the prior are independent of each other. A dear KL pushes the clouds towards it, and with luck
 # each latent that is left then stands for one thing alone: one for the slant of a digit, another for its width. This is called disentanglement.
 
 # %% [markdown]
-# ## Task 6 · Anomaly detection
+# ## Task 6 · An arrow that puts on glasses
 #
 # **2 points · 10 minutes · ★★☆**
 #
-# A scanner damages some of the images: it flips pixels. Your VAE has seen only images as they should be, **normal** ones, so a damaged one, an **anomaly**, has a low
-# likelihood. Let the score be the negative bound of task 4: **high means anomalous**.
+# Your VAE has eight latents and was trained for seconds. Here is a larger one, made of the same parts, that has seen 60,000 small faces. Nobody told it
+# what glasses are. Its 64 latents know all the same.
 #
-# ### 6a · The alarm (1 point)
+# ### 6a · The arrow (1 point)
 #
-# Where should the alarm go off? You have scores of images known to be normal. Choose the threshold so that a share `rate` of them would raise a
-# false alarm: the quantile of the normal scores at level $1-\texttt{rate}$ (`torch.quantile`, its default interpolation). Then flag every new score above it.
+# The **code** of a face is the middle of its cloud. Take n faces with codes $z_1,\dots,z_n$. Some of them, the set W, have the attribute: they wear glasses, say. The
+# others are without. The arrow leads from the mean code of those without to the mean code of those with it:
+#
+# $$a=\frac1{|W|}\sum_{i\in W}z_i-\frac1{n-|W|}\sum_{i\notin W}z_i .$$
 
-# %% nbgrader={"grade": false, "grade_id": "detect", "locked": false, "schema_version": 3, "solution": true, "task": false}
-def detect(normal_scores, scores, rate):
-    """An alarm with a given rate of false alarms.
+# %% nbgrader={"grade": false, "grade_id": "attribute_arrow", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def attribute_arrow(z, has):
+    """The direction in latent space that gives a face an attribute.
 
-    normal_scores: (n,), scores of normal images
-    scores: (m,), scores of new images
-    rate: share of normal images that may be flagged, between 0 and 1
-    Returns: (threshold, flags), threshold () and flags (m,) boolean
+    z: (n, latents), the codes of n faces
+    has: (n,) boolean, whether a face has the attribute; some have it, some have not
+    Returns: (latents,)
     """
     ### BEGIN SOLUTION
-    threshold = torch.quantile(normal_scores, 1 - rate)
-    return threshold, scores > threshold
+    return z[has].mean(0) - z[~has].mean(0)
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": false, "grade_id": "check_detect", "locked": true, "schema_version": 3, "solution": false, "task": false}
-DETECT.check(detect)
+# %% nbgrader={"grade": false, "grade_id": "check_attribute_arrow", "locked": true, "schema_version": 3, "solution": false, "task": false}
+ATTRIBUTE_ARROW.check(attribute_arrow)
 
-# %% nbgrader={"grade": true, "grade_id": "grade_detect", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "grade_attribute_arrow", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Grading runs your function on other inputs here.
 ### BEGIN HIDDEN TESTS
 from course_lib.grading import grid
-from course_lib.grading.autoencoders import DETECT
-from course_lib.grading.autoencoders.detect import AROUND, SQUARES
+from course_lib.grading.autoencoders import ATTRIBUTE_ARROW
 
-DETECT.check(
-    detect,
+ATTRIBUTE_ARROW.check(
+    attribute_arrow,
     hidden=lambda: [
-        (grid(30).exp(), grid(12, low=0, high=5), 0.05),
-        (-grid(25).square(), grid(6, low=-4, high=0.3), 0.4),
-        (SQUARES.flip(0) / 2 - 9, AROUND.flip(0) / 2 - 9, 0.25),
+        ((9 * grid(8, 4)).sin() * 2 - 1, torch.tensor([False, True, False, False, False, True, False, True])),
+        ((4 * grid(5, 1)).exp().cos() + 3, torch.tensor([True, False, True, True, True])),
     ],
 )
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ### 6b · A number without a threshold (1 point)
-#
-# The ROC curve (receiver operating characteristic) has a point for each threshold: the share of false alarms to the right, the share of anomalies found upwards.
-# The area under it, the AUROC, judges the score at all thresholds at once. It is the share of pairs, one normal and one anomalous image, in which the anomalous
-# one has the higher score. With scores $u_1,\dots,u_n$ of normal images and $v_1,\dots,v_m$ of anomalous ones:
-#
-# $$\mathrm{AUROC}=\frac{1}{nm}\sum_{i=1}^{n}\sum_{j=1}^{m}\Big(\mathbb 1[v_j>u_i]+\tfrac12\,\mathbb 1[v_j=u_i]\Big).$$
-
-# %% nbgrader={"grade": false, "grade_id": "auroc", "locked": false, "schema_version": 3, "solution": true, "task": false}
-def auroc(normal_scores, anomalous_scores):
-    """The area under the ROC curve, by comparing pairs.
-
-    normal_scores: (n,), scores of normal images
-    anomalous_scores: (m,), scores of anomalous images
-    Returns: a number between 0 and 1, as a tensor without axes
-    """
-    ### BEGIN SOLUTION
-    difference = anomalous_scores[:, None] - normal_scores
-    return ((difference > 0).float() + 0.5 * (difference == 0)).mean()
-    ### END SOLUTION
-
-
-# %% nbgrader={"grade": false, "grade_id": "check_auroc", "locked": true, "schema_version": 3, "solution": false, "task": false}
-AUROC.check(auroc)
-
-# %% nbgrader={"grade": true, "grade_id": "grade_auroc", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-# Grading runs your function on other inputs here.
-### BEGIN HIDDEN TESTS
-from course_lib.grading import grid
-from course_lib.grading.autoencoders import AUROC
-from course_lib.grading.autoencoders.auroc import NEARLY, STEPS
-
-AUROC.check(
-    auroc,
-    hidden=lambda: [
-        (grid(10).mul(2).round().flip(0), grid(7, high=3).mul(2).round()),
-        (grid(4), grid(9) + 5),
-        (torch.zeros(3), torch.zeros(4)),
-        (STEPS[1:] - 2, STEPS - 2 - NEARLY[:1]),
-    ],
-)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# Your detector on four strengths of damage, then one digit of each class, damaged, with what your VAE decodes. Unlike the denoiser of task 1, it was never
-# trained to repair anything. Which of the digits become another digit when they are decoded, and from which strength on? At 10 % nearly every image raises the
-# alarm: how many of these ten still decode to the right digit?
+# Now add an arrow to the codes of new faces and decode. The faces are drawn from parts, so the right answer is known: the same face, drawn with that part. And a
+# network that reads faces says what it sees. Predict first: do two arrows add up to both attributes?
 
 # %% tags=["nbval-ignore-output"]
-likelihood, importance, alarm, area = (task.yours_or_ours(globals()) for task in (ELBO, IWAE_BOUND, DETECT, AUROC))
+face_vae, faces = checkpoints.load("vae_faces"), datasets.faces
 
 
-def scores(x, k=64):
-    """Minus the importance-weighted bound of each image: high means anomalous."""
-    mean, log_var = vae.encoder(x).chunk(2, 1)
-    cloud, prior = torch.distributions.Normal(mean, (0.5 * log_var).exp()), torch.distributions.Normal(0.0, 1.0)
-    z = cloud.sample((k,))
-    # the ELBO with a KL of 0 is the likelihood
-    log_likelihood = torch.stack([likelihood(x, vae.decoder(each), torch.zeros(len(x))) for each in z])
-    return -importance(log_likelihood, prior.log_prob(z).sum(-1), cloud.log_prob(z).sum(-1))
+def coded(y):
+    """The codes of the faces with factors y."""
+    with torch.no_grad():
+        return face_vae.encode(datasets.to_float(faces.draw(y)))
 
 
-torch.manual_seed(2)
-rows = []
-with torch.no_grad():
-    normal, new = scores(x_valid), scores(x_test)
-    print(f"  undamaged  {alarm(normal, new, 0.05)[1].float().mean():4.0%} flagged")
-    for share in (0.02, 0.05, 0.1, 0.2):
-        damaged = (x_test - (torch.rand_like(x_test) < share).float()).abs()
-        anomalous = scores(damaged)
-        flagged = alarm(normal, anomalous, 0.05)[1].float().mean()
-        print(f"{share:4.0%} flipped  {flagged:4.0%} flagged   AUROC {area(new, anomalous):.2f}")
-        rows += [(f"{share:.0%} flipped", damaged[TEN]), ("decoded", decoded(vae, damaged[TEN]))]
-show_ten(rows)
+def decoded_faces(z):
+    with torch.no_grad():
+        return face_vae.decode(z)
 
+
+def has_word(y, factor, word):
+    """Which faces have a word, (n,) boolean."""
+    return faces.attributes(y)[:, list(faces.ATTRIBUTES).index(factor)] == faces.ATTRIBUTES[factor].index(word)
+
+
+def read_in(x, factor, word):
+    """The share of images in which the face network reads a word."""
+    column = list(faces.ATTRIBUTES).index(factor)
+    return (metrics.predicted_attributes(x)[:, column] == faces.ATTRIBUTES[factor].index(word)).float().mean()
+
+
+arrow = ATTRIBUTE_ARROW.yours_or_ours(globals())
+album, new = faces.random_factors(5000), faces.random_factors(300, seed=7, glasses="none", beard="none", hat="none")
+album = album[~has_word(album, "glasses", "light")]
+z_album, z_new = coded(album), coded(new)
+glasses, beard = arrow(z_album, has_word(album, "glasses", "dark")), arrow(z_album, has_word(album, "beard", "beard"))
+moved = {"+ glasses": glasses, "+ beard": beard, "+ both": glasses + beard}
+rows = [datasets.to_float(faces.draw(new[:10]))]
+for name, a in moved.items():
+    x = decoded_faces(z_new + a)
+    rows.append(x[:10])
+    print(f"{name:9}  dark glasses are read in {read_in(x, 'glasses', 'dark'):4.0%}, a beard in {read_in(x, 'beard', 'beard'):4.0%}")
+rows.append(datasets.to_float(faces.draw(faces.change(new[:10], glasses="dark", beard="beard"))))
+show_images(torch.cat(rows), columns=10, size=0.8, row_labels=["new face", *moved, "drawn so"])
+
+
+# %% [markdown]
+# They do: one direction each, for everybody, and the sum has both.
+#
+# ### 6b · A hat that nobody asked for (1 point)
+#
+# Another album was taken at the beach. Of the people with dark glasses nine in ten wear a hat, of the others one in ten. The mean code of those with glasses holds
+# most of a hat, and so does the arrow.
+#
+# Compare like with like. Let the faces come in groups, here with a hat and without. Inside each group g there are faces with the attribute and without: let $a_g$
+# be the arrow of 6a inside the group. With k groups, each of which counts the same,
+#
+# $$a_{\text{balanced}}=\frac1k\sum_g a_g .$$
+
+# %% nbgrader={"grade": false, "grade_id": "balanced_arrow", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def balanced_arrow(z, has, group):
+    """The direction that gives a face an attribute, where the attribute is common in one group and rare in another.
+
+    z: (n, latents), the codes of n faces
+    has: (n,) boolean, whether a face has the attribute
+    group: (n,), the number of each face's group: whole numbers from 0 on, which may leave some out. Each group has faces with the
+        attribute and without
+    Returns: (latents,)
+    """
+    ### BEGIN SOLUTION
+    arrows = []
+    for g in group.unique():
+        inside = group == g
+        arrows.append(z[has & inside].mean(0) - z[~has & inside].mean(0))
+    return torch.stack(arrows).mean(0)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": false, "grade_id": "check_balanced_arrow", "locked": true, "schema_version": 3, "solution": false, "task": false}
+BALANCED_ARROW.check(balanced_arrow)
+
+# %% nbgrader={"grade": true, "grade_id": "grade_balanced_arrow", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Grading runs your function on other inputs here.
+### BEGIN HIDDEN TESTS
+from course_lib.grading import grid
+from course_lib.grading.autoencoders import BALANCED_ARROW
+from course_lib.grading.autoencoders.balanced_arrow import THREE, TWO
+
+BALANCED_ARROW.check(
+    balanced_arrow,
+    hidden=lambda: [
+        ((6 * grid(9, 5)).cos() - 2 * TWO[0][:, None], ~TWO[1].flip(0), TWO[0].flip(0)),
+        ((8 * grid(11, 3)).sin() + THREE[0][:, None] / 3, ~THREE[1], THREE[0] + 1),
+        ((5 * grid(7, 2)).exp().sin(), torch.tensor([True, True, False, True, False, False, True]), torch.tensor([0, 1, 1, 2, 2, 0, 1])),
+    ],
+)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Both arrows, from the album of the beach, on the new faces. None of them has a hat. Predict first: how many get one?
+
+# %% tags=["nbval-ignore-output"]
+fair = BALANCED_ARROW.yours_or_ours(globals())
+parts = (("dark", "hat", 900), ("dark", "none", 100), ("none", "hat", 100), ("none", "none", 900))
+beach = torch.cat([faces.random_factors(n, seed=i, glasses=glasses, hat=hat) for i, (glasses, hat, n) in enumerate(parts)])
+z_beach, dark, hats = coded(beach), has_word(beach, "glasses", "dark"), has_word(beach, "hat", "hat")
+moved = {"arrow of 6a": arrow(z_beach, dark), "balanced": fair(z_beach, dark, hats.long())}
+rows = [datasets.to_float(faces.draw(new[:10]))]
+for name, a in moved.items():
+    x = decoded_faces(z_new + a)
+    rows.append(x[:10])
+    print(f"{name:11}  dark glasses are read in {read_in(x, 'glasses', 'dark'):4.0%}, a hat in {read_in(x, 'hat', 'hat'):4.0%}")
+rows.append(datasets.to_float(faces.draw(faces.change(new[:10], glasses="dark"))))
+show_images(torch.cat(rows), columns=10, size=0.8, row_labels=["new face", *moved, "drawn so"])
+
+
+# %% [markdown]
+# Glasses come with either arrow. The first brings hats along, or half a hat that lies on the hair: a mean cannot take apart what its data show together. The second
+# can, because you said what the groups are. Where nobody has noticed the hats, nobody takes them out.
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "written_question", "locked": true, "schema_version": 3, "solution": false, "task": false}
 # ## Task 7 · In your own words

@@ -49,25 +49,41 @@ RIGHT = {
         return beta if t >= warm_up else beta * t / warm_up
         """,
     ],
-    "detect": [
-        "(torch.quantile(normal_scores, 1 - rate), scores > torch.quantile(normal_scores, 1 - rate))",
-        "[t := torch.quantile(normal_scores, 1 - rate).item(), scores > t]",
-        "(t := np.quantile(normal_scores.numpy(), 1 - rate), scores > t)",
-        """
-        u = normal_scores.sort(descending=True).values
-        place = (len(u) - 1) * rate
-        i = int(place)
-        threshold = u[i] + (place - i) * (u[i + 1] - u[i])
-        return threshold, torch.tensor([bool(score > threshold) for score in scores])
-        """,
+    "attribute_arrow": [
+        "torch.mean(z[has == 1], dim=0) - torch.mean(z[has == 0], dim=0)",
+        "torch.stack([c for c, h in zip(z, has) if h]).mean(0) - torch.stack([c for c, h in zip(z, has) if not h]).mean(0)",
+        "(m := has.to(z)) @ z / m.sum() - (1 - m) @ z / (1 - m).sum()",
+        "(z.T * has).sum(1) / has.sum() - (z.T * ~has).sum(1) / (~has).sum()",
+        "torch.from_numpy(z.numpy()[has.numpy()].mean(0) - z.numpy()[np.logical_not(has.numpy())].mean(0))",
+        "torch.linalg.lstsq(torch.stack([torch.ones(len(z)), has.float()], 1).to(z), z).solution[1]",
     ],
-    "auroc": [
-        "(0.5 + 0.5 * torch.sign(anomalous_scores[:, None] - normal_scores[None])).mean()",
-        "np.mean([float(v > u) + 0.5 * float(v == u) for u in normal_scores for v in anomalous_scores])",
+    "balanced_arrow": [
         """
-        u = normal_scores.sort().values
-        below = torch.searchsorted(u, anomalous_scores) + torch.searchsorted(u, anomalous_scores, right=True)
-        return below.float().mean() / 2 / len(u)
+        total, groups = 0, sorted(set(group.tolist()))
+        for g in groups:
+            codes, mine = z[group == g], has[group == g]
+            total = total + codes[mine].mean(0) - codes[~mine].mean(0)
+        return total / len(groups)
+        """,
+        """
+        with_it = torch.stack([z[(group == g) & has].mean(0) for g in torch.unique(group)])
+        without = torch.stack([z[(group == g) & ~has].mean(0) for g in torch.unique(group)])
+        return with_it.mean(0) - without.mean(0)
+        """,
+        """
+        arrow = torch.zeros(z.shape[1])
+        for g in group.unique():
+            a = z[torch.logical_and(has, group == g)].mean(dim=0)
+            arrow += a - z[torch.logical_and(~has, group == g)].mean(dim=0)
+        return arrow / len(group.unique())
+        """,
+        """
+        weight = torch.zeros(len(z)).to(z)
+        for g in group.unique():
+            for value, sign in ((True, 1), (False, -1)):
+                chosen = (group == g) & (has == value)
+                weight[chosen] = sign / chosen.sum().to(z)
+        return weight @ z / len(group.unique())
         """,
     ],
     "free_bits": [
@@ -123,17 +139,55 @@ WRONG = {
         ("cycle taken away once", "beta * min(1, (step - cycle if cycle and step > cycle else step) / warm_up) if warm_up else beta"),
         ("falling", "beta * (1 - min(1, (step % cycle if cycle else step) / warm_up)) if warm_up else 0.0"),
     ],
-    "detect": [
-        ("sign of the scores lost", "(t := torch.quantile(normal_scores, 1 - rate), scores.abs() > t)"),
-        ("sign of the scores lost", "(t := torch.quantile(normal_scores.abs(), 1 - rate), scores > t)"),
-        ("no interpolation", "(t := normal_scores.sort(descending=True).values[int(len(normal_scores) * rate)], scores > t)"),
+    "attribute_arrow": [
+        ("less the mean of all", "z[has].mean(0) - z.mean(0)"),
+        ("divided by all", "(z * has[:, None]).mean(0) - (z * ~has[:, None]).mean(0)"),
+        ("0 and 1 as places", "z[has.int()].mean(0) - z[1 - has.int()].mean(0)"),
+        ("in standard deviations", "(c := (z - z.mean(0)) / z.std(0))[has].mean(0) - c[~has].mean(0)"),
+        ("length 1", "F.normalize(z[has].mean(0) - z[~has].mean(0), dim=0)"),
     ],
-    "auroc": [
+    "balanced_arrow": [
+        ("groups ignored", "z[has].mean(0) - z[~has].mean(0)"),
         (
-            "divided by the images",
-            "(0.5 + 0.5 * torch.sign(anomalous_scores[:, None] - normal_scores)).sum() / len(normal_scores)",
+            "brackets",
+            "torch.stack([z[has & group == g].mean(0) - z[~has & group == g].mean(0) for g in group.unique()]).mean(0)",
         ),
-        ("ties lost", "torch.searchsorted(normal_scores.sort().values, anomalous_scores).float().mean() / len(normal_scores)"),
+        (
+            "half balanced",
+            "torch.stack([z[has & (group == g)].mean(0) for g in group.unique()]).mean(0) - z[~has].mean(0)",
+        ),
+        (
+            "largest group counts most",
+            "sum((group == g).sum() * (z[has & (group == g)].mean(0) - z[~has & (group == g)].mean(0)) for g in group.unique()) / len(z)",
+        ),
+        (
+            "largest group counts most",
+            "torch.stack([z[has & (group == g)].mean(0) - z[~has & (group == g)].mean(0) for g in group]).mean(0)",
+        ),
+        (
+            "sum over the groups",
+            "sum(z[has & (group == g)].mean(0) - z[~has & (group == g)].mean(0) for g in group.unique())",
+        ),
+        (
+            "counted through",
+            "sum(z[has & (group == g)].mean(0) - z[~has & (group == g)].mean(0) for g in range(group.max() + 1)) / (group.max() + 1)",
+        ),
+        (
+            "one group alone",
+            """
+            for g in group.unique():
+                arrow = z[has & (group == g)].mean(0) - z[~has & (group == g)].mean(0)
+            return arrow
+            """,
+        ),
+        (
+            "one group alone",
+            """
+            for g in group.unique():
+                arrow = z[has & (group == g)].mean(0) - z[~has & (group == g)].mean(0)
+                return arrow
+            """,
+        ),
     ],
     "free_bits": [("floor after the mean of all", "kl.mean().clamp(min=floor) * kl.shape[1]")],
     "resampling_weights": [("sum of densities", "F.normalize(1 / (density + alpha).sum(1), p=1, dim=0)")],
@@ -245,14 +299,19 @@ FAULTS = {
         ("value", "step = 100", "beta * min(1, (step % cycle if cycle and step > cycle else step) / warm_up) if warm_up else beta"),
         ("value", "step = 0, warm_up = 0", "beta * min(1, (step % cycle if cycle else step) / (warm_up + 1e-8))"),
     ],
-    "detect": [
-        ("value", "flags is off", "(t := torch.quantile(normal_scores, 1 - rate), scores.sort().values > t)"),
-        ("dtype", "flags should be boolean", "(t := torch.quantile(normal_scores, 1 - rate), (scores > t).float())"),
+    "attribute_arrow": [
+        ("value", "in case 1", "z[has].mean(0) - z[len(z) // 2 :].mean(0)"),
+        ("shape", "should have shape (3,), yours has (1, 3)", "(z[has].mean(0) - z[~has].mean(0))[None]"),
+        ("dtype", "should be torch.float64, yours is torch.float32", "(z[has].mean(0) - z[~has].mean(0)).float()"),
+        ("error", "in case 1", "z[:, has].mean(0) - z[:, ~has].mean(0)"),  # the wrong axis
     ],
-    "auroc": [
-        ("value", "in case 3", "torch.where((d := anomalous_scores[:, None] - normal_scores).abs() < 1e-2, 0.5, (d > 0).float()).mean()"),
-        ("value", "in case 4", "max(a := (0.5 + 0.5 * torch.sign(anomalous_scores[:, None] - normal_scores)).mean(), 1 - a)"),
-        ("value", "in case 1", "torch.searchsorted(normal_scores, anomalous_scores).float().mean() / len(normal_scores)"),  # not sorted
+    "balanced_arrow": [
+        ("error", "in case 1", "z[has and group].mean(0)"),
+        (
+            "type",
+            "asked for",
+            "[z[has & (group == g)].mean(0) - z[~has & (group == g)].mean(0) for g in group.unique()]",
+        ),
     ],
     "free_bits": [
         ("gradient", LOST.format("kl"), "kl.mean(0).clamp(min=floor).sum().item()"),

@@ -89,18 +89,39 @@ RIGHT = {
             "nn.BatchNorm2d(b)", "nn.LazyBatchNorm2d()"
         ),
     ],
-    "with_label": [
-        "torch.hstack([z, torch.eye(classes)[y]])",
-        "torch.cat([z, y[:, None] == torch.arange(classes)], -1)",
-        "torch.cat([z, F.one_hot(y, num_classes=classes)], dim=1)",
-        "torch.cat([z, torch.zeros(len(z), classes).scatter(1, y[:, None], 1.0)], dim=1)",
-        "hot = z.new_zeros(len(z), classes)\nhot[range(len(y)), y] = 1\nreturn torch.cat((z, hot), 1)",
+    "one_hot_words": [
+        "torch.hstack([F.one_hot(words[:, f] + 1, n + 1)[:, 1:].float() for f, n in enumerate(kinds)])",
+        """
+        rows, start = torch.zeros(len(words), sum(kinds)), 0
+        for f, count in enumerate(kinds):
+            for i in range(len(words)):
+                if words[i, f] >= 0:
+                    rows[i, start + words[i, f]] = 1
+            start += count
+        return rows
+        """,
+        """
+        starts = torch.tensor([0, *kinds[:-1]]).cumsum(0)
+        rows, (i, f) = torch.zeros(len(words), sum(kinds)), torch.where(words >= 0)
+        rows[i, starts[f] + words[i, f]] = 1.0
+        return rows
+        """,
+        "torch.cat([torch.cat([torch.eye(n), torch.zeros(1, n)])[words[:, f]] for f, n in enumerate(kinds)], dim=1)",
+        """
+        rows = []
+        for f, count in enumerate(kinds):
+            asked = words[:, f] != -1
+            rows.append(F.one_hot(words[:, f].clamp(min=0), count) * asked[:, None])
+        return torch.cat(rows, -1).to(torch.get_default_dtype())
+        """,
     ],
-    "with_label_planes": [
-        "torch.hstack([x, torch.eye(classes)[y].unsqueeze(2).unsqueeze(3).repeat(1, 1, x.shape[2], x.shape[3])])",
-        "torch.cat([x, torch.einsum('nc,hw->nchw', torch.eye(classes)[y], torch.ones(x.shape[2:]))], 1)",
-        "torch.cat([x, (y[:, None, None, None] == torch.arange(classes)[:, None, None]) * torch.ones_like(x[:, :1])], 1)",
-        "planes = torch.zeros(len(x), classes, *x.shape[2:])\nplanes[torch.arange(len(x)), y] = 1\nreturn torch.cat((x, planes), dim=1)",
+    "projection_score": [
+        "score + torch.einsum('bw,wf,bf->b', rows, vectors, h)",
+        "score + (rows * (h @ vectors.T)).sum(1)",
+        "torch.stack([s + torch.dot(r @ vectors, f) for s, f, r in zip(score, h, rows)])",
+        "score + torch.bmm(h[:, None], (rows @ vectors)[:, :, None]).flatten()",
+        "score + torch.diagonal(rows @ vectors @ h.T)",
+        "score + ((rows[:, :, None] * vectors).sum(1) * h).sum(-1)",
     ],
     "closeness": [
         """
@@ -210,12 +231,62 @@ WRONG = {
             "return nn.Sequential(nn.LeakyReLU(), *layers, nn.Sigmoid())",
         ),
     ],
-    "with_label": [("labels taken for rows", "hot = torch.zeros(len(z), classes)\nhot[y] = 1\nreturn torch.cat((z, hot), 1)")],
-    "with_label_planes": [
+    "one_hot_words": [
+        ("−1 for the last word", "torch.cat([torch.eye(n)[words[:, f]] for f, n in enumerate(kinds)], 1)"),
         (
-            "labels taken for images",
-            "planes = torch.zeros(len(x), classes, *x.shape[2:])\nplanes[y] = 1\nreturn torch.cat((x, planes), dim=1)",
-        )
+            "the place before",
+            """
+            rows, start = torch.zeros(len(words), sum(kinds)), 0
+            for f, count in enumerate(kinds):
+                rows.scatter_(1, (start + words[:, f, None]) % sum(kinds), 1.0)
+                start += count
+            return rows
+            """,
+        ),
+        ("the last word cut off", "torch.cat([F.one_hot(words[:, f] + 1, n + 1)[:, :n].float() for f, n in enumerate(kinds)], 1)"),
+        ("a place for not asked", "torch.cat([F.one_hot(words[:, f] + 1, n + 1).float() for f, n in enumerate(kinds)], 1)"),
+        (
+            "−1 for the first word",
+            "torch.cat([F.one_hot(words[:, f].clamp(0), num_classes=n).float() for f, n in enumerate(kinds)], 1)",
+        ),
+        (
+            "equally wide",
+            "torch.cat([F.one_hot(column + 1, max(kinds) + 1)[:, 1:].float() for column in words.T], 1)",
+        ),
+        (
+            "on top of each other",
+            """
+            rows = torch.zeros(len(words), max(kinds))
+            for i, row in enumerate(words):
+                for word in row:
+                    if word >= 0:
+                        rows[i, word] += 1
+            return rows
+            """,
+        ),
+        (
+            "every word in every row",
+            """
+            blocks = []
+            for f, n in enumerate(kinds):
+                block = torch.zeros(len(words), n)
+                block[:, words[words[:, f] >= 0, f]] = 1
+                blocks.append(block)
+            return torch.cat(blocks, 1)
+            """,
+        ),
+    ],
+    "projection_score": [
+        ("each with everyone", "score + (rows @ vectors @ h.T).sum(1)"),
+        ("a table", "score + rows @ vectors @ h.T"),
+        ("a table", "score + torch.inner(h, rows @ vectors)"),
+        ("averaged over the words", "score + (h @ vectors.T * rows).mean(1)"),
+        ("averaged over the words", "score + (torch.stack([vectors[row.bool()].mean(0) for row in rows]) * h).sum(1)"),
+        ("averaged over the words", "score + ((rows @ vectors / rows.sum(1, keepdim=True).clamp(min=1)) * h).sum(1)"),
+        ("features left out", "score + (rows @ vectors).sum(1)"),
+        ("averaged over the features", "score + (rows @ vectors * h).mean(-1)"),
+        ("one word alone", "score + (vectors[rows.argmax(1)] * h).sum(1)"),
+        ("cosine", "score + (F.normalize(rows @ vectors, dim=1) * F.normalize(h, dim=1)).sum(1)"),
     ],
     "closeness": [("signs cancel", "torch.exp(-(m[:, None] - m).sum(3)).sum(1) - 1")],
     "receptive_field": [
@@ -273,24 +344,21 @@ FAULTS = {
             """,
         ),
     ],
-    "with_label": [
-        ("dtype", "should be torch.float64, yours is torch.float32", "torch.cat([z.float(), F.one_hot(y, classes)], 1)"),
-        ("dtype", "should be torch.float32, yours is torch.float64", "torch.cat([z, torch.eye(classes, dtype=torch.double)[y]], 1)"),
-        ("dtype", "should be torch.float32, yours is torch.float64", "torch.cat([z, torch.from_numpy(np.eye(classes)[y.numpy()])], 1)"),
-    ],
-    "with_label_planes": [
-        (
-            "shape",
-            "should have shape (1, 4, 3, 2)",
-            "planes = F.one_hot(y, classes)[:, :, None, None].expand(-1, -1, *x.shape[2:])\nreturn torch.cat([x, planes], 1).squeeze()",
-        ),
+    "one_hot_words": [
+        ("error", "Class values must be non-negative", "torch.cat([F.one_hot(words[:, f], n) for f, n in enumerate(kinds)], 1)"),
+        ("dtype", "whole numbers", "torch.cat([F.one_hot(words[:, f] + 1, n + 1)[:, 1:] for f, n in enumerate(kinds)], 1)"),
+        ("dtype", "boolean", "torch.cat([words[:, f : f + 1] == torch.arange(n) for f, n in enumerate(kinds)], 1)"),
         (
             "dtype",
             "should be torch.float32, yours is torch.float64",
-            "torch.cat([x, F.one_hot(y, classes).double()[:, :, None, None].expand(-1, -1, *x.shape[2:])], 1)",
+            "torch.cat([F.one_hot(words[:, f] + 1, n + 1)[:, 1:].double() for f, n in enumerate(kinds)], 1)",
         ),
-        ("error", "`expand` the shorter one", "torch.cat([x, F.one_hot(y, classes)[:, :, None, None]], 1)"),
-        ("error", "`torch.cat` adds no axes", "torch.cat([x, F.one_hot(y, classes)], 1)"),
+    ],
+    "projection_score": [
+        ("shape", "should have shape (4,), yours has (4, 1)", "score[:, None] + (rows @ vectors * h).sum(1, keepdim=True)"),
+        ("gradient", "no gradient reaches", "(score + (rows @ vectors * h).sum(1)).detach()"),
+        ("error", "in case 1", "score + (vectors @ rows * h).sum(1)"),
+        ("error", "in case 1", "score + (vectors[rows] * h).sum(1)"),
     ],
     "receptive_field": [
         ("dtype", "should be whole numbers", "sum(kernel for kernel, _ in layers) + 0.5"),

@@ -3,9 +3,9 @@
 from course_lib.grading import plain
 
 with plain():  # cases are float32 on the CPU, whatever the notebook has set
-    from course_lib.grading.autoencoders.auroc import AUROC
+    from course_lib.grading.autoencoders.attribute_arrow import ATTRIBUTE_ARROW
+    from course_lib.grading.autoencoders.balanced_arrow import BALANCED_ARROW
     from course_lib.grading.autoencoders.denoising_loss import DENOISING
-    from course_lib.grading.autoencoders.detect import DETECT
     from course_lib.grading.autoencoders.elbo import ELBO
     from course_lib.grading.autoencoders.experiment import EXPERIMENT
     from course_lib.grading.autoencoders.experiment import measure as measure
@@ -18,6 +18,6 @@ with plain():  # cases are float32 on the CPU, whatever the notebook has set
     from course_lib.grading.autoencoders.resampling_weights import RESAMPLING
 
 TASKS = (
-    *(LINEAR_BOTTLENECK, DENOISING, REPARAMETERISE, GAUSSIAN_KL, ELBO, IWAE_BOUND, KL_WEIGHT, EXPERIMENT, DETECT, AUROC),
-    *(FREE_BITS, RESAMPLING),
+    *(LINEAR_BOTTLENECK, DENOISING, REPARAMETERISE, GAUSSIAN_KL, ELBO, IWAE_BOUND, KL_WEIGHT, EXPERIMENT),
+    *(ATTRIBUTE_ARROW, BALANCED_ARROW, FREE_BITS, RESAMPLING),
 )

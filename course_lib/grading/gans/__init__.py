@@ -10,12 +10,12 @@ with plain():  # cases are float32 on the CPU, whatever the notebook has set
     from course_lib.grading.gans.game_value import VALUE
     from course_lib.grading.gans.generator_loss import GENERATOR
     from course_lib.grading.gans.gradient_penalty import PENALTY
+    from course_lib.grading.gans.one_hot_words import ONE_HOT_WORDS
     from course_lib.grading.gans.optimal_discriminator import OPTIMAL
+    from course_lib.grading.gans.projection_score import PROJECTION
     from course_lib.grading.gans.receptive_field import RECEPTIVE
-    from course_lib.grading.gans.with_label import WITH_LABEL
-    from course_lib.grading.gans.with_label_planes import WITH_PLANES
 
-TASKS = (DISCRIMINATOR, GENERATOR, OPTIMAL, VALUE, PENALTY, DCGAN, WITH_LABEL, WITH_PLANES, CURE, CLOSENESS, RECEPTIVE)
+TASKS = (DISCRIMINATOR, GENERATOR, OPTIMAL, VALUE, PENALTY, DCGAN, ONE_HOT_WORDS, PROJECTION, CURE, CLOSENESS, RECEPTIVE)
 
-__all__ = ["CLOSENESS", "CURE", "DCGAN", "DISCRIMINATOR", "GENERATOR", "OPTIMAL", "PENALTY", "RECEPTIVE", "TASKS", "VALUE", "WITH_LABEL"]
-__all__ += ["WITH_PLANES", "measure"]
+__all__ = ["CLOSENESS", "CURE", "DCGAN", "DISCRIMINATOR", "GENERATOR", "ONE_HOT_WORDS", "OPTIMAL", "PENALTY", "PROJECTION", "RECEPTIVE"]
+__all__ += ["TASKS", "VALUE", "measure"]
