@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from .. import metrics, training
-from ..autoencoders import VAE, draw_codes, posteriors, standardise_draws
-from ..datasets import Dataset, binarise, toy2d, toy2d_log_prob
+from ..autoencoders import VAE, draw_codes, draw_codes_and_words, posteriors, posteriors_and_words, standardise_draws
+from ..datasets import Dataset, binarise, faces, toy2d, toy2d_log_prob
 from ..datasets.toy2d import plane
 from ..gans import PointGAN, gan_step_with_cures
-from ..recipes import Budget, Recipe
+from ..recipes import Budget, Recipe, as_far_as_known
 from .continuous import ContinuousFlow
 from .images import ImageFlow
 from .models import KINDS, Flow, LatentFlow
@@ -57,6 +57,14 @@ def measure_codes(model: LatentFlow, data: Dataset, n: int = 10_000) -> dict:
     both = {"elbo": model.iwae_bound_in_parts, "elbo_own_prior": vae.iwae_bound_in_parts}
     numbers = {name: torch.cat([bound(part, 1) for part in x.split(500)]).mean().item() for name, bound in both.items()}
     return numbers | {"fid": metrics.digit_fid(metrics.draw(model, n)), "samples": n, "test_images": len(data)}
+
+
+@torch.no_grad()
+def measure_faces(model: LatentFlow, data: Dataset, n: int = 10_000) -> dict:
+    """FID of n faces for the words of test faces, and how often words are obeyed."""
+    words = faces.attributes(data.y[:n].cpu())
+    found = metrics.faces.told(lambda y: metrics.draw(model, len(y), 500, y).cpu(), words)
+    return as_far_as_known(found) | {"samples": len(words)}
 
 
 # --- recordings of small models on points
@@ -214,6 +222,16 @@ RECIPES = {
         fit={"prepare": draw_codes},
         tensors=posteriors,
         before=standardise_draws,
+    ),
+    "latent_spline_faces": Recipe(
+        partial(LatentFlow, "vae_faces", hidden=(96, 96), classes=faces.KINDS),
+        "faces",
+        {"cpu": Budget(10_000, 128, 2e-3, clip=1.0), "gpu": Budget(40_000, 256, 1e-3, clip=1.0)},
+        measure_faces,
+        fit={"prepare": draw_codes_and_words},
+        tensors=posteriors_and_words,
+        before=standardise_draws,
+        bits=8,
     ),
     "flow_toys": Recipe(None, "moons", point_budgets(1_500), None, film=film_of_toys),
     "flow_rivals": Recipe(None, "moons", point_budgets(2_000), None, film=film_of_rivals),
