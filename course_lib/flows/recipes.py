@@ -227,15 +227,14 @@ RECIPES = {
         tensors=posteriors,
         before=standardise_draws,
     ),
-    "latent_spline_faces": Recipe(
-        partial(LatentFlow, "vae_faces", hidden=(96, 96), classes=faces.KINDS),
+    "latent_glow_faces": Recipe(
+        partial(LatentFlow, "vae_faces", "glow", hidden=(160, 160), classes=faces.KINDS),
         "faces",
-        {"cpu": Budget(10_000, 128, 2e-3, clip=1.0), "gpu": Budget(40_000, 256, 1e-3, clip=1.0)},
+        {"cpu": Budget(20_000, 256, 2e-3, clip=1.0), "gpu": Budget(60_000, 256, 2e-3, clip=1.0)},
         measure_faces,
         fit={"prepare": draw_codes_and_words},
         tensors=posteriors_and_words,
         before=standardise_draws,
-        bits=8,
     ),
     "flow_toys": Recipe(None, "moons", point_budgets(1_500), None, film=film_of_toys),
     "flow_rivals": Recipe(None, "moons", point_budgets(2_000), None, film=film_of_rivals),
