@@ -880,7 +880,11 @@ swap
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 pixels_, codes_, drawn_ = models["spline"].record, of_codes.record, of_faces.record
 assert (round(codes_["numbers"]["fid"]), round(pixels_["numbers"]["fid"])) == (12, 271)
-assert round(pixel_faces.record["numbers"]["fid"]) == 65 and round(board_["vae_faces"]["fid"]) == 107 and round(drawn_["numbers"]["fid"], 1) == 12.5
+assert (
+    round(pixel_faces.record["numbers"]["fid"]) == 65
+    and round(board_["vae_faces"]["fid"]) == 107
+    and round(drawn_["numbers"]["fid"], 1) == 12.5
+)
 assert of_faces.autoencoder.record["name"] == "vae_faces" and drawn_["config"]["kind"] == "glow" and drawn_["numbers"]["samples"] == 10_000
 rival = checkpoints.record("diffusion_faces")["numbers"]
 assert round(rival["fid"], 1) == 13.7 and rival["fid"] - drawn_["numbers"]["fid"] > 3 * rival["fid_error"]
@@ -896,7 +900,14 @@ some_y = portraits.y[:300]
 vae_of_faces, cut = of_faces.autoencoder, list(faces.FACTORS).index("clothing")
 with torch.no_grad():
     kept_z = of_faces.encode(vae_of_faces.encode(datasets.to_float(faces.draw(some_y))), faces.attributes(some_y))
-for name, word in (("hair_colour", "green"), ("glasses", "dark"), ("mouth", "sad"), ("background", "pink"), ("hat", "hat"), ("beard", "beard")):
+for name, word in (
+    ("hair_colour", "green"),
+    ("glasses", "dark"),
+    ("mouth", "sad"),
+    ("background", "pink"),
+    ("hat", "hat"),
+    ("beard", "beard"),
+):
     changed = faces.change(some_y, **{name: word})
     spoken, seen_ = faces.attributes(changed), faces.visible(changed, words=True)
     column = list(faces.ATTRIBUTES).index(name)
@@ -913,6 +924,7 @@ for name, word in (("hair_colour", "green"), ("glasses", "dark"), ("mouth", "sad
         cuts = [(metrics.faces.predicted_factors(x) == changed)[shown_, cut].float().mean() for x in (made, anew)]
         assert cuts[0] > 0.8 and cuts[1] < 0.1
 assert not {"eyes", "clothing", "earrings"} & set(faces.ATTRIBUTES)
+
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 14 · Break it: likelihood is not familiarity
@@ -965,12 +977,17 @@ roughest = torch.stack([images[roughness(images).argmax()] for images in sets.va
 show_images(roughest / 255, columns=9, titles=list(sets))
 table(rows)
 
+
 # %% [markdown]
 # A plain peach square is *more* likely than any of these 400 faces. One explanation is that it is flat: each pixel is easy to predict from its neighbours. Another is an **atom**, a lump of probability at one exact value, on which a flow can build the spike of section 12. That can be tested: move every pixel by one level. No eye sees it, flat stays flat, and the atom is missed. Here for faces, and for the digits of section 13, most of whose pixels are exactly black.
 
 # %%
 def moved(images, by):
     return (images.int() + by).clamp(0, 255).to(torch.uint8)
+
+
+def codes_of_colours(images):
+    return (images.long() * torch.tensor([65_536, 256, 1]).view(1, 3, 1, 1)).sum(1).flatten()
 
 
 glow, figures, black = models["glow"], unseen.x[::10], torch.zeros(8, 1, 28, 28, dtype=torch.uint8)
@@ -980,18 +997,6 @@ tried |= {"digits": (glow, figures, 1), "plain black": (glow, black, 1)}
 costs = {
     name: [model.bits_per_dim(images).mean().item() for images in (first, moved(first, by))] for name, (model, first, by) in tried.items()
 }
-table(
-    [
-        {"pictures": name, "bits per dimension": f"{here:.2f}", "all pixels moved by one level": f"{beside_:.2f}"}
-        for name, (here, beside_) in costs.items()
-    ]
-)
-
-
-# %%
-def codes_of_colours(images):
-    return (images.long() * torch.tensor([65_536, 256, 1]).view(1, 3, 1, 1)).sum(1).flatten()
-
 
 used, counts = codes_of_colours(portraits.x).unique(return_counts=True)
 often = counts / counts.sum()
@@ -1002,6 +1007,12 @@ black_share, hit = (digits.x == 0).float().mean().item(), torch.isin(sampled, us
 print(f"{black_share:.0%} of the pixels of digits are exactly 0")
 print(f"faces are drawn in {len(used)} colours; coded one by one, with no look at a neighbour, they cost {alone:.2f} bits for each number")
 print(f"the flow needs {-scores['faces'].mean():.2f}; of the pixels of its samples {hit:.1%} have one of these colours")
+table(
+    [
+        {"pictures": name, "bits per dimension": f"{here:.2f}", "all pixels moved by one level": f"{beside_:.2f}"}
+        for name, (here, beside_) in costs.items()
+    ]
+)
 
 # %% [markdown]
 # > **What to notice.** There are two ways to be likely and not familiar. In digits it is the atom: 81 % of their pixels are exactly 0. A black image costs less than 0.1 bits, and one level lighter about 6. So do digits: 6.2 in place of 1.2. In faces it is hardly an atom: one level darker, faces and peach cost less than half a bit more, digits about five and black six. What is left is that the square is flat, and of a colour that the flow knows: plain grey is as flat and costs more than twice as much.
@@ -1030,7 +1041,9 @@ assert abs(told["faces"]["‖z‖, typical 28"] - 28) < 1.5 and round(math.sqrt(
 # %%
 with torch.no_grad():
     reference = -pixel_faces.bits_per_dim(datasets.load("faces", "train").x[:400]).mean()
-    scores["all five backgrounds"] = -pixel_faces.bits_per_dim(torch.cat([plain(*colour) for colour in faces.COLOURS["background"].values()]))
+    scores["all five backgrounds"] = -pixel_faces.bits_per_dim(
+        torch.cat([plain(*colour) for colour in faces.COLOURS["background"].values()])
+    )
 
 
 def detected(inside, outside, resamplings=200):
@@ -1060,6 +1073,7 @@ table(
 assert caught["plain peach"][0][0] < 0.005 and caught["plain peach"][1][0] > 0.99
 assert all(area < 0.8 for area, _ in caught["all five backgrounds"]) and caught["all five backgrounds"][0][0] < 0.5
 assert all(area > 0.95 for name in ("upside down", "inverted", "photos", "noise") for area, _ in caught[name])
+
 
 # %% [markdown]
 # **The other way round.** A flow of photographs, tried on patches of photographs that we edit, one thing at a time. Photographs have no favourite colour. On them smooth images are likely images: one reason why flows trained on CIFAR-10 find house numbers (SVHN) more likely (Nalisnick et al. 2018). We train a small flow on 8 × 8 colour patches of two photographs, on their left four fifths, and try patches of the right fifth.
