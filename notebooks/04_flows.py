@@ -705,7 +705,6 @@ with torch.no_grad():
     zooms[0].set_ylabel("green")
     middle = {name: as_bits(-model.log_prob(flows.dequantise(corners, 0.5)).mean().item()) for name, model in fitted.items()}
     beside = as_bits(-fitted["bare numbers"].log_prob(flows.dequantise(corners, 0.6)).mean().item())
-figure.tight_layout()
 plt.show()
 print(f"the best code {fewest:.2f} bits, the bare flow {middle['bare numbers']:.2f}; a tenth of a level beside the numbers {beside:.2f}")
 for width in (1e-1, 1e-2, 1e-3, 1e-4):  # at a whole number: 256 spikes, each with 1/256 of the probability
