@@ -97,6 +97,7 @@ EVERY = {
     "flows-ChangeOfVariablesExplorer": Made(flows.ChangeOfVariablesExplorer),
     "flows-LayerExplorer": Made(flows.layered),
     "flows-TemperatureExplorer": Made(flows.warm, wide=510),
+    "flows-CounterfactualExplorer": Made(flows.counterfactual, wide=WIDE),
     "flows-TrajectoryExplorer": Made(flows.carried),
     "flows-InversionExplorer": Made(flows.InversionExplorer),
     "autoregressive-DrawingExplorer": Made(autoregressive.drawing),

@@ -107,6 +107,7 @@ CONTROLS = {
         Control("widgets.TrajectoryExplorer", "trajectories", times=10),
         Control("widgets.InversionExplorer", "inversion", key="ArrowRight"),
         Control("widgets.TemperatureExplorer", "temperature", key="ArrowRight"),
+        Control("widgets.CounterfactualExplorer", "counterfactual", "select", option="dark glasses"),
     ],
     "05_autoregressive": [
         Control("widgets.DrawingExplorer", "drawing", key="ArrowRight", times=10),

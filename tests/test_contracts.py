@@ -58,7 +58,8 @@ INNER = {
     "layers of pixel models": "autoregressive.CachedLayer autoregressive.gate autoregressive.shift_down autoregressive.shift_right "
     "autoregressive.MADE.in_turn autoregressive.CharLSTM.before autoregressive.PixelModel gans.adain gans.StyledConv",
     "what samplers begin with": "distributions.uniforms_for",
-    "codes that the course itself has made": "autoencoders.draw_codes autoencoders.standardise autoencoders.standardise_draws",
+    "codes that the course itself has made": "autoencoders.draw_codes autoencoders.draw_codes_and_words "
+    "autoencoders.standardise autoencoders.standardise_draws",
     "its VAE looks at the images": "flows.LatentFlow.iwae_bound_in_parts",
     "parts of pixel models": " ".join(
         f"autoregressive.{model}.{part}"

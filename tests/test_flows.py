@@ -22,7 +22,7 @@ from torch.autograd.functional import jacobian
 from torch.distributions import MultivariateNormal
 
 from course_lib import checkpoints, flows, metrics, training
-from course_lib.datasets import Dataset, toy2d, toy2d_log_prob
+from course_lib.datasets import Dataset, faces, to_float, toy2d, toy2d_log_prob
 from course_lib.distributions import LOG_2PI
 from course_lib.flows import (
     COUPLINGS,
@@ -1012,6 +1012,78 @@ def test_images_of_a_latent_flow_are_decoded_codes():
     assert torch.equal(images, vae.decode(model.decode(0.5 * torch.randn(5, 40))))
 
 
+# --- a flow of the codes of faces, told words
+
+
+def face_flow():
+    torch.manual_seed(0)
+    model = shaken(LatentFlow("vae_faces", "glow", 2, (16,), faces.KINDS), 0.05)
+    model.std.copy_(torch.linspace(0.5, 2, 64))
+    return model
+
+
+def test_each_of_the_ten_words_moves_the_codes_and_none_is_lost_on_the_way_back():
+    model, codes = face_flow(), torch.randn(4, 64)
+    words = faces.attributes(faces.random_factors(4))
+    z, log_det = model.transform(codes, words)
+    assert torch.allclose(model.decode(z, words), codes, atol=1e-4)
+    slopes = torch.stack([jacobian(lambda v, y=y: model.encode(v[None], y[None])[0], one) for one, y in zip(codes, words)])
+    assert torch.allclose(log_det, torch.linalg.slogdet(slopes)[1], atol=1e-4)
+    for column, kinds in enumerate(faces.KINDS):
+        other = words.clone()
+        other[:, column] = (other[:, column] + 1) % kinds
+        assert ((model.decode(z, other) - codes).abs().amax(1) > 1e-4).all(), column
+
+
+def test_samples_are_decoded_for_the_words_that_were_asked_for():
+    model, words = face_flow(), faces.attributes(faces.random_factors(5))
+    torch.manual_seed(3)
+    images = model.sample(5, y=words, temperature=0.5)
+    torch.manual_seed(3)
+    assert torch.equal(images, model.autoencoder.decode(model.decode(0.5 * torch.randn(5, 64), words)))
+    with pytest.raises(ValueError, match="y"):
+        model.sample(5, y=words[:, :9])
+
+
+def test_the_bound_of_a_face_uses_the_density_of_its_own_words():
+    model, y = face_flow(), faces.random_factors(3)
+    x, words, vae = to_float(faces.draw(y)), faces.attributes(y), model.autoencoder
+    torch.manual_seed(1)
+    q = vae.posterior(x)
+    z = q.sample(4)  # (4, faces, codes)
+    prior = torch.stack([torch.cat([model.log_prob(z[k, i : i + 1], words[i : i + 1]) for i in range(3)]) for k in range(4)])
+    by_hand = (vae.log_likelihood(x, z) + prior - q.log_prob(z)).logsumexp(0) - math.log(4)
+    torch.manual_seed(1)
+    assert torch.allclose(model.iwae_bound_in_parts(x, 4, words), by_hand, rtol=1e-4)
+
+
+def test_codes_of_faces_are_those_of_their_colours_and_come_with_their_words():
+    y = faces.random_factors(1200)
+    recipe, x = RECIPES["latent_glow_faces"], faces.draw(y)
+    mean, std, words = recipe.tensors(Dataset("fake", "train", x, y))
+    q = checkpoints.load("vae_faces").posterior(to_float(x))
+    assert torch.allclose(mean, q.mean, atol=1e-4) and torch.allclose(std, q.std, atol=1e-4)
+    assert torch.equal(words, faces.attributes(y))
+    codes, told = recipe.fit["prepare"]((mean, std, words))
+    assert torch.equal(told, words) and ((codes - mean) / std).std().item() == pytest.approx(1, abs=0.02)
+
+
+def test_a_flow_of_faces_is_measured_by_the_faces_it_draws(monkeypatch):
+    """A model that draws the very faces that it is told obeys always, and one that draws any obeys by chance."""
+    y = faces.random_factors(400, seed=5)
+    data = Dataset("fake", "test", faces.draw(y), y)
+
+    def model(listens):
+        def sample(n, y):
+            names = [{name: kinds[i] for (name, kinds), i in zip(faces.ATTRIBUTES.items(), line)} for line in y.tolist()]
+            return to_float(torch.stack([faces.draw(each) for each in names]) if listens else faces.draw(faces.random_factors(n)))
+
+        return SimpleNamespace(classes=faces.KINDS, sample=sample)
+
+    obeys, does_not = (flow_recipes.measure_faces(model(listens), data) for listens in (True, False))
+    assert obeys["samples"] == 400 and obeys["obeyed"] > 0.97 and does_not["obeyed"] < 0.6
+
+
 # --- recipes
 
 
@@ -1026,6 +1098,12 @@ def small(name):
     torch.manual_seed(0)
     if name == "latent_spline":
         x, model = pixels(24, 28), recipe.build(layers=2, hidden=(8,))
+    elif name == "latent_glow_faces":
+        y = faces.random_factors(24)
+        model = recipe.build(layers=2, hidden=(8,))
+        return recipe, model, recipe.tensors(Dataset("fake", "train", faces.draw(y), y))
+    elif recipe.data == "faces":
+        x, model = pixels(24, channels=3), recipe.build(shape=(3, 8, 8), steps=(2, 2), width=4)
     elif recipe.data.startswith("mnist"):
         x = pixels(24)
         model = recipe.build(shape=(1, 8, 8), steps=(2, 2), width=4)
@@ -1088,6 +1166,13 @@ def test_bits_are_averaged_over_all_images(monkeypatch):
     assert numbers["samples"] == 20 and numbers["test_images"] == 1100
 
 
+def test_faces_are_judged_by_the_network_of_faces(monkeypatch):
+    monkeypatch.setattr(metrics.faces, "face_fid", lambda samples: -float(len(samples)))
+    data = Dataset("fake", "test", pixels(30, 16, 3), torch.zeros(30).long())
+    model = SimpleNamespace(bits_per_dim=lambda x, k=1: torch.ones(len(x)), sample=lambda n: torch.rand(n, 3, 16, 16))
+    assert flow_recipes.measure_images(model, data, n=20)["fid"] == -20
+
+
 def test_every_film_has_its_frames(monkeypatch):
     monkeypatch.setattr(flow_recipes, "TOYS", ("moons", "rings"))
     monkeypatch.setattr(flow_recipes, "toy2d", lambda name, n, seed: toy2d(name, 200, seed))
@@ -1115,8 +1200,10 @@ def test_everything_runs_on_a_gpu(name, precision):
     assert len(run.history) == 3 and torch.isfinite(flat(model)).all()
     sample = run.ema.sample(3)
     assert sample.is_cuda and torch.isfinite(sample).all()
-    z = model.encode(tensors[:4].cuda())
-    assert z.is_cuda and torch.isfinite(model.decode(z)).all() and torch.isfinite(model.loss(tensors[:4].cuda()))
+    batch = recipe.fit.get("prepare", lambda batch: batch)(tensors)
+    x, *y = [part[:4].cuda() for part in (batch if isinstance(batch, tuple) else (batch,))]
+    z = model.encode(x, *y)
+    assert z.is_cuda and torch.isfinite(model.decode(z, *y)).all() and torch.isfinite(model.loss(x, *y))
 
 
 @pytest.mark.gpu

@@ -9,11 +9,13 @@ import torch
 from scipy import integrate, stats
 from views import cells, number, picture, shaken, told, words
 
+from course_lib.datasets import faces, to_float
 from course_lib.datasets.toy2d import plane
-from course_lib.flows import ActNorm, ContinuousFlow, Flow, ImageFlow, InvertibleLinear, Permutation
+from course_lib.flows import ActNorm, ContinuousFlow, Flow, ImageFlow, InvertibleLinear, LatentFlow, Permutation
 from course_lib.widgets import flows as explorers
 from course_lib.widgets.flows import (
     ChangeOfVariablesExplorer,
+    CounterfactualExplorer,
     InversionExplorer,
     LayerExplorer,
     TemperatureExplorer,
@@ -47,6 +49,15 @@ def small(seed=0, **kwargs):
 
 def warm():
     return TemperatureExplorer({"a": small(), "b": small(1, kind="realnvp")}, digits())
+
+
+def of_codes():
+    torch.manual_seed(2)
+    return shaken(LatentFlow("vae_faces", "glow", layers=2, hidden=(8,), classes=faces.KINDS), 0.05)
+
+
+def counterfactual(model=None):
+    return CounterfactualExplorer(model or of_codes(), faces.random_factors(24, seed=3))
 
 
 def drift(matrix=((0.0, 0.0), (0.0, 0.0)), bias=(0.0, 0.0), tall=(0.0, 0.0)):
@@ -371,6 +382,75 @@ def test_models_differ():
 def test_what_cannot_be_sampled_is_refused(models, x, sentence):
     with pytest.raises(ValueError, match=sentence):
         TemperatureExplorer(models, x)
+
+
+# --- faces, with one word changed
+
+
+def row_of(explorer, words_):
+    """A row of the explorer's pictures, (8, 3, 16, 16) of whole numbers."""
+    return np.moveaxis(cells(picture(explorer, words_)[1], 8, 16), -1, 1).astype(float)
+
+
+def test_a_word_is_changed_under_the_z_of_the_face():
+    explorer, model = counterfactual(), of_codes()
+    explorer.eight.value, explorer.change.value, explorer.length.value = 1, ("hair_colour", "green"), 0.8
+    y = faces.random_factors(24, seed=3)[8:16]
+    green = y.clone()
+    green[:, list(faces.FACTORS).index("hair_colour")] = faces.FACTORS["hair_colour"].index("green")
+    with torch.no_grad():
+        codes = model.autoencoder.encode(to_float(faces.draw(y)))
+        z = model.encode(codes, faces.attributes(y))
+        made = 255 * model.autoencoder.decode(model.decode(0.8 * z, faces.attributes(green))).clamp(0, 1).numpy()
+        decoded = 255 * model.autoencoder.decode(codes).clamp(0, 1).numpy()
+    assert np.abs(row_of(explorer, "decoded for green hair") - made).max() <= 1
+    assert np.abs(row_of(explorer, "encoded and decoded by the VAE") - decoded).max() <= 1
+    assert np.array_equal(row_of(explorer, "8 faces of the data"), faces.draw(y))
+    assert np.array_equal(row_of(explorer, "drawn from the same factors with green hair"), faces.draw(green))
+    error = np.square((made - faces.draw(green).numpy()) / 255).mean()
+    assert number(r"as it is drawn (…) a pixel", words(explorer)) == pytest.approx(error, abs=2e-4)
+
+
+def test_their_own_words_give_back_what_the_vae_makes_of_them():
+    explorer = counterfactual()
+    explorer.change.value = None
+    assert np.abs(row_of(explorer, "for their own words") - row_of(explorer, "encoded and decoded by the VAE")).max() <= 1
+    assert "read in" not in words(explorer).split("other words")[0]
+
+
+@pytest.mark.parametrize("word, read, seen", [(("glasses", "dark"), 8, 8), (("beard", "beard"), 0, 8)])
+def test_words_are_counted_where_they_are_read(monkeypatch, word, read, seen):
+    """A face network that reads dark glasses and no beard everywhere, and every other word as it was told."""
+    explorer = counterfactual()
+
+    def as_told(x):
+        return faces.attributes(faces.change(explorer.own()[0], glasses="dark", beard="none"))
+
+    monkeypatch.setattr(explorers, "predicted_attributes", as_told)
+    explorer.change.value = ("skin", "tan")
+    explorer.change.value = word
+    assert f"{explorer.said(*word).capitalize()}: read in {read} of {seen} faces." in words(explorer)
+
+
+def test_faces_that_were_decoded_are_kept(monkeypatch):
+    explorer = counterfactual()
+    explorer.length.value = 0.5
+    monkeypatch.setattr(LatentFlow, "decode", None)
+    explorer.length.value = 1.0
+    assert 'role="alert"' not in explorer.view.value
+
+
+@pytest.mark.parametrize(
+    "model, n, sentence",
+    [
+        (lambda: LatentFlow("vae_faces", "glow", 1, (4,)), 8, "told the ten words of faces"),
+        (lambda: small(), 8, "must be a flows.LatentFlow"),
+        (of_codes, 7, "8 faces or more, got 7"),
+    ],
+)
+def test_what_has_no_words_to_change_is_refused(model, n, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        CounterfactualExplorer(model(), faces.random_factors(n))
 
 
 # --- continuous time

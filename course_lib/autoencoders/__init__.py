@@ -5,7 +5,17 @@
 """
 
 from .applications import ACTIVE, active_latents, balancing_weights, beta_schedule, inpaint, resampling_weights  # noqa: F401
-from .codes import OfCodes, codes_and_labels, draw_codes, latents_of, posteriors, standardise, standardise_draws  # noqa: F401
+from .codes import (  # noqa: F401
+    OfCodes,
+    codes_and_labels,
+    draw_codes,
+    draw_codes_and_words,
+    latents_of,
+    posteriors,
+    posteriors_and_words,
+    standardise,
+    standardise_draws,
+)
 from .hybrid import VAEGAN, vae_gan_step  # noqa: F401
 from .models import VAE, Autoencoder, MixturePrior, NormalPrior, VampPrior  # noqa: F401
 from .recipes import LIVE, RECIPES, add_noise  # noqa: F401

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from .. import checkpoints, training
 from ..checkpoints import shipped
-from ..datasets import Dataset, binarise
+from ..datasets import Dataset, binarise, faces, to_float
 from ..distributions import DiagonalGaussian
 from .models import VAE
 
@@ -36,8 +36,9 @@ def latents_of(autoencoder: str) -> int:
 
 
 def posteriors_of(data: Dataset, name: str) -> Iterator[DiagonalGaussian]:
-    """q(z | x) of a shipped VAE for the images, binarised once, a thousand at a time."""
-    vae, x = checkpoints.load(name), binarise(data.x, generator=torch.Generator().manual_seed(0))
+    """q(z | x) of a shipped VAE for the images, a thousand at a time; binarised once where its pixels are black or white."""
+    vae = checkpoints.load(name)
+    x = to_float(data.x) if vae.likelihood == "gaussian" else binarise(data.x, generator=torch.Generator().manual_seed(0))
     training.seed_everything(0)
     return (vae.posterior(part) for part in x.split(1000))
 
@@ -53,10 +54,20 @@ def posteriors(data: Dataset, name: str = "vae") -> tuple[Tensor, Tensor]:
     return torch.cat(mean), torch.cat(std)
 
 
+def posteriors_and_words(data: Dataset, name: str = "vae_faces") -> tuple[Tensor, Tensor, Tensor]:
+    """The same of faces, and the ten words of each, (n, 10)."""
+    return *posteriors(data, name), faces.attributes(data.y)
+
+
 def draw_codes(batch: tuple[Tensor, Tensor]) -> Tensor:
     """A `prepare` for `posteriors`: one code of each."""
     mean, std = batch
     return mean + std * torch.randn_like(std)
+
+
+def draw_codes_and_words(batch: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """A `prepare` for `posteriors_and_words`: one code of each, and its words."""
+    return draw_codes(batch[:2]), batch[2]
 
 
 def standardise(model: OfCodes, tensors: tuple[Tensor, Tensor]) -> None:
@@ -66,8 +77,8 @@ def standardise(model: OfCodes, tensors: tuple[Tensor, Tensor]) -> None:
     model.std.copy_(codes.std(0))
 
 
-def standardise_draws(model: OfCodes, tensors: tuple[Tensor, Tensor]) -> None:
-    """The same of codes that `draw_codes` draws from posteriors: Var z = Var E[z | x] + E Var[z | x]."""
-    mean, std = tensors
+def standardise_draws(model: OfCodes, tensors: tuple[Tensor, ...]) -> None:
+    """The same of codes that `draw_codes` draws from posteriors: Var z = Var E[z | x] + E Var[z | x]. Words may follow."""
+    mean, std = tensors[:2]
     model.mean.copy_(mean.mean(0))
     model.std.copy_((mean.var(0) + std.square().mean(0)).sqrt())

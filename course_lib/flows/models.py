@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..autoencoders import OfCodes, latents_of
 from ..distributions import standard_normal_log_prob
-from ..nn import Model, keeps_config, labels_or_drawn, mlp, one_hot
+from ..nn import Model, keeps_config, labels_or_drawn, mlp, one_hot, values_of
 from .layers import COUPLINGS, ActNorm, Autoregressive, InverseAutoregressive, InvertibleLinear, Permutation, draw_latents, points
 
 KINDS = ("nice", "realnvp", "glow", "spline", "maf", "iaf")
@@ -33,7 +33,7 @@ class Flow(Model):
         kind: "nice" (additive couplings, one scale for each dimension at the end), "realnvp" (affine couplings), "glow" (ActNorm, a learned
             mixing, affine coupling), "spline" (the same with splines), "maf", "iaf" (autoregressive; the order turns round at each layer)
         dims: size of x;  layers: how many of the kind;  hidden: widths of each network
-        classes: with c > 0 every layer also sees a label
+        classes: with c > 0 every layer also sees a label; with (c₁, c₂, …) several, (batch, labels)
 
     Raises:
         ValueError: an unknown kind, or sizes that make no flow
@@ -49,10 +49,11 @@ class Flow(Model):
         if dims < 2 or layers < 1:
             raise ValueError(f"a flow needs at least 2 dimensions and 1 layer, got {dims} and {layers}")
         self.kind, self.dims, self.classes = kind, dims, classes
+        given = values_of(classes)
         self.layers = nn.ModuleList()
         for i in range(layers):
             if kind in ("maf", "iaf"):
-                self.layers.append((Autoregressive if kind == "maf" else InverseAutoregressive)(dims, hidden, classes))
+                self.layers.append((Autoregressive if kind == "maf" else InverseAutoregressive)(dims, hidden, given))
                 self.layers.append(Permutation(range(dims - 1, -1, -1)))
                 continue
             if kind in ("glow", "spline"):
@@ -60,7 +61,7 @@ class Flow(Model):
             coupling = COUPLINGS[{"nice": "additive", "spline": "spline"}.get(kind, "affine")]
             order = "second" if i % 2 and kind in ("nice", "realnvp") else "first"
             kept = (dims + 1) // 2 if order == "first" else dims // 2
-            network = Conditioner(kept + classes, hidden, coupling.numbers * (dims - kept))
+            network = Conditioner(kept + given, hidden, coupling.numbers * (dims - kept))
             self.layers.append(coupling(network, order))
         if kind == "nice":
             self.layers.append(ActNorm(dims))  # additive couplings keep every volume: the scales must come from somewhere
@@ -120,25 +121,30 @@ class LatentFlow(Flow, OfCodes):
     """
 
     @keeps_config
-    def __init__(self, autoencoder="vae", kind="spline", layers=8, hidden=(128, 128)):
-        super().__init__(kind, latents_of(autoencoder), layers, hidden)
+    def __init__(self, autoencoder="vae", kind="spline", layers=8, hidden=(128, 128), classes=0):
+        super().__init__(kind, latents_of(autoencoder), layers, hidden, classes)
         self.keep_moments(autoencoder)
 
-    def transform(self, x: Tensor, y: None = None) -> tuple[Tensor, Tensor]:
+    def transform(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Codes (batch, dims) → z (batch, dims), log |det ∂z/∂x| (batch,) in nats."""
-        z, log_det = super().transform((points(x, self) - self.mean) / self.std)
+        z, log_det = super().transform((points(x, self) - self.mean) / self.std, y)
         return z, log_det - self.std.log().sum()
 
-    def decode(self, z: Tensor, y: None = None) -> Tensor:
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """z → codes, both (batch, dims)."""
-        return super().decode(z) * self.std + self.mean
+        return super().decode(z, y) * self.std + self.mean
 
     @torch.no_grad()
-    def sample(self, n: int, *, temperature: float = 1.0) -> Tensor:
+    def sample(self, n: int, *, y: Tensor | int | None = None, temperature: float = 1.0) -> Tensor:
         """n images in [0, 1]: codes from the flow, decoded by the VAE."""
-        codes = super().sample(n, temperature=temperature)
+        codes = super().sample(n, y=y, temperature=temperature)
         return self.autoencoder.decode(codes).to(codes.dtype)
 
-    def iwae_bound_in_parts(self, x: Tensor, k: int = 500, y: None = None) -> Tensor:
-        """The VAE's importance-weighted bound of log p(x) with this flow as its prior: (batch,), nats."""
-        return self.autoencoder.iwae_bound_in_parts(x, k, log_prior=lambda z: self.log_prob(z.flatten(0, -2)).view(z.shape[:-1]))
+    def iwae_bound_in_parts(self, x: Tensor, k: int = 500, y: Tensor | None = None) -> Tensor:
+        """The VAE's importance-weighted bound of log p(x), or of log p(x | y), with this flow as its prior: (batch,), nats."""
+
+        def log_prior(z: Tensor) -> Tensor:
+            told = None if y is None else y.expand(*z.shape[:-2], *y.shape).flatten(0, z.ndim - 2)
+            return self.log_prob(z.flatten(0, -2), told).view(z.shape[:-1])
+
+        return self.autoencoder.iwae_bound_in_parts(x, k, log_prior=log_prior)

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from .. import metrics, training
-from ..autoencoders import VAE, draw_codes, posteriors, standardise_draws
-from ..datasets import Dataset, binarise, toy2d, toy2d_log_prob
+from ..autoencoders import VAE, draw_codes, draw_codes_and_words, posteriors, posteriors_and_words, standardise_draws
+from ..datasets import Dataset, binarise, faces, toy2d, toy2d_log_prob
 from ..datasets.toy2d import plane
 from ..gans import PointGAN, gan_step_with_cures
-from ..recipes import Budget, Recipe
+from ..recipes import Budget, Recipe, as_far_as_known
 from .continuous import ContinuousFlow
 from .images import ImageFlow
 from .models import KINDS, Flow, LatentFlow
@@ -39,12 +39,13 @@ def measure_points(model: nn.Module, data: Dataset) -> dict:
 
 @torch.no_grad()
 def measure_images(model: ImageFlow, data: Dataset, n: int = 10_000) -> dict:
-    """Bits per dimension on the test images, from one draw of the noise and from ten, and the digit-network FID of n samples."""
+    """Bits per dimension on the test images, from one draw of the noise and from ten, and the FID of n samples, digits or faces."""
+    fid = metrics.faces.face_fid if data.x.shape[1] == 3 else metrics.digit_fid
     bits, tighter = (torch.cat([model.bits_per_dim(part, k=k) for part in data.x.split(250)]).mean() for k in (1, 10))
     return {
         "bits_per_dim": bits.item(),
         "bits_per_dim_k10": tighter.item(),
-        "fid": metrics.digit_fid(metrics.draw(model, n)),
+        "fid": fid(metrics.draw(model, n)),
         "samples": n,
         "test_images": len(data),
     }
@@ -57,6 +58,14 @@ def measure_codes(model: LatentFlow, data: Dataset, n: int = 10_000) -> dict:
     both = {"elbo": model.iwae_bound_in_parts, "elbo_own_prior": vae.iwae_bound_in_parts}
     numbers = {name: torch.cat([bound(part, 1) for part in x.split(500)]).mean().item() for name, bound in both.items()}
     return numbers | {"fid": metrics.digit_fid(metrics.draw(model, n)), "samples": n, "test_images": len(data)}
+
+
+@torch.no_grad()
+def measure_faces(model: LatentFlow, data: Dataset, n: int = 10_000) -> dict:
+    """FID of n faces for the words of test faces, and how often words are obeyed."""
+    words = faces.attributes(data.y[:n].cpu())
+    found = metrics.faces.told(lambda y: metrics.draw(model, len(y), 500, y).cpu(), words)
+    return as_far_as_known(found) | {"samples": len(words)}
 
 
 # --- recordings of small models on points
@@ -206,6 +215,9 @@ RECIPES = {
     ),
     "glow": Recipe(partial(ImageFlow, kind="glow", **IMAGES), "mnist", image_budgets(14_000), measure_images),
     "spline": Recipe(partial(ImageFlow, kind="spline", **IMAGES), "mnist", image_budgets(8_000), measure_images),
+    "glow_faces": Recipe(
+        partial(ImageFlow, shape=(3, 16, 16), kind="glow", steps=(6, 6), width=32), "faces", image_budgets(6_000), measure_images
+    ),
     "latent_spline": Recipe(
         LatentFlow,
         "mnist",
@@ -213,6 +225,15 @@ RECIPES = {
         measure_codes,
         fit={"prepare": draw_codes},
         tensors=posteriors,
+        before=standardise_draws,
+    ),
+    "latent_glow_faces": Recipe(
+        partial(LatentFlow, "vae_faces", "glow", hidden=(160, 160), classes=faces.KINDS),
+        "faces",
+        {"cpu": Budget(20_000, 256, 2e-3, clip=1.0), "gpu": Budget(60_000, 256, 2e-3, clip=1.0)},
+        measure_faces,
+        fit={"prepare": draw_codes_and_words},
+        tensors=posteriors_and_words,
         before=standardise_draws,
     ),
     "flow_toys": Recipe(None, "moons", point_budgets(1_500), None, film=film_of_toys),

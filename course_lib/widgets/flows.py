@@ -12,13 +12,26 @@ from scipy.ndimage import gaussian_filter
 from scipy.special import ndtr
 from torch import Tensor, nn
 
+from ..datasets import faces, to_float
 from ..datasets.toy2d import plane
 from ..distributions import standard_normal_log_prob
-from ..flows import ActNorm, Autoregressive, ContinuousFlow, Coupling, Flow, ImageFlow, InvertibleLinear, Permutation, rational_quadratic
+from ..flows import (
+    ActNorm,
+    Autoregressive,
+    ContinuousFlow,
+    Coupling,
+    Flow,
+    ImageFlow,
+    InvertibleLinear,
+    LatentFlow,
+    Permutation,
+    rational_quadratic,
+)
 from ..flows.layers import COUPLINGS
 from ..flows.models import Conditioner
 from ..flows.spline import SMALLEST, UNIT
 from ..latent_spaces import lerp
+from ..metrics import predicted_attributes
 from ..plotting.panels import CYCLE, GREY, INK, Bars, Chart, Line, Mark, Note, Strips, Strokes
 from . import (
     BESIDE,
@@ -36,6 +49,7 @@ from . import (
     slider,
     some,
 )
+from .faces import phrase
 from .plane import arrows, as_points, dots, log_normal, seen_lines, seen_segments, shaded, square
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -373,6 +387,84 @@ class TemperatureExplorer(Explorer):
         text = f"z ~ N(0, {temperature:.1f}² I) in {self.models[name].dims} dimensions. {alike} "
         text += f"On the way in z both ends {ends}: a flow loses nothing."
         return [[Strips(drawn, [("", samples, alt)], 56, self.ACROSS)], [ways], [Note(text, BESIDE)]]
+
+
+class CounterfactualExplorer(Explorer):
+    """Faces with one word changed: the z of each under its own words, decoded under the others; beside it, how such a face is drawn.
+
+    Args:
+        model: a `flows.LatentFlow` of the codes of faces that is told their ten words
+        y: (n, 17), the factors of the faces to choose from, n at least 8
+
+    Attributes:
+        change: the menu of words, whose first entry changes none;  length: of z, times its own;  eight: which eight of the faces
+    """
+
+    SHOWN = 8
+    FACTORS = ("glasses", "mouth", "hair", "hair_colour", "beard", "hat", "skin", "clothing_colour", "background")
+
+    def __init__(self, model: LatentFlow, y: Any):
+        if not isinstance(model, LatentFlow) or isinstance(model.classes, int) or tuple(model.classes) != faces.KINDS:
+            raise ValueError("the model must be a flows.LatentFlow that is told the ten words of faces")
+        self.model, self.y = model, faces.rows(y)
+        if len(self.y) < self.SHOWN:
+            raise ValueError(f"y must hold the factors of {self.SHOWN} faces or more, got {len(self.y)}")
+        said = [(self.said(name, word), (name, word)) for name in self.FACTORS for word in faces.ATTRIBUTES[name]]
+        self.change = menu("told", [("their own words", None), *said], ("glasses", "dark"))
+        self.length = slider("length of z", 1.0, 0.0, 1.4, 0.1)
+        self.eight = int_slider("faces", 0, 0, len(self.y) // self.SHOWN - 1)
+        super().__init__([self.change, self.length, self.eight])
+
+    @staticmethod
+    def said(name: str, word: str) -> str:
+        """How a word stands in the menu."""
+        return f"no {name}" if word == "none" else f"{word} background" if name == "background" else phrase(name, word)
+
+    @kept_for("eight")
+    def own(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Factors (8, 17), the faces (8, 3, 16, 16) in [0, 1], what the VAE makes of their codes, and z (8, dims)."""
+        y = self.y[self.SHOWN * self.eight.value :][: self.SHOWN]
+        x, vae = to_float(faces.draw(y)), self.model.autoencoder
+        with at_rest(self.model) as device:
+            codes = vae.encode(x.to(device))
+            return y, x, vae.decode(codes).clamp(0, 1).cpu(), self.model.encode(codes, faces.attributes(y).to(device))
+
+    @kept_for("eight", "change", "length")
+    def told_so(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The changed factors (8, 17), the faces drawn of them, and those that the flow makes, (8, 3, 16, 16) each in [0, 1]."""
+        y, *_, z = self.own()
+        changed = faces.change(y, **dict([self.change.value] if self.change.value else []))
+        with at_rest(self.model) as device:
+            codes = self.model.decode(self.length.value * z, faces.attributes(changed).to(device))
+            made = self.model.autoencoder.decode(codes).clamp(0, 1).cpu()
+        return changed, to_float(faces.draw(changed)), made
+
+    def panels(self):
+        (_, x, decoded, _), (changed, drawn, made) = self.own(), self.told_so()
+        seen = faces.visible(changed, words=True)
+        right = (predicted_attributes(made) == faces.attributes(changed)) & seen
+        name, word = self.change.value or ("", "")
+        told = self.said(name, word) if name else "their own words"
+        error, at_best = (float((a - b).square().mean()) for a, b in ((made, drawn), (decoded, x)))
+        rows = [
+            ("faces", x, f"{self.SHOWN} faces of the data"),
+            ("their codes, decoded", decoded, f"{self.SHOWN} faces, encoded and decoded by the VAE; mean squared error {at_best:.4f}"),
+            (
+                "z kept, words changed",
+                made,
+                f"the same {self.SHOWN} z at {self.length.value:.1f} times their length, decoded for {told}; error {error:.4f}",
+            ),
+            ("how it is drawn", drawn, f"{self.SHOWN} faces drawn from the same factors with {told}"),
+        ]
+        others = torch.ones(seen.shape[1], dtype=torch.bool)
+        text = ""
+        if name:
+            column = list(faces.ATTRIBUTES).index(name)
+            others[column] = False
+            text = f"{told.capitalize()}: read in {int(right[:, column].sum())} of {int(seen[:, column].sum())} faces. "
+        text += f"Of {int(seen[:, others].sum())} other words that can be seen, {int(right[:, others].sum())} are still read. "
+        text += f"Squared error to the face as it is drawn {error:.4f} a pixel; the VAE alone has {at_best:.4f} on the first row."
+        return [[Strips(f"told {told}, length of z {self.length.value:.1f}", rows, 72)], [Note(text, WIDE)]]
 
 
 # --------------------------------------------------------------------------------------------------------------------
