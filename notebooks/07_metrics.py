@@ -786,17 +786,17 @@ table(
 )
 
 # %% [markdown]
-# > **What to notice.** Real against real is at chance. In the digit network's features StyleGAN is hard to tell, below 0.65. In small pixels it is told more than three times in four, easiest of the three. The give-away is a haze that no eye sees: it leaves the background at grey levels of 1 to 5 where real digits are exactly 0. Make the five darkest levels black, and the classifier is back at 0.6 or below. So C2ST answers "are they equal?", not "are they good?", and it depends on features and classifier as much as FID does.
+# > **What to notice.** Real against real is at chance. In the digit network's features the conditional GAN is hard to tell, 0.6 or below. In small pixels it is told about two times in three, easiest of the three. A part of the give-away is a haze that no eye sees: a third of its pixels have grey levels of 1 to 5, where real digits are exactly 0. Make the five darkest levels black, and the classifier is right less often, though still above chance. So C2ST answers "are they equal?", not "are they good?", and it depends on features and classifier as much as FID does.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 mean_of = {(name, v): float(np.mean(answers)) for name, row in told.items() for v, answers in row.items()}
 eye, pixel = views
 assert all(abs(mean_of["real against real", v] - 0.5) < 0.04 for v in views)
-assert mean_of["cgan", eye] < 0.65 and mean_of["cgan", pixel] > 0.75
-assert mean_of["cgan", pixel] > max(mean_of[name, pixel] for name in ("vae", "latent_flow")) + 0.1
-assert mean_of["cgan, 5 darkest levels black", pixel] < 0.6
+assert mean_of["cgan", eye] < 0.6 and abs(mean_of["cgan", pixel] - 2 / 3) < 0.04
+assert mean_of["cgan", pixel] > max(mean_of[name, pixel] for name in ("vae", "latent_flow")) + 0.01
+assert 0.55 < mean_of["cgan, 5 darkest levels black", pixel] < mean_of["cgan", pixel] - 0.02
 x = samples["cgan"]
-assert ((x > 0) & (x <= 0.02)).float().mean() > 0.5 and round(0.02 * 255) == 5 and (unseen == 0).float().mean() > 0.8
+assert abs(((x > 0) & (x <= 0.02)).float().mean() - 1 / 3) < 0.04 and round(0.02 * 255) == 5 and (unseen == 0).float().mean() > 0.8
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 11 · Has it memorised?
@@ -827,12 +827,12 @@ rows = [
 table([*rows, {"suspect": "500 training digits at random, ten times"} | dict(zip(columns, ("–", "–", other, "–")))])
 
 # %% [markdown]
-# > **What to notice.** The copier's FID is on the floor of section 6: nothing in it says “copied”. The distance says it at once. StyleGAN's samples are no nearer to these training images than new digits are. (These 4,000 are a part of the training set; the leaderboard looks at all 59,000.) Latent flow's are, with about 60 % and a standard error of about 2 %. Has it copied? The last column says no: its nearest image is a new one nearly as often, as with the others, between 46 % and 58 %, where the copier has 100 %. Smoothness can raise a share without any copying, for smooth pictures sit near many images: *new* digits, blurred by 0.7 pixels, go from 50 % to 64 %. Broken digits, as Glow's, are far from all and get less than 20 %. So a high share is a reason to look, and no proof.
+# > **What to notice.** The copier's FID is on the floor of section 6: nothing in it says “copied”. The distance says it at once. The conditional GAN's samples are farther from these training images than new digits are: only 38 % are nearer. (These 4,000 are a part of the training set; the leaderboard looks at all 59,000.) Latent flow's are, with about 60 % and a standard error of about 2 %. Has it copied? The last column says no: its nearest image is a new one nearly as often, as with the others, between 46 % and 58 %, where the copier has 100 %. Smoothness can raise a share without any copying, for smooth pictures sit near many images: *new* digits, blurred by 0.7 pixels, go from 50 % to 64 %. Broken digits, as Glow's, are far from all and get less than 20 %. So a high share is a reason to look, and no proof.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 fd_copier = over_halves(metrics.frechet_distance, metrics.digit_features(known[:500]))
 assert abs(fd_copier.mean() - floor.mean()) < floor.std() and copying["a copier"].copies == 1 and copying["a copier"].closer == 1
-assert abs(copying["cgan"].closer - 0.5) < 0.05 and len(seen) == 4_000 and f"{59_000:,}" in checkpoints.record("cgan")["data"]
+assert abs(copying["cgan"].closer - 0.38) < 0.05 and len(seen) == 4_000 and f"{59_000:,}" in checkpoints.record("cgan")["data"]
 assert abs(copying["latent_flow"].closer - 0.60) < 0.05 and copying["glow"].closer < 0.20
 of_flow, of_new = (metrics.nearest_distances(x, seen) for x in (samples["latent_flow"], unseen))
 resampled = [of_flow[torch.randint(500, (500,))][:, None] < of_new[torch.randint(1000, (1000,))] for _ in range(30)]  # a bootstrap
@@ -977,7 +977,7 @@ table(
 
 # %% [markdown]
 # > **What to notice.** Sort by bits: the PixelCNN on 256 levels leads with 1.05, flows of pixels follow with 1.09 to 1.18, and the diffusion model in pixels is last with 2.16. GANs, the VQ-VAE, latent diffusion, latent flow and the networks that are energies (lecture 08) have no likelihood that we can compute here, and are not in the first chart. Bits of binarised models are bounds that pay for a crude model of grey (section 2); the RBM's stand on an *estimate* of its normaliser, which flatters on average. So 1.47 of theirs and 1.13 of Glow's say little about each other.
-# > Sort by FID: latent diffusion and flow matching have 5.5 each, and their difference is far below the error; StyleGAN has 7.5, the PixelCNN on 256 levels 116, the flows of pixels 247 to 281. A flow of the VAE's 40 codes has 11.3. The VAE with its own prior has 10.7, the same within the errors: of what the flow adds, this FID sees nothing. All lie above the grey floor, 1.5 ± 0.15. The binarised floor is 39.5: real digits pay that for black and white alone, where the gated PixelCNN has 124. (Lecture 06 has 5.7 for latent diffusion, with a guidance of 2 and 2,000 samples. Only numbers of one protocol compare.)
+# > Sort by FID: latent diffusion and flow matching have 5.5 each, and their difference is far below the error; the conditional GAN has 9.5, the PixelCNN on 256 levels 116, the flows of pixels 247 to 281. A flow of the VAE's 40 codes has 11.3. The VAE with its own prior has 10.7, the same within the errors: of what the flow adds, this FID sees nothing. All lie above the grey floor, 1.5 ± 0.15. The binarised floor is 39.5: real digits pay that for black and white alone, where the gated PixelCNN has 124. (Lecture 06 has 5.7 for latent diffusion, with a guidance of 2 and 2,000 samples. Only numbers of one protocol compare.)
 # > *Within* the flows of pixels fewer bits need not go with a better FID (spline 1.09 and 272, Glow 1.13 and 247), and *across* families they do not: over the 14 models with bits the rank correlation of the two is −0.2. PixelCNN has 1.05 bits and FID 116, VAE 1.47 and 10.7, diffusion 2.16 and 15.5.
 # > Precision and recall say more than FID, but not all of it. The conditional VAE has 0.90 and 0.17: typical digits, hardly ever odd ones. DCGAN has 0.60 and 0.77, but its coverage is only 0.48: recall lets any ball around a sample reach a real digit, coverage asks for a sample in the real digit's own ball. DCGAN's samples are spread wide, and so are their balls. Of our 500, with balls of the real digits' size, recall falls from 0.79 to 0.49.
 # > *Copies* is 0.9 % for real images. Latent diffusion has 1.6 %, the most of all. The other three that use the VAE's decoder have 1.1 to 1.4 %, all the rest no more than real images: a reason to look at the neighbours, as in section 11. The models that compete took 1 to 81 minutes of one core, and 1,000 samples take from 0.005 s (the conditional VAE) to 54 s (the PixelRNN).
@@ -1004,7 +1004,7 @@ assert {r["name"] for r in competing if r["topic"] == "gans"} | {"vqvae", "laten
 assert row["rbm"]["likelihood"] == "estimate, binarised"
 assert round(row["latent_diffusion"]["fid"], 1) == round(row["latent_flow"]["fid"], 1) == 5.5
 assert abs(row["latent_diffusion"]["fid"] - row["latent_flow"]["fid"]) < 0.1 * row["latent_flow"]["fid_error"]
-assert round(fid_on["cgan"], 1) == 7.5 and round(fid_on["pixelcnn_8bit"]) == 116
+assert round(fid_on["cgan"], 1) == 9.5 and round(fid_on["pixelcnn_8bit"]) == 116
 assert (round(min(fid_on[n] for n in flows)), round(max(fid_on[n] for n in flows))) == (247, 281)
 on_grey, on_off = shown_floors
 assert (
