@@ -122,7 +122,7 @@ RECIPES = {
     "stylegan": Recipe(
         partial(StyleGAN, shape=(3, 16, 16), width=32, r1=0.5),
         "faces",
-        budgets(14_000, 32),
+        budgets(10_000, 32),
         measure_styled_faces,
         GAME | {"optimisers": StyleGAN.optimisers},
     ),
@@ -138,7 +138,7 @@ for task in ("outline", "superresolution"):
     RECIPES[f"pix2pix_{task}"] = Recipe(
         partial(Pix2Pix, task=task),
         "faces",
-        budgets(5_000, 64, ema=0.995),
+        budgets(4_000, 64, ema=0.995),
         measure_translation,
         GAME | {"step": pix2pix_step, "optimisers": Pix2Pix.optimisers},
     )
