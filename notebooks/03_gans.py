@@ -1073,8 +1073,8 @@ mixer
 # %%
 stylegan = mixer.model
 with torch.no_grad():
-    first_w, second_w = (stylegan.style(torch.randn(1000, stylegan.latents, generator=torch.Generator().manual_seed(s))) for s in (0, 1))
-    noise = stylegan.fixed_noise(1000)
+    first_w, second_w = (stylegan.style(torch.randn(500, stylegan.latents, generator=torch.Generator().manual_seed(s))) for s in (0, 1))
+    noise = stylegan.fixed_noise(500)
     mixes = [stylegan.synthesise(stylegan.mix(first_w, second_w, layer), noise) for layer in range(stylegan.LAYERS + 1)]
 read = [metrics.predicted_attributes(v) for v in mixes]
 no_hat = (read[0][:, 7] == 0) & (read[-1][:, 7] == 0)  # a hat may hide the hair
