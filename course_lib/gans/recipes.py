@@ -122,7 +122,7 @@ RECIPES = {
     "stylegan": Recipe(
         partial(StyleGAN, shape=(3, 16, 16), width=32, r1=0.5),
         "faces",
-        budgets(10_000, 32),
+        budgets(9_000, 32),
         measure_styled_faces,
         GAME | {"optimisers": StyleGAN.optimisers},
     ),
