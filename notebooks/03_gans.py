@@ -1139,12 +1139,12 @@ assert colouring.discriminator.receptive_field == 10 < 15 and colouring.discrimi
 
 
 def hats(change):
-    """The share of faces that wear a hat after a change of all outlines in place, and how much it changes the pixels."""
-    given = drawn.clone()
+    """The share of 300 faces that wear a hat after a change of their outlines in place, and how much it changes the pixels."""
+    given = drawn[:300].clone()
     change(given[:, 0])
     with torch.no_grad():
         made = colouring.translate(given)
-    return metrics.predicted_attributes(made)[:, list(faces.ATTRIBUTES).index("hat")].double().mean().item(), (made - coloured).abs().mean().item()
+    return metrics.predicted_attributes(made)[:, list(faces.ATTRIBUTES).index("hat")].double().mean().item(), (made - coloured[:300]).abs().mean().item()
 
 
 def box(rows):
@@ -1175,20 +1175,32 @@ table(
         {
             "enlarged by": name,
             "absolute error a pixel": (v - portraits).abs().mean().item(),
-            "FID": repr(metrics.face_fid(v)),
-            "words read correctly, mean of ten": f"{statistics.mean(read_in[name].values()):.1%}",
-            "glasses": f"{read_in[name]['glasses']:.1%}",
-            "mouth": f"{read_in[name]['mouth']:.1%}",
+            "FID, 1,000 faces": f"{float(metrics.face_fid(v)):.0f}",
+            "ten words read correctly, mean": f"{statistics.mean(read_in[name].values()):.0%}",
+            "hair colour": f"{read_in[name]['hair_colour']:.0%}",
+            "mouth": f"{read_in[name]['mouth']:.0%}",
         }
         for name, v in enlarged.items()
     ]
 )
 
 # %% [markdown]
-# > **What to notice.** TODO
+# > **What to notice.** Here the colours are given, and most shapes can be worked out from them. pix2pix makes two thirds of the bicubic error, and the face network reads 90 % of its words correctly instead of 80 %. For the colour of the hair it is 83 % instead of 45 %.
+# >
+# > The mouth is another story: a quarter of its few pixels is left. pix2pix draws one all the same. Whether it smiles is wrong for a third of the faces, more often than when the network reads the 8 × 8 pixels themselves. Of more than half of these wrong mouths the network is 90 % sure. Sharp is not true: do not enlarge evidence with a GAN.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
-pass
+away = {name: (v - portraits).abs().mean().item() for name, v in enlarged.items()}
+mean_read = {name: statistics.mean(found.values()) for name, found in read_in.items()}
+assert abs(away["pix2pix"] / away["bicubic"] - 2 / 3) < 0.04 and len(read_in["real"]) == 10
+assert abs(mean_read["pix2pix"] - 0.90) < 0.015 and abs(mean_read["bicubic"] - 0.80) < 0.015
+assert abs(read_in["pix2pix"]["hair_colour"] - 0.83) < 0.02 and abs(read_in["bicubic"]["hair_colour"] - 0.45) < 0.02
+mouth = {name: found["mouth"] for name, found in read_in.items()}
+assert abs(mouth["pix2pix"] - 2 / 3) < 0.03 and mouth["pix2pix"] < mouth["8 × 8"] - 0.04 and small.shape[2] == 2 * 8
+values = metrics.faces.face_probabilities(enlarged["pix2pix"])["mouth"]
+smiles = torch.zeros(len(values), 2).index_add_(1, faces.word_index("mouth"), values)
+wrong = smiles.argmax(1) != of_portraits[:, list(faces.ATTRIBUTES).index("mouth")]
+assert 0.5 < (smiles[wrong].max(1).values > 0.90).double().mean() < 0.65
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Without pairs: CycleGAN
