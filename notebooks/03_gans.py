@@ -1067,7 +1067,7 @@ show_source(gans.StyledConv.forward)
 
 # %%
 mixer = widgets.StyleExplorer(checkpoints.load("stylegan"))
-mixer.coarse.value, mixer.fine.value, mixer.layer.value = 2, 5, 4
+mixer.coarse.value, mixer.fine.value, mixer.layer.value = 8, 9, 4
 mixer
 
 # %%
@@ -1077,18 +1077,38 @@ with torch.no_grad():
     noise = stylegan.fixed_noise(500)
     mixes = [stylegan.synthesise(stylegan.mix(first_w, second_w, layer), noise) for layer in range(stylegan.LAYERS + 1)]
 read = [metrics.predicted_attributes(v) for v in mixes]
-no_hat = (read[0][:, 7] == 0) & (read[-1][:, 7] == 0)  # a hat may hide the hair
-kept = {}
+of_first, of_second = read[-1], read[0]
+bare = (of_first[:, 7] == 0) & (of_second[:, 7] == 0)  # without a hat, which may hide the hair
+kept, taken = {}, {}
 for column, name in enumerate(faces.ATTRIBUTES):
-    differ = (read[0] != read[-1])[:, column] & (no_hat if name.startswith("hair") else True)
-    kept[name] = [(r == read[-1])[differ, column].double().mean().item() for r in read]
-table([{"word": name} | {f"at layer {i}": f"{share[i]:.0%}" for i in range(1, 6)} for name, share in kept.items()])
+    differ = (of_first != of_second)[:, column] & (bare if name.startswith("hair") else True)
+    if name != "hat_colour":  # seldom do both wear one
+        kept[name] = [(r == of_first)[differ, column].double().mean().item() for r in read]
+        taken[name] = [(r == of_second)[differ, column].double().mean().item() for r in read]
+shares = {name: {f"from layer {i} on": f"{kept[name][i]:.0%} : {taken[name][i]:.0%}" for i in range(1, 6)} for name in kept}
+table([{"first : second style, if the other takes over": name} | row for name, row in shares.items()])
 
 # %% [markdown]
-# > **What to notice.** TODO
+# > **What to notice.** The layers are numbered from 0, and where the two styles differ in a word, the table says how often it follows the first and how often the second. The coarse layers draw. Let the other style take over from layer 1 on: in three of four pairs layer 0 alone still decides about the hat. The length of the hair takes longer: from layer 4 on, it is the first style's in four of five. But from layer 1 on the background follows the second style in six of ten, and the first in one of ten.
+# >
+# > Layers 4 and 5 paint. From layer 4 on the second style still has more of the top's and the background's colours. From 5 on the first has more. Between 1 and 4 the colours stay as they are, within 7 %. Here, at 4, a face keeps its glasses and gets the yellow top of the other.
+# >
+# > $\psi=0$ shows one face, whatever you draw: the mean style. At $\psi=0.7$ the pixels differ less from face to face than at 1, by more than a tenth.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
-pass
+assert len(first_w) == 500 and abs(kept["hat"][1] - 3 / 4) < 0.07 and abs(taken["background"][1] - 6 / 10) < 0.07
+assert abs(kept["background"][1] - 1 / 10) < 0.05 and abs(kept["hair"][4] - 4 / 5) < 0.07 and kept["hair"][1] < 0.6
+for name in ("clothing_colour", "background"):
+    assert taken[name][4] > kept[name][4] + 0.1 and kept[name][5] > taken[name][5] + 0.1
+assert all(max(kept[name][1:5]) - min(kept[name][1:5]) < 0.07 for name in ("skin", "hair_colour", "clothing_colour", "background"))
+shown = metrics.predicted_attributes(mixer.mixtures())[[0, 4, 6]]  # the second style, the mixture, the first
+said = [{name: words[k] for (name, words), k in zip(faces.ATTRIBUTES.items(), row)} for row in shown.tolist()]
+assert said[1]["glasses"] == said[2]["glasses"] != "none"
+assert said[1]["clothing_colour"] == said[0]["clothing_colour"] == "yellow" != said[2]["clothing_colour"]
+with torch.no_grad():
+    mean_style = stylegan.synthesise(stylegan.style(torch.randn(5, stylegan.latents), 0.0), stylegan.fixed_noise(5))
+    typical = stylegan.synthesise(stylegan.style(torch.randn(500, stylegan.latents, generator=torch.Generator().manual_seed(0)), 0.7), noise)
+assert (mean_style - mean_style[:1]).abs().max() < 1e-5 and typical.std(0).mean() < 0.9 * mixes[-1].std(0).mean()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 15 · From image to image: pix2pix
@@ -1432,7 +1452,7 @@ assert cost["no ones"] > 2 * cost["blur"] > 2 * cost["halves"] and len(x_test[un
 #
 # <details><summary><b>6.</b> You show samples of a StyleGAN at ψ = 0.7, since odd ones are rarer there. May you print the FID of ψ = 1 below them?</summary>
 #
-# No. Truncation trades variety for typical samples, and FID counts variety. For our StyleGAN FID at ψ = 0.7 is more than twice that at 1. State ψ beside picture and number. <i>Nor</i> the other way round: the ψ with the best FID says nothing about the picture at another.
+# No. Truncation trades variety for typical samples, and FID counts variety. For our StyleGAN FID at ψ = 0.7 is more than a fifth higher than at 1. State ψ beside picture and number. <i>Nor</i> the other way round: the ψ with the best FID says nothing about the picture at another.
 # </details>
 #
 # <details><summary><b>7.</b> A CycleGAN's round trips are perfect. Are its translations right?</summary>
@@ -1459,7 +1479,7 @@ plain = gans.Discriminator((1, 28, 28), 8, norm="none")
 assert abs(plain(x_test[:32])[0] - plain(torch.cat([x_test[:1], x_test[101:132]]))[0]) < 1e-5
 torch.manual_seed(0)  # question 6
 cut, uncut = (float(metrics.face_fid(stylegan.sample(500, truncation=psi))) for psi in (0.7, 1.0))
-assert cut > 2 * uncut
+assert cut > 1.2 * uncut
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 18 · Summary, and when things go wrong
