@@ -1109,7 +1109,7 @@ in_colour
 table(leaderboard.table(of_faces, columns=leaderboard.FACES_IN_SHORT))
 
 # %% [markdown]
-# > **What to notice.** Of single words, yes: diffusion has the best FID, 13.9, and draws 97.9 % of the words that it is told, the GAN 25.5 and 95.3 %. Of pairs never seen, no: there the GAN obeys more often, 84.5 % against 74.7 %. One pair makes the difference: green hair with a beard, which the diffusion model hardly ever draws (lecture 06), and the GAN in more than half of the faces.
+# > **What to notice.** Of single words, yes: diffusion has the best FID, 13.9, and draws 97.9 % of the words that it is told, the conditional GAN 25.5 and 95.3 %. Of pairs never seen, no: there that GAN obeys more often, 84.5 % against 74.7 %. One pair makes the difference: green hair with a beard, which the diffusion model hardly ever draws (lecture 06), and the GAN in more than half of the faces.
 # > KID has the two the other way round, 1.5 for the GAN and 2.1. The neighbours say how they differ: the precision of both is above that of real faces, but real faces lie near the GAN's samples for 0.14 of them only, near those of the diffusion model for 0.48, near other real ones for 0.82. The floor has an FID of 2.0, so on faces, too, all are far from done. Each of these numbers is a question of its own; report several.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
