@@ -1107,7 +1107,9 @@ assert said[1]["glasses"] == said[2]["glasses"] != "none"
 assert said[1]["clothing_colour"] == said[0]["clothing_colour"] == "yellow" != said[2]["clothing_colour"]
 with torch.no_grad():
     mean_style = stylegan.synthesise(stylegan.style(torch.randn(5, stylegan.latents), 0.0), stylegan.fixed_noise(5))
-    typical = stylegan.synthesise(stylegan.style(torch.randn(500, stylegan.latents, generator=torch.Generator().manual_seed(0)), 0.7), noise)
+    typical = stylegan.synthesise(
+        stylegan.style(torch.randn(500, stylegan.latents, generator=torch.Generator().manual_seed(0)), 0.7), noise
+    )
 assert (mean_style - mean_style[:1]).abs().max() < 1e-5 and typical.std(0).mean() < 0.9 * mixes[-1].std(0).mean()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -1164,7 +1166,9 @@ def hats(change):
     change(given[:, 0])
     with torch.no_grad():
         made = colouring.translate(given)
-    return metrics.predicted_attributes(made)[:, list(faces.ATTRIBUTES).index("hat")].double().mean().item(), (made - coloured[:300]).abs().mean().item()
+    return metrics.predicted_attributes(made)[:, list(faces.ATTRIBUTES).index("hat")].double().mean().item(), (
+        made - coloured[:300]
+    ).abs().mean().item()
 
 
 def box(rows):
