@@ -165,7 +165,9 @@ assert far["copies"].max() == 0 and len(candidates["class means"].flatten(1).uni
 assert abs(far["class means"].mean() - 4.78) < 0.01 and abs(far["real, new"].mean() - 5.06) < 0.01
 assert abs(far["real, new"].std() / 500**0.5 - 0.06) < 0.005
 assert abs(far["VAE, 2 latents"].mean() - 4.56) < 0.03 and abs(far["VAE, 2 latents"].std() / 500**0.5 - 0.04) < 0.005
-unsure = [(metrics.digit_probabilities(candidates[name]).max(1).values < 0.9).double().mean().item() for name in ("VAE, 2 latents", "real, new")]
+unsure = [
+    (metrics.digit_probabilities(candidates[name]).max(1).values < 0.9).double().mean().item() for name in ("VAE, 2 latents", "real, new")
+]
 assert abs(unsure[0] - 1 / 5) < 0.06 and unsure[1] < 0.03
 moved = (unseen[:500] - unseen[:500].roll(2, 3)).flatten(1).norm(dim=1)
 assert round((moved > far["real, new"]).double().mean().item(), 2) == 0.99
