@@ -784,7 +784,7 @@ doctor()
 from pydoc_data.topics import topics
 
 training.seed_everything(0)
-vae, gan = checkpoints.load("vae"), checkpoints.load("stylegan")
+vae, gan, of_digits = (checkpoints.load(name) for name in ("vae", "stylegan", "cgan"))
 three = checkpoints.load("cvae").sample(9, y=torch.full((9,), 3))
 place = torch.cartesian_prod(torch.linspace(3.6, -3.6, 90), torch.linspace(-3.6, 3.6, 90)).flip(1)  # rows from the top
 density = {name: datasets.toy2d_log_prob(name, place).exp().reshape(90, 90) for name in ("pinwheel", "rings")}
@@ -803,7 +803,7 @@ cards = {
     "04_flows": ("Flows", 110, "bend a Gaussian into anything, and back, exactly", density["pinwheel"] / density["pinwheel"].max()),
     "05_autoregressive": ("Autoregression", 110, "one pixel, letter or sound sample after the other", half),
     "06_diffusion": ("Diffusion", 120, "learn to remove a little noise, many times", tile(noisy)),
-    "07_metrics": ("Metrics", 110, "which model is better, and who says so", tile(torch.cat([x_test[::350], vae.sample(3), gan.sample(3)]), 3)),
+    "07_metrics": ("Metrics", 110, "which model is better, and who says so", tile(torch.cat([x_test[::350], vae.sample(3), of_digits.sample(3)]), 3)),
     "08_energy_based": ("Energy-based", 110, "low energy where data are; walk there by chance", 1 - density["rings"] / density["rings"].max()),
     "09_transformers": ("Transformers", 110, "attention: text, translation, and pictures as text", (follows / follows.sum(1, keepdim=True)).sqrt()),
     "10_text_to_image": ("Text to image", None, "the capstone: a picture for a sentence, here for “three”", tile(three)),
@@ -813,7 +813,7 @@ ready = [f"[{slug[:2]} {title}]({start_here.address(slug)})" for slug, (title, m
 Markdown("Open: " + " · ".join(ready) + ". The others are to come.")
 
 # %% [markdown]
-# > **What to notice.** What stands for each lecture: directions of most variation · samples of a VAE · samples of a GAN · a density · half a digit, to be completed · one digit under less and less noise ·
+# > **What to notice.** What stands for each lecture: directions of most variation · samples of a VAE · faces drawn by a GAN · a density · half a digit, to be completed · one digit under less and less noise ·
 # > real digits above two models' · a landscape, dark where data lie · which letter follows which (row: this letter, column: the next) in Python's manual · nine pictures for the label 3, by a VAE that was told it. Most are 3s.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]

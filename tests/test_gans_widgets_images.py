@@ -17,6 +17,7 @@ from course_lib.plotting.panels import CYCLE
 from course_lib.widgets.gans.images import ArithmeticExplorer, ConditionalExplorer, StyleExplorer, TranslationExplorer
 
 SHAPE = (1, 8, 8)
+IN_COLOUR = (3, 8, 8)
 LATENTS = 6
 RED = [int(CYCLE[1][i : i + 2], 16) for i in (1, 3, 5)]
 
@@ -79,16 +80,16 @@ class Negative(Pix2Pix):
     """Translates to the negative."""
 
     def __init__(self, task):
-        super().__init__(task, SHAPE, 2)
+        super().__init__(task, IN_COLOUR, 2)
 
     def translate(self, given):
-        assert not self.training and given.shape[1:] == SHAPE
-        return 1 - given
+        assert not self.training and given.shape[1:] == (1 if self.task == "outline" else 3, 8, 8)
+        return 1 - given.expand(-1, 3, -1, -1)
 
 
-def digits(n=5):
-    """Blobs of any grey."""
-    noise = torch.rand(n, 1, 8, 8, generator=torch.Generator().manual_seed(0)).numpy()
+def blobs(n=5):
+    """Blobs of any colour."""
+    noise = torch.rand(n, *IN_COLOUR, generator=torch.Generator().manual_seed(0)).numpy()
     smooth = ndimage.gaussian_filter(noise, (0, 0, 1, 1))
     low, high = smooth.min((2, 3), keepdims=True), smooth.max((2, 3), keepdims=True)
     return torch.from_numpy((255 * (smooth - low) / (high - low)).astype(np.uint8))
@@ -112,7 +113,7 @@ def arithmetic(predict=read):
 
 
 def translation(*tasks):
-    return TranslationExplorer({task: Negative(task) for task in tasks or ("outline", "superresolution")}, digits())
+    return TranslationExplorer({task: Negative(task) for task in tasks or ("outline", "superresolution")}, blobs())
 
 
 def small():
@@ -124,7 +125,7 @@ def small():
 
 @pytest.mark.parametrize(
     "make, control, method",
-    [(conditional, "digit", "decode"), (style, "fine", "synthesise"), (arithmetic, "c", "decode"), (translation, "digit", "translate")],
+    [(conditional, "digit", "decode"), (style, "fine", "synthesise"), (arithmetic, "c", "decode"), (translation, "face", "translate")],
 )
 def test_a_broken_model_is_one_sentence_and_passes(make, control, method):
     explorer = make()
@@ -264,11 +265,11 @@ def test_few_latents_have_few_directions():
         (lambda: ConditionalExplorer(Plain()), "needs a GAN with labels, such as the checkpoint “cgan”; Plain has none"),
         (lambda: StyleExplorer(Plain()), "mixes styles and needs a gans.StyleGAN; Plain has none"),
         (lambda: ArithmeticExplorer(Labelled()), "a model without labels, and this one has 4; try ConditionalExplorer"),
-        (lambda: TranslationExplorer({}, digits()), "one or more of outline, superresolution, not nothing"),
-        (lambda: TranslationExplorer({"colour": None}, digits()), "one or more of outline, superresolution, not colour"),
-        (lambda: TranslationExplorer({"outline": Negative("outline")}, digits()[..., :4]), r"\(1, 8, 8\), but x has \(1, 8, 4\)"),
-        (lambda: TranslationExplorer({"outline": Negative("outline")}, digits()[0]), "x must be .* with n above 0, got shape"),
-        (lambda: TranslationExplorer({"outline": Negative("outline")}, digits().repeat(1, 3, 1, 1)), "x must have one channel, not 3"),
+        (lambda: TranslationExplorer({}, blobs()), "one or more of outline, superresolution, not nothing"),
+        (lambda: TranslationExplorer({"colour": None}, blobs()), "one or more of outline, superresolution, not colour"),
+        (lambda: TranslationExplorer({"outline": Negative("outline")}, blobs()[..., :4]), r"\(3, 8, 8\), but x has \(3, 8, 4\)"),
+        (lambda: TranslationExplorer({"outline": Negative("outline")}, blobs()[0]), "x must be .* with n above 0, got shape"),
+        (lambda: TranslationExplorer({"outline": Negative("outline")}, blobs()[:, :1]), "x must have three channels, not 1"),
     ],
 )
 def test_what_does_not_fit_is_named(make, sentence):
@@ -430,26 +431,35 @@ def test_moving_c_leaves_the_path():
 # --- translation
 
 
+def blob(face):
+    """The original, (8, 8, 3) of 255."""
+    return blobs()[face - 1].permute(1, 2, 0).numpy()
+
+
 def outlined(image):
-    """What a dilation by 3 × 3 adds, by scipy."""
-    solid = image >= 128  # of 255: from a half on
-    return ndimage.binary_dilation(solid, np.ones((3, 3))) & ~solid
+    """Where one of the four neighbours is lighter by more than 0.05, pixel by pixel, (8, 8)."""
+    grey = image.mean(2) / 255
+    found = np.zeros(grey.shape, bool)
+    for y, x in np.ndindex(grey.shape):
+        for v, u in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
+            found[y, x] |= 0 <= v < 8 and 0 <= u < 8 and grey[v, u] - grey[y, x] > 0.05
+    return found
 
 
 def shrunk(image):
-    return image.astype(float).reshape(2, 4, 2, 4).mean((1, 3)) / 255
+    return image.astype(float).reshape(4, 2, 4, 2, 3).mean((1, 3)) / 255
 
 
-def cubic(image, factor=4, a=-0.75):
+def cubic(image, factor=2, a=-0.75):
     """Bicubic enlargement with the border repeated, one pixel at a time."""
 
     def weight(d):
         d = abs(d)
         return (a + 2) * d**3 - (a + 3) * d**2 + 1 if d <= 1 else a * (d**3 - 5 * d**2 + 8 * d - 4) if d < 2 else 0.0
 
-    h, w = image.shape
-    large = np.zeros((h * factor, w * factor))
-    for y, x in np.ndindex(large.shape):
+    h, w, channels = image.shape
+    large = np.zeros((h * factor, w * factor, channels))
+    for y, x in np.ndindex(large.shape[:2]):
         v, u = (y + 0.5) / factor - 0.5, (x + 0.5) / factor - 0.5
         for j in range(int(np.floor(v)) - 1, int(np.floor(v)) + 3):
             for i in range(int(np.floor(u)) - 1, int(np.floor(u)) + 3):
@@ -457,33 +467,35 @@ def cubic(image, factor=4, a=-0.75):
     return large.clip(0, 1)
 
 
-@pytest.mark.parametrize("digit", [1, 4])
-def test_the_outline_its_translation_and_the_original(digit):
+def test_the_contour_of_the_blobs_is_part_of_them():
+    assert all(0 < outlined(blob(face)).sum() < 64 for face in (1, 4))
+
+
+@pytest.mark.parametrize("face", [1, 4])
+def test_the_outline_its_translation_and_the_original(face):
     explorer = translation("outline")
-    explorer.digit.value = digit
-    original = digits()[digit - 1, 0].numpy()
-    given = outlined(original)
-    assert 0 < given.sum() < 64
-    assert np.array_equal(picture(explorer, f"the outline of digit {digit}, no pixel edited")[1], 255 * given)
-    error = np.abs(1 - given - original / 255).mean()
-    assert np.array_equal(picture(explorer, f"what pix2pix makes of it; error {error:.3f}")[1], 255 - 255 * given)
-    assert np.array_equal(picture(explorer, f"digit {digit}, the original")[1], original)
-    assert (
-        f"Mean absolute error a pixel: translation {error:.3f}. Cursor at row 4, column 4, value {given[3, 3]:.2f}." in explorer.view.value
-    )
+    explorer.face.value = face
+    given = outlined(blob(face))
+    assert np.array_equal(picture(explorer, f"the outline of face {face}, no pixel edited")[1], 255 * given)
+    error = np.abs(1 - given[..., None] - blob(face) / 255).mean()
+    made = picture(explorer, f"what pix2pix makes of it; error {error:.3f}")[1]
+    assert made.shape == (8, 8, 3) and (made == 255 - 255 * given[..., None]).all()
+    assert np.array_equal(picture(explorer, f"face {face}, the original")[1], blob(face))
+    under = "white" if given[3, 3] else "black"
+    assert f"Mean absolute error a pixel: translation {error:.3f}. Cursor at row 4, column 4, {under}." in explorer.view.value
     assert "bicubic" not in explorer.view.value
 
 
-@pytest.mark.parametrize("digit", [1, 4])
-def test_the_small_picture_is_enlarged_in_three_ways(digit):
+@pytest.mark.parametrize("face", [1, 4])
+def test_the_small_picture_is_enlarged_in_three_ways(face):
     explorer = small()
-    explorer.digit.value = digit
-    original = digits()[digit - 1, 0].numpy() / 255
-    given = shrunk(digits()[digit - 1, 0].numpy())
-    nearest, smooth = np.kron(given, np.ones((4, 4))), cubic(given)
+    explorer.face.value = face
+    original = blob(face) / 255
+    given = shrunk(blob(face))
+    nearest, smooth = np.kron(given, np.ones((2, 2, 1))), cubic(given)
     expected = {"nearest": nearest, "bicubic": smooth, "translation": 1 - nearest}
     error = {name: np.abs(image - original).mean() for name, image in expected.items()}
-    assert np.abs(picture(explorer, f"the small picture of digit {digit}")[1] - 255 * nearest).max() <= 0.51
+    assert np.abs(picture(explorer, f"the small picture of face {face}")[1] - 255 * nearest).max() <= 0.51
     assert np.abs(picture(explorer, "enlarged smoothly")[1] - 255 * smooth).max() <= 0.51
     assert np.abs(picture(explorer, "what pix2pix makes of it")[1] - 255 * (1 - nearest)).max() <= 0.51
     assert "mean absolute error a pixel: " + ", ".join(f"{name} {v:.3f}" for name, v in error.items()) in told(explorer)
@@ -494,27 +506,31 @@ def test_the_small_picture_is_enlarged_in_three_ways(digit):
 
 def test_a_click_turns_a_pixel_and_the_translation_follows():
     explorer = translation("outline")
-    given = outlined(digits()[0, 0].numpy())
+    given = outlined(blob(1))
     i = 2 * 8 + 5
     explorer.pixels["outline"][i].click()
     given[2, 5] = ~given[2, 5]
-    assert np.array_equal(picture(explorer, "the outline of digit 1, 1 pixel edited")[1], 255 * given)
-    assert np.array_equal(picture(explorer, "what pix2pix makes of it")[1], 255 - 255 * given)
-    assert f"Cursor at row 3, column 6, value {given[2, 5]:.2f}. 1 pixel edited, so the original is not" in explorer.view.value
+    assert np.array_equal(picture(explorer, "the outline of face 1, 1 pixel edited")[1], 255 * given)
+    assert (picture(explorer, "what pix2pix makes of it")[1] == 255 - 255 * given[..., None]).all()
+    under = "white" if given[2, 5] else "black"
+    assert f"Cursor at row 3, column 6, {under}. 1 pixel edited, so the original is not" in explorer.view.value
     assert explorer.settings().endswith("row = 3, column = 6, pixels edited = 1")
     explorer.pixels["outline"][i].click()
     assert "No pixel edited." in explorer.view.value, "a second click turns it back"
 
 
-@pytest.mark.parametrize("value, seen", [(0.0, [1 / 3, 2 / 3, 1, 0, 1 / 3]), (0.4, [2 / 3, 1, 0, 1 / 3]), (1.0, [0, 1 / 3])])
-def test_a_click_goes_to_the_next_grey(value, seen):
+PAINTS = ["28150a", "bd1700", "009bbd", "91cb15", "ffdbac"]  # black, red, blue, green hair, and skin
+
+
+@pytest.mark.parametrize(("colour", "seen"), [("ffffff", PAINTS + PAINTS[:1]), ("bd1700", PAINTS[2:]), ("ffdbac", PAINTS[:2])])
+def test_a_click_goes_to_the_next_colour(colour, seen):
     explorer = small()
-    explorer.given[0, 0, 1, 0] = value
+    explorer.given[0, :, 1, 0] = torch.tensor(list(bytes.fromhex(colour))) / 255
     for expected in seen:
-        explorer.pixels["superresolution"][2].click()
-        assert float(explorer.given[0, 0, 1, 0]) == pytest.approx(expected)
-        shown = picture(explorer, "the small picture of digit 1")[1]
-        assert np.abs(shown[4:, :4] - 255.0 * expected).max() <= 0.51
+        explorer.pixels["superresolution"][4].click()
+        assert f"Cursor at row 2, column 1, colour #{expected}." in explorer.view.value
+        shown = picture(explorer, "the small picture of face 1")[1]
+        assert (shown[2:4, :2] == list(bytes.fromhex(expected))).all()
 
 
 def test_the_keyboard_does_what_a_click_does():
@@ -539,19 +555,19 @@ def test_undo_takes_back_one_click_after_the_other():
     explorer.undo.click()
     assert explorer.edited == 0
     explorer.undo.click()  # nothing is left to take back
-    explorer.row.value, explorer.column.value = 1, 1
+    explorer.row.value, explorer.column.value = 2, 2
     assert explorer.view.value == start
 
 
-@pytest.mark.parametrize("away", [lambda e: e.reset.click(), lambda e: setattr(e.digit, "value", 2)])
-def test_reset_and_another_digit_forget_the_edits(away):
+@pytest.mark.parametrize("away", [lambda e: e.reset.click(), lambda e: setattr(e.face, "value", 2)])
+def test_reset_and_another_face_forget_the_edits(away):
     explorer = translation("outline")
     for i in (3, 9, 60):
         explorer.pixels["outline"][i].click()
     assert explorer.edited == 3
     away(explorer)
     assert explorer.edited == 0
-    expected = 255 * outlined(digits()[explorer.digit.value - 1, 0].numpy())
+    expected = 255 * outlined(blob(explorer.face.value))
     assert np.array_equal(picture(explorer, "no pixel edited")[1], expected)
     explorer.undo.click()
     assert explorer.edited == 0, "what is forgotten cannot be undone"
@@ -566,8 +582,8 @@ def test_another_task_has_its_own_pixels():
     explorer.task.value = "superresolution"
     shown = {task: grid.layout.display for task, grid in explorer.grids.items()}
     assert shown == {"outline": "none", "superresolution": None}
-    assert (explorer.row.value, explorer.row.max, explorer.column.max) == (1, 2, 2)
-    assert [len(explorer.pixels[task]) for task in ("outline", "superresolution")] == [64, 4]
+    assert (explorer.row.value, explorer.row.max, explorer.column.max) == (2, 4, 4)
+    assert [len(explorer.pixels[task]) for task in ("outline", "superresolution")] == [64, 16]
     explorer.task.value = "outline"
     assert (explorer.row.value, explorer.row.max) == (4, 8)
 
@@ -582,28 +598,30 @@ def test_the_buttons_are_light_and_lie_on_the_picture():
     assert explorer.grids["outline"].layout.grid_area == explorer.paper.layout.grid_area
     width, alt = re.search(r'alt="([^"]*)" width="(\d+)"', explorer.paper.value).group(2, 1)
     assert int(width) == 8 * side
-    assert alt == "the given picture, 8 × 8 pixels to click on, cursor at row 4, column 4, value 0.00"
+    assert (
+        alt == f"the given picture, 8 × 8 pixels to click on, cursor at row 4, column 4, {'white' if outlined(blob(1))[3, 3] else 'black'}"
+    )
 
 
 def test_the_page_shows_the_given_pixels_and_the_cursor():
     explorer = translation("outline")
     explorer.row.value, explorer.column.value = 2, 7
     page = np.asarray(Image.open(io.BytesIO(base64.b64decode(re.search(r"base64,([^\"]+)", explorer.paper.value)[1]))))
-    given, side = outlined(digits()[0, 0].numpy()), 280 // 8
+    given, side = outlined(blob(1)), 280 // 8
     for y, x in np.ndindex(8, 8):
         cell = page[side * y : side * (y + 1), side * x : side * (x + 1)]
         assert (cell[side // 2, side // 2] == 255 * given[y, x]).all()
         assert (cell[1, side // 2] == RED).all() == ((y, x) == (1, 6))
 
 
-def test_a_digit_that_cannot_be_given_is_one_sentence(monkeypatch):
+def test_a_face_that_cannot_be_given_is_one_sentence(monkeypatch):
     explorer = translation("outline")
 
     def fail(x):
         raise RuntimeError("no outline today")
 
     monkeypatch.setattr(explorer.models["outline"], "given", fail)
-    explorer.digit.value = 3
+    explorer.face.value = 3
     assert "TranslationExplorer could not draw this: no outline today (RuntimeError)." in explorer.view.value
 
 
@@ -616,8 +634,8 @@ def test_a_move_draws_once(monkeypatch):
     explorer = translation()
     drawn = []
     monkeypatch.setattr(explorer, "_show", lambda: drawn.append(explorer.given.shape[2]))
-    explorer.digit.value = 3
+    explorer.face.value = 3
     explorer.pixels["outline"][50].click()
     explorer.task.value = "superresolution"
     explorer.undo.click()
-    assert drawn == [8, 8, 2], "and never a task with the pixels of the other"
+    assert drawn == [8, 8, 4], "and never a task with the pixels of the other"

@@ -9,16 +9,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...datasets import faces
 from ...gans import GAN, Pix2Pix, StyleGAN
 from ...latent_spaces import lerp, slerp
-from ...plotting.panels import CYCLE, Bars, Chart, Line, Mark, Note, Strips, picture
+from ...plotting.panels import CYCLE, Bars, Chart, Line, Mark, Note, Strips, picture, to_uint8
 from .. import BESIDE, Explorer, as_images, at_rest, call, decode, int_slider, kept_for, menu, plural, seed_slider, slider
 from ..pixels import EDITOR, clickable, mark_one, on_paper, ruled
 
 AXIS = 7  # pictures in one traversal
 DIRECTIONS = 4  # sliders for them
-# task → pixels of the picture side by side that one given pixel stands for, and the values that a click goes through
-EDITS = {"outline": (1, (0.0, 1.0)), "superresolution": (4, (0.0, 1 / 3, 2 / 3, 1.0))}
+COLOURS = [("hair_colour", "black"), ("hair_colour", "red"), ("hair_colour", "blue"), ("hair_colour", "green"), ("skin", "light1")]
+# task → pixels of the picture side by side that one given pixel stands for, and the colours that a click goes through
+EDITS = {"outline": (1, [(0,), (255,)]), "superresolution": (2, [faces.COLOURS[name][value] for name, value in COLOURS])}
 
 
 def normal(latents: int, seed: int) -> Tensor:
@@ -307,9 +309,9 @@ class TranslationExplorer(Explorer):
         x: (n, *shape), uint8 or floats in [0, 1]
 
     Attributes:
-        task: the menu;  digit: which image;  pixels: task → one button a pixel, in reading order
-        row, column: the pixel under the cursor, for the keyboard;  turn: the button that goes on to its next value;  undo, reset: buttons
-        given: what is given now, (1, channels, h, w);  small for super-resolution
+        task: the menu;  face: which image;  pixels: task → one button a pixel, in reading order
+        row, column: the pixel under the cursor, for the keyboard;  turn: the button that goes on to its next colour;  undo, reset: buttons
+        given: what is given now, (1, 1, h, w) for outlines, (1, 3, h / 2, w / 2) for super-resolution
     """
 
     def __init__(self, models: Mapping[str, Pix2Pix], x: Any):
@@ -317,13 +319,13 @@ class TranslationExplorer(Explorer):
         unknown = [task for task in self.models if task not in EDITS]
         if unknown or not self.models:
             raise ValueError(f"models must name one or more of {', '.join(EDITS)}, not {', '.join(map(str, unknown)) or 'nothing'}")
-        if self.images.shape[1] != 1:
-            raise ValueError(f"a click sets one grey value, so x must have one channel, not {self.images.shape[1]}")
+        if self.images.shape[1] != 3:
+            raise ValueError(f"a click paints with a colour, so x must have three channels, not {self.images.shape[1]}")
         for task, model in self.models.items():
             if tuple(self.images.shape[1:]) != tuple(model.shape):
                 raise ValueError(f"the model for {task} takes images of shape {model.shape}, but x has {tuple(self.images.shape[1:])}")
         self.task = menu("task", list(self.models))
-        self.digit = int_slider("digit", 1, 1, len(self.images))
+        self.face = int_slider("face", 1, 1, len(self.images))
         self.row, self.column = int_slider("row", 1, 1, 1), int_slider("column", 1, 1, 1)
         self.turn, self.undo, self.reset = (
             widgets.Button(description=name, layout=widgets.Layout(width="96px")) for name in ("turn pixel", "undo", "reset")
@@ -334,17 +336,18 @@ class TranslationExplorer(Explorer):
         self.paper, editor = on_paper(*self.grids.values())
         self.start()
         buttons = widgets.HBox([self.turn, self.undo, self.reset])
-        instead = {self.task: self.restart, self.digit: self.restart}
-        super().__init__([self.task, self.digit, editor, self.row, self.column, buttons], instead)
+        instead = {self.task: self.restart, self.face: self.restart}
+        super().__init__([self.task, self.face, editor, self.row, self.column, buttons], instead)
         self.turn.on_click(lambda _button: self.click((self.row.value - 1) * self.given.shape[3] + self.column.value - 1))
         self.undo.on_click(self.back)
         self.reset.on_click(self.restart)
 
     def start(self) -> None:
-        """The task's picture of the digit, unedited, and the cursor in its middle."""
+        """The task's picture of the face, unedited, and the cursor in its middle."""
         task = self.task.value
-        factor, self.levels = EDITS[task]
-        original = self.images[self.digit.value - 1 : self.digit.value]
+        factor, colours = EDITS[task]
+        self.colours = torch.tensor(colours) / 255
+        original = self.images[self.face.value - 1 : self.face.value]
         given = call(self.models[task], "given", original)[:, :, ::factor, ::factor]
         self.given, self.unedited, self.history = given.clone(), given.clone(), []
         for name, grid in self.grids.items():
@@ -364,20 +367,23 @@ class TranslationExplorer(Explorer):
             self.fail(error)
 
     def click(self, i: int) -> None:
-        """Pixel i takes its next value, and the cursor goes there."""
-        value = float(self.given.view(-1)[i])
-        self.history.append((i, value))
-        self.put(i, next((level for level in self.levels if level > value + 1e-6), self.levels[0]))
+        """Pixel i takes its next colour, and the cursor goes there."""
+        row, column = divmod(i, self.given.shape[3])
+        before = self.given[0, :, row, column].clone()
+        self.history.append((i, before))
+        known = torch.isclose(self.colours, before).all(1).nonzero().flatten().tolist()  # where it stands among them, if it does
+        self.put(i, self.colours[(known[0] + 1) % len(self.colours) if known else 0])
 
     def back(self, _button=None) -> None:
         """Take back the last click; there may be none."""
         if self.history:
             self.put(*self.history.pop())
 
-    def put(self, i: int, value: float) -> None:
+    def put(self, i: int, colour: Tensor) -> None:
+        row, column = divmod(i, self.given.shape[3])
         with self.held():
-            self.given.view(-1)[i] = value
-            self.row.value, self.column.value = (int(v) + 1 for v in divmod(i, self.given.shape[3]))
+            self.given[0, :, row, column] = colour
+            self.row.value, self.column.value = row + 1, column + 1
 
     def _show(self) -> None:
         self.paper.value = self.page()
@@ -385,29 +391,31 @@ class TranslationExplorer(Explorer):
 
     def page(self) -> str:
         """The given picture, large, with lines between its pixels and a frame around the cursor's."""
-        given = (255 * self.given[0, 0] + 0.5).to(torch.uint8).numpy()
-        side = EDITOR // max(given.shape)
-        large = ruled(given.repeat(side, 0).repeat(side, 1)[:, :, None].repeat(3, 2), side, self.row.value - 1, self.column.value - 1, 2)
+        given = to_uint8(self.given)[0].transpose(1, 2, 0).repeat(3 // self.given.shape[1], 2)
+        side = EDITOR // max(given.shape[:2])
+        large = ruled(given.repeat(side, 0).repeat(side, 1), side, self.row.value - 1, self.column.value - 1, 2)
         return picture(large, f"the given picture, {given.shape[0]} × {given.shape[1]} pixels to click on, cursor at {self.cursor}")
 
     @property
     def cursor(self) -> str:
         """Where it is and what lies under it, in words."""
-        value = float(self.given[0, 0, self.row.value - 1, self.column.value - 1])
-        return f"row {self.row.value}, column {self.column.value}, value {value:.2f}"
+        row, column = self.row.value, self.column.value
+        levels = to_uint8(self.given)[0, :, row - 1, column - 1].tolist()
+        under = f"colour #{bytes(levels).hex()}" if len(levels) == 3 else "white" if levels[0] else "black"
+        return f"row {row}, column {column}, {under}"
 
     @property
     def edited(self) -> int:
-        """How many pixels differ from what the digit gives."""
+        """How many pixels differ from what the face gives."""
         return int((self.given != self.unedited).any(1).sum())
 
     def settings(self) -> str:
         return f"{super().settings()}, pixels edited = {self.edited}"
 
     def panels(self):
-        task, digit = self.task.value, self.digit.value
+        task, face = self.task.value, self.face.value
         factor, _ = EDITS[task]
-        original = self.images[digit - 1 : digit]
+        original = self.images[face - 1 : face]
         given = self.given.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
         made = {"translation": call(self.models[task], "translate", given)}
         if factor > 1:
@@ -417,9 +425,9 @@ class TranslationExplorer(Explorer):
         edits = "no pixel edited" if not self.edited else f"{plural(self.edited, 'pixel')} edited"
         what = "outline" if task == "outline" else "small picture"
         first = [
-            Strips("given" if factor == 1 else "given (nearest)", [("", given, f"the {what} of digit {digit}, {edits}")], 140),
+            Strips("given" if factor == 1 else "given (nearest)", [("", given, f"the {what} of face {face}, {edits}")], 140),
             Strips("translation", [("", made["translation"], f"what pix2pix makes of it; error {error['translation']:.3f}")], 140),
-            Strips("original", [("", original, f"digit {digit}, the original")], 140),
+            Strips("original", [("", original, f"face {face}, the original")], 140),
         ]
         told = ", ".join(f"{name} {v:.3f}" for name, v in error.items())
         text = f"Mean absolute error a pixel: {told}. Cursor at {self.cursor}."
