@@ -87,7 +87,7 @@ CONTROLS = {
         Control("from course_lib.widgets.faces import FaceEditor", "face_editor", nth=3, key="ArrowRight"),
         Control("widgets.AnomalyExplorer", "anomaly"),
         Control("widgets.AnomalyExplorer", "anomaly_score", "select", option="−ELBO"),
-        Control("widgets.DebiasingExplorer", "debiasing", "select", option="known groups"),
+        Control("from course_lib.autoencoders import balancing_weights", "debiasing", "select", option="known groups"),
     ],
     "03_gans": [
         Control("widgets.ConditionalExplorer", "conditional", key="ArrowRight"),
@@ -107,7 +107,7 @@ CONTROLS = {
         Control("widgets.TrajectoryExplorer", "trajectories", times=10),
         Control("widgets.InversionExplorer", "inversion", key="ArrowRight"),
         Control("widgets.TemperatureExplorer", "temperature", key="ArrowRight"),
-        Control("widgets.CounterfactualExplorer", "counterfactual", "select", option="dark glasses"),
+        Control("widgets.CounterfactualExplorer", "counterfactual", "select", option="light glasses"),
     ],
     "05_autoregressive": [
         Control("widgets.DrawingExplorer", "drawing", key="ArrowRight", times=10),
