@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..datasets import faces, to_float
-from ..datasets.faces.captions import article
+from ..datasets.faces.captions import phrase
 from ..metrics import factor_accuracy, predicted_attributes
 from ..plotting.panels import Note, Strips, Table
 from . import Explorer, as_images, at_rest, choice_slider, kept_for, menu, reconstruct, seed_slider, seeded
@@ -20,13 +20,6 @@ SPOKEN = ("mouth", "hair", "hair_colour", "glasses", "beard", "hat", "clothing_c
 def in_words(name: str) -> str:
     """ "hair_colour" → "hair colour", "clothing_colour" → "top": what stands beside a control."""
     return {"clothing_colour": "top"}.get(name, name.replace("_", " "))
-
-
-def phrase(name: str, word: str) -> str:
-    """ "hair_colour", "green" → "green hair": a word with what it is said of."""
-    noun = {"hair_colour": "hair", "clothing_colour": "top"}.get(name, name)
-    text = noun if word == noun else f"{word} {noun}"
-    return text if noun in ("hair", "glasses", "skin") else article(text)
 
 
 class FaceEditor(Explorer):

@@ -13,6 +13,7 @@ from scipy.special import ndtr
 from torch import Tensor, nn
 
 from ..datasets import faces, to_float
+from ..datasets.faces.captions import phrase
 from ..datasets.toy2d import plane
 from ..distributions import standard_normal_log_prob
 from ..flows import (
@@ -49,7 +50,6 @@ from . import (
     slider,
     some,
 )
-from .faces import phrase
 from .plane import arrows, as_points, dots, log_normal, seen_lines, seen_segments, shaded, square
 
 # --------------------------------------------------------------------------------------------------------------------

@@ -88,6 +88,13 @@ def article(text: str) -> str:
     return f"{'an' if text[0] in 'aeiou' else 'a'} {text}"
 
 
+def phrase(name: str, word: str) -> str:
+    """ "hair_colour", "green" → "green hair": a word with what it is said of."""
+    noun = {"hair_colour": "hair", "clothing_colour": "top"}.get(name, name)
+    text = noun if word == noun else f"{word} {noun}"
+    return text if noun in ("hair", "glasses", "skin") else article(text)
+
+
 def listed(parts: Sequence[str]) -> str:
     """ "a, b and c"."""
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))

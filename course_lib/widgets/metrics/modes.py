@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from ...datasets import faces
+from ...datasets.faces.captions import phrase
 from ...metrics import face_features, missing_pairs, neighbour_scores
 from ...plotting.panels import CYCLE, GREY, Chart, Line, Mark, Note, Strips
 from .. import HALF, WIDE, Explorer, as_images, choice_slider, kept_for, menu, seed_slider
-from ..faces import phrase
 
 WORDS = (
     ("hat", "hat"), ("beard", "beard"), ("glasses", "dark"), ("hair_colour", "red"), ("hair", "long"), ("mouth", "sad"), ("skin", "dark"),
