@@ -465,18 +465,18 @@ show_source(GaussianMixture.responsibilities)
 show_source(GaussianMixture.em_step)
 
 # %%
-skins = torch.tensor(list(datasets.faces.COLOURS["skin"].values()))  # (8, 3) of 255 levels
+skins = torch.tensor(list(datasets.faces.COLOURS["skin"].values())).double()  # (8, 3) of 255 levels; narrow clouds need the digits
 pixel = faces.x[:, :, 13, 6]  # on the neck
 seen = (pixel == skins[faces.y[:, 0]]).all(1).nonzero()[:900, 0]  # where nothing hides it
 skin, noise = faces.y[seen, 0], 2 * torch.randn(900, 3, generator=torch.Generator().manual_seed(0))
-points = (pixel[seen] + noise) / 10  # in tens of levels
-view = torch.tensor([[1.0, 0.0, 1.0], [1.0, 0.0, -1.0]])  # what is drawn: how light a colour is, and how warm
+points = (pixel[seen] + noise).double() / 10  # in tens of levels
+view = torch.tensor([[1.0, 0.0, 1.0], [1.0, 0.0, -1.0]]).double()  # what is drawn: how light a colour is, and how warm
 
 
 def draw_mixture(axis, mixture, points, title):
     """Every point in its own colour, each cloud as the ellipse of two deviations."""
     axis.scatter(*(view @ points.T), c=(points / 25.5).clamp(0, 1).numpy(), s=5)
-    angle = torch.linspace(0, 2 * math.pi, 80)
+    angle = torch.linspace(0, 2 * math.pi, 80).double()
     circle = 2 * torch.stack([angle.cos(), angle.sin()])
     for mean, covariance in zip(mixture.means, mixture.covariances):
         root = torch.linalg.cholesky(view @ covariance @ view.T)
