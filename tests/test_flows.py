@@ -46,6 +46,7 @@ from course_lib.flows import (
 from course_lib.flows import recipes as flow_recipes
 from course_lib.flows.images import KINDS as IMAGE_KINDS
 from course_lib.flows.layers import BOUND, ORDERS
+from course_lib.metrics.recipes import measure_told
 from course_lib.nn import masked_mlp
 from course_lib.recipes import recipes
 
@@ -1080,7 +1081,7 @@ def test_a_flow_of_faces_is_measured_by_the_faces_it_draws(monkeypatch):
 
         return SimpleNamespace(classes=faces.KINDS, sample=sample)
 
-    obeys, does_not = (flow_recipes.measure_faces(model(listens), data) for listens in (True, False))
+    obeys, does_not = (measure_told(model(listens), data) for listens in (True, False))
     assert obeys["samples"] == 400 and obeys["obeyed"] > 0.97 and does_not["obeyed"] < 0.6
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from .. import metrics
 from ..datasets import Dataset, Text, batches, binarise, faces, to_float
 from ..distributions import bits_per_dim, mu_law
+from ..metrics.recipes import measure_told
 from ..recipes import Budget, Recipe, as_far_as_known, images_and_labels, standard_error, words_and_faces
 from .made import MADE
 from .pixels import GatedPixelCNN, PixelCNN, PixelRNN
@@ -46,8 +47,7 @@ def measure_faces(model: GatedPixelCNN, data: Dataset, n: int = 10_000) -> dict:
     words = faces.attributes(data.y)
     bits = torch.cat([model.bits_per_dim(x, y) for x, y in batches((data.x[:n], words[:n]), 250, shuffle=False)])
     numbers = {"bits_per_dim": bits.mean().item(), "bits_per_dim_error": standard_error(bits)}
-    numbers |= metrics.faces.told(lambda y: to_float(metrics.draw(model, len(y), 500, y).cpu().to(torch.uint8)), words[:n].cpu())
-    return as_far_as_known(numbers) | {"samples": len(words[:n]), "test_images": len(bits)}
+    return as_far_as_known(numbers) | measure_told(model, data, n) | {"test_images": len(bits)}
 
 
 @torch.no_grad()

@@ -11,7 +11,8 @@ from ..autoencoders import VAE, draw_codes, draw_codes_and_words, posteriors, po
 from ..datasets import Dataset, binarise, faces, toy2d, toy2d_log_prob
 from ..datasets.toy2d import plane
 from ..gans import PointGAN, gan_step_with_cures
-from ..recipes import Budget, Recipe, as_far_as_known
+from ..metrics.recipes import measure_told
+from ..recipes import Budget, Recipe
 from .continuous import ContinuousFlow
 from .images import ImageFlow
 from .models import KINDS, Flow, LatentFlow
@@ -58,14 +59,6 @@ def measure_codes(model: LatentFlow, data: Dataset, n: int = 10_000) -> dict:
     both = {"elbo": model.iwae_bound_in_parts, "elbo_own_prior": vae.iwae_bound_in_parts}
     numbers = {name: torch.cat([bound(part, 1) for part in x.split(500)]).mean().item() for name, bound in both.items()}
     return numbers | {"fid": metrics.digit_fid(metrics.draw(model, n)), "samples": n, "test_images": len(data)}
-
-
-@torch.no_grad()
-def measure_faces(model: LatentFlow, data: Dataset, n: int = 10_000) -> dict:
-    """FID of n faces for the words of test faces, and how often words are obeyed."""
-    words = faces.attributes(data.y[:n].cpu())
-    found = metrics.faces.told(lambda y: metrics.draw(model, len(y), 500, y).cpu(), words)
-    return as_far_as_known(found) | {"samples": len(words)}
 
 
 # --- recordings of small models on points
@@ -231,7 +224,7 @@ RECIPES = {
         partial(LatentFlow, "vae_faces", "glow", hidden=(160, 160), classes=faces.KINDS),
         "faces",
         {"cpu": Budget(20_000, 256, 2e-3, clip=1.0), "gpu": Budget(60_000, 256, 2e-3, clip=1.0)},
-        measure_faces,
+        measure_told,
         fit={"prepare": draw_codes_and_words},
         tensors=posteriors_and_words,
         before=standardise_draws,

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .. import metrics
 from ..datasets import Dataset, faces, to_float
+from ..metrics.recipes import measure_told
 from ..recipes import Budget, Recipe, as_far_as_known, floats_and_labels, images_and_labels, words_and_faces
 from .films import film_of_collapse, film_of_games, film_of_rules
 from .models import GAN, gan_step_with_cures
@@ -35,13 +36,6 @@ def measure_conditional(model, data: Dataset, n: int = 10_000) -> dict:
     samples = metrics.draw(model, n)
     right = metrics.class_accuracy(samples, torch.arange(n) % model.classes)
     return {"fid": metrics.digit_fid(samples), "class_accuracy": right, "samples": n}
-
-
-def measure_faces(model: GAN, data: Dataset, n: int = 10_000) -> dict:
-    """FID of n faces for the words of test faces, and how often words are obeyed."""
-    words = faces.attributes(data.y[:n].cpu())
-    found = metrics.faces.told(lambda y: metrics.draw(model, len(y), 500, y).cpu(), words)
-    return as_far_as_known(found) | {"samples": len(words)}
 
 
 def measure_styled_faces(model: StyleGAN, data: Dataset, n: int = 10_000) -> dict:
@@ -115,7 +109,7 @@ RECIPES = {
         partial(GAN, shape=(3, 16, 16), latents=32, width=80, classes=faces.KINDS, projection=True, norm="none", r1=0.5),
         "faces",
         budgets(14_000),
-        measure_faces,
+        measure_told,
         CONDITIONAL | {"optimisers": partial(GAN.optimisers, lr=1e-3, betas=(0.0, 0.99))},
         tensors=words_and_faces,
     ),

@@ -1,11 +1,11 @@
 """How the networks that judge are trained: `python -m course_lib train digit_network --preset cpu`, and `face_network`."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..datasets import Dataset, hashes, to_float
 from ..datasets import faces as every_face
-from ..recipes import Budget, Recipe, floats_and_labels, images_and_labels
+from ..recipes import Budget, Recipe, as_far_as_known, floats_and_labels, images_and_labels
 from . import digits, faces
 from .digits import DigitNetwork
 from .faces import NOT_ASKED, FaceNetwork
@@ -43,6 +43,18 @@ def measure_faces(model: FaceNetwork, data: Dataset) -> dict:
     unseen = every_face.load("held_out")
     held_out = faces.factor_accuracy(to_float(unseen.x).to(x.device), unseen.y, True, model)
     return {"accuracy": accuracy, "word_accuracy": words, "held_out_word_accuracy": held_out, "test_images": len(data)}
+
+
+@torch.no_grad()
+def measure_told(model: nn.Module, data: Dataset, n: int = 10_000) -> dict:
+    """The `measure` of a model of faces that is told words: `faces.told` of n faces, for the words of test faces."""
+    words = every_face.attributes(data.y[:n].cpu())
+
+    def draw(y: Tensor) -> Tensor:
+        x = digits.draw(model, len(y), 500, y).cpu()
+        return x if x.is_floating_point() else to_float(x.to(torch.uint8))
+
+    return as_far_as_known(faces.told(draw, words)) | {"samples": len(words)}
 
 
 RECIPES = {

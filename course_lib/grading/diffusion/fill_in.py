@@ -34,36 +34,6 @@ def truth(step, x, known, mask, alpha_bar, times, randn):
     return x
 
 
-def always_from_the_start(step, x, known, mask, alpha_bar, times, randn):
-    for t, s in zip(times, times[1:]):
-        there = alpha_bar[s].sqrt() * known + (1 - alpha_bar[s]).sqrt() * randn(known.shape)
-        filled = torch.where(mask, there, step(x, t, s))
-    return filled
-
-
-def noise_of_the_start(step, x, known, mask, alpha_bar, times, randn):
-    noise = x
-    for t, s in zip(times, times[1:]):
-        there = alpha_bar[s].sqrt() * known + (1 - alpha_bar[s]).sqrt() * noise
-        x = torch.where(mask, there, step(x, t, s))
-    return x
-
-
-def noisier_each_time(step, x, known, mask, alpha_bar, times, randn):
-    for t, s in zip(times, times[1:]):
-        known = alpha_bar[s].sqrt() * known + (1 - alpha_bar[s]).sqrt() * randn(known.shape)
-        x = torch.where(mask, known, step(x, t, s))
-    return x
-
-
-def all_at_once(step, x, known, mask, alpha_bar, times, randn):
-    noises = randn((len(times) - 1, *known.shape))
-    for t, s, noise in zip(times, times[1:], noises):
-        there = alpha_bar[s].sqrt() * known + (1 - alpha_bar[s]).sqrt() * noise
-        x = torch.where(mask, there, step(x, t, s))
-    return x
-
-
 FILL = Task(
     fill_in,
     truth,
@@ -89,13 +59,13 @@ number of the step: a time is its place in the table, not the number of the step
     alpha_bar[s] -> alpha_bar[{times.index(s)|times.index(t)}]
 noise not fresh: the same noise is put in after each step. It should be drawn anew each time: one draw of `randn` for each step.
     randn(known.shape) -> fresh if t != times[0] else randn(known.shape)
-    = noise_of_the_start
+    step(x, t, s) -> step(x, t, s) if t != times[0] else step(start := x, t, s) ; randn(known.shape) -> start
 one noise for all: one draw is shared, by the pictures of the batch, by the colours or by the pixels. Each number has noise of its own.
     randn(known.shape) -> randn({known[:1].shape|known[0].shape|known[:, :1].shape|mask.shape|1})
 other draws: the noise is not the one that is compared. After each step call `randn` once, for all pixels of the batch, and with it for no other step.
     randn(known.shape) -> {torch.stack([randn(one.shape) for one in known])|[randn(known.shape), randn(known.shape)][1]}
     randn(known.shape) -> torch.zeros_like(known).masked_scatter(mask, randn(known[..., mask].shape))
-    = all_at_once
+    randn(known.shape) -> (noises := randn((len(times) - 1, *known.shape)) if t == times[0] else noises)[times.index(t)]
 x for the noise: the known pixels get what the step made in the place of noise. That is a picture: draw the noise.
     (1 - bar).sqrt() * fresh -> (1 - bar).sqrt() * x
     x = step(x, t, s) -> ; (1 - bar).sqrt() * fresh -> (1 - bar).sqrt() * x ; mask, there, x) -> mask, there, step(x, t, s))
@@ -114,9 +84,9 @@ before the first step, too: the known pixels are put in before the first step, t
 never put in: this is a plain sampler: the known pixels are never put in.
     mask, there -> mask, x
 always from the start: each step begins at the noise of the start. It should begin where the one before it has ended.
-    = always_from_the_start
+    x = step(x, t, s) -> y = step(x, t, s) ; x = torch.where(mask, there, x) -> y = torch.where(mask, there, y) ; return x -> return y
 noisier each time: noise comes on top of the noise of the step before. Start from the clean picture after each step.
-    = noisier_each_time
+    there = -> known = ; mask, there -> mask, known
 noise on what the steps made: what the steps made is noised once more. From which picture do the known pixels come?
     bar.sqrt() * known -> bar.sqrt() * x
 ᾱ for α: a factor is ᾱ, or the noise's is 1 − ᾱ. An amplitude is a root: look at task 1.
