@@ -2,12 +2,14 @@
 
 import copy
 import csv
+import functools
 import json
 import os
 import random
 import signal
 import sqlite3
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from course_lib.grading.pipeline import exercise, gradebook, similarity
 from course_lib.grading.pipeline.exercise import grade_id
 from course_lib.grading.pipeline.notebook import read
 from course_lib.grading.pipeline.report import table
+from course_lib.grading.pipeline.syntax import parsed_cell
 
 
 def sources(notebook):
@@ -37,6 +40,40 @@ def source(notebook, name):
 
 # --------------------------------------------------------------------------------------------------------------------
 # Repair
+
+
+def test_cells_are_read_by_several_threads_at_once(request):
+    """`ast.parse` alone fails here in some one call of ten with Python 3.11: "recursion depth mismatch"."""
+    request.addfinalizer(functools.partial(sys.setswitchinterval, sys.getswitchinterval()))
+    sys.setswitchinterval(1e-6)
+    code, faults = Path(pipeline.__file__).read_text(encoding="utf-8"), []
+
+    class Rubbish:
+        """Collected in the midst of a reading, it lets another thread begin one."""
+
+        def __init__(self):
+            self.me = self
+
+        def __del__(self):
+            for _ in range(200):
+                pass
+
+    def read_at(depth):
+        return read_at(depth - 1) if depth else parsed_cell(code)
+
+    def work(depth):
+        for _ in range(60):
+            try:
+                assert [Rubbish() for _ in range(500)] and read_at(depth).body
+            except SystemError as error:
+                faults.append(str(error))
+
+    threads = [threading.Thread(target=work, args=(7 * k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not faults
 
 
 def stub_below(notebook):

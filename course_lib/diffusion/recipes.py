@@ -197,9 +197,9 @@ LABELLED = {"fit": {"prepare": floats_and_labels}, "tensors": images_and_labels}
 RECIPES = {
     "diffusion": Recipe(ImageDiffusion, "mnist", image_budgets(6_000), measure_images, **LABELLED),
     "diffusion_faces": Recipe(
-        partial(EigenDiffusion, classes=faces.KINDS),
+        partial(EigenDiffusion, classes=faces.KINDS, width=320, blocks=2),
         "faces",
-        {"cpu": Budget(100_000, 256, 2e-3, warmup=500, clip=50.0, ema=0.9995), "gpu": Budget(200_000, 512, 2e-3, 500, 50.0, ema=0.9998)},
+        {"cpu": Budget(20_000, 128, 2e-3, warmup=500, clip=50.0, ema=0.9995), "gpu": Budget(200_000, 512, 2e-3, 500, 50.0, ema=0.9998)},
         measure_faces,
         fit={"prepare": floats_and_labels},
         tensors=words_and_faces,

@@ -39,6 +39,7 @@ from .exercise import ROOT, grade_id, is_answer, is_by_hand, label, task_of, tas
 from .limits import Limits
 from .sandbox import by_value
 from .seen import tricks
+from .syntax import parsed
 from .text import whole
 
 MOST_RESTARTS = 12
@@ -85,7 +86,7 @@ class Solution:
             if not name or cell.cell_type != "code":
                 continue
             if is_answer(cell):
-                found = [node.name for node in ast.parse(cell.source).body if isinstance(node, ast.FunctionDef)]
+                found = [node.name for node in parsed(cell.source).body if isinstance(node, ast.FunctionDef)]
                 last = found[-1] if found else last
             elif name.startswith(("check_", "grade_")):
                 code[name] = cell.source

@@ -14,10 +14,10 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
 
 from .exercise import grade_id, is_answer, is_by_hand
+from .syntax import parsed_cell
 from .text import listed
 
 MAKE = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
-MAGIC = re.compile(r"^([ \t]*)[%!?].*$", re.MULTILINE)
 ACCENTS = 2_000  # on one letter they take normalizing the square of their number
 
 
@@ -317,7 +317,7 @@ def _same(cell: NotebookNode, master: NotebookNode, kinds: bool = True) -> bool:
 def _parsed(source: str) -> ast.Module | None:
     """The syntax tree of a cell, its magic lines left out; None where it is no Python."""
     try:
-        return ast.parse(MAGIC.sub(r"\1pass", source))
+        return parsed_cell(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

@@ -24,6 +24,7 @@ from course_lib.grading import Task
 
 from .exercise import ROOT
 from .limits import Limits
+from .syntax import parsed, parsed_cell
 
 LIBRARY = ROOT / "course_lib"
 TOPICS = {path.parent.name for path in LIBRARY.glob("grading/*/__init__.py")} - {"pipeline"}
@@ -77,7 +78,7 @@ TASKS = tuple(value for value in globals().values() if isinstance(value, Task))
 def make_view(folder: Path, topic: str, release: NotebookNode) -> list[str]:
     """Write course_lib as a hand-in may see it. Returns the modules that every hand-in imports."""
     source = "\n".join(cell.source for cell in release.cells if cell.cell_type == "code")
-    wanted = _imports(_parsed(source), "")
+    wanted = _imports(parsed_cell(source), "")
     copied: dict[str, set[str] | None] = {}
     queue = [(module, name) for module, names in wanted.items() for name in names or (None,) if not module.startswith("course_lib.grading")]
     queue += _models(source)
@@ -92,7 +93,7 @@ def make_view(folder: Path, topic: str, release: NotebookNode) -> list[str]:
             queue.append((module.rsplit(".", i)[0], "__name__"))
         if module.split(".")[1:2] and module.split(".")[1] not in TOPICS or module == "course_lib":  # shared: it answers nothing
             copied[module] = None
-            queue += [(other, each) for other, names in _imports(_parsed(_file(module).read_text("utf-8")), module).items()
+            queue += [(other, each) for other, names in _imports(parsed(_file(module).read_text("utf-8")), module).items()
                       if not _below(other, "course_lib.grading") for each in names or (None,)]  # fmt: skip
             continue
         copied.setdefault(module, set()).add(name or "__name__")
@@ -145,7 +146,7 @@ def by_value(topic: str):
 
 def _models(source: str) -> list[tuple[str, str]]:
     """The classes of the trained models that a source names: they are found by their records when it runs."""
-    texts = {node.value for node in ast.walk(_parsed(source)) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    texts = {node.value for node in ast.walk(parsed_cell(source)) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     found = [checkpoints.record(name)["model"] for name in checkpoints.names() if name in texts]
     return [tuple(name.rsplit(".", 1)) for name in found if name]
 
@@ -158,11 +159,6 @@ def _file(module: str) -> Path | None:
     """The file of a module of course_lib; None where there is none."""
     base = ROOT.joinpath(*module.split("."))
     return next((path for path in (base / "__init__.py", base.with_suffix(".py")) if path.is_file()), None)
-
-
-def _parsed(source: str) -> ast.Module:
-    lines = ["" if line.lstrip().startswith(("!", "%")) else line for line in source.splitlines()]
-    return ast.parse("\n".join(lines))
 
 
 def _imports(tree: ast.AST, module: str) -> dict[str, set[str] | None]:
@@ -183,7 +179,7 @@ def _imports(tree: ast.AST, module: str) -> dict[str, set[str] | None]:
 def _third_parties(source: str) -> set[str]:
     """Other modules that the release imports at the top of its cells."""
     found = set()
-    for node in _parsed(source).body:
+    for node in parsed_cell(source).body:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -194,10 +190,10 @@ def _third_parties(source: str) -> set[str]:
 def _shaken(module: str, names: set[str]) -> tuple[str, dict[str, set[str] | None]]:
     """A module's source with what these names need and nothing else, and what that needs of other modules."""
     text = _file(module).read_text("utf-8")
-    tree = ast.parse(text)
+    tree = parsed(text)
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name in REFUSED:
-            node.body = ast.parse('raise ImportError("not there while a class is graded", name="course_lib")').body
+            node.body = parsed('raise ImportError("not there while a class is graded", name="course_lib")').body
     bound: dict[str, list[ast.stmt]] = {}
     for node in tree.body:
         for name in _binds(node):
