@@ -40,6 +40,8 @@ from b to a: it runs from b to a. At t = 0 it should stand at a.
     .sin() * a + (t * angle).sin() * b -> .sin() * b + (t * angle).sin() * a
 sin Ω left out: too short by the same factor everywhere: at t = 0 it should be a itself.
     arc / angle.sin() -> arc
+bracket of the sum: only one of the two parts is divided by sin Ω: a division comes before a sum. The whole sum needs brackets.
+    (t * angle).sin() * b -> (t * angle).sin() * b / angle.sin() ; arc / angle.sin() -> arc
 lengths left in the cosine: Ω is wrong unless both vectors have length 1: the cosine is the scalar product of the directions.
     a @ b / (a.norm() * b.norm()) -> {a @ b|(a @ b).clamp(-1, 1)|a @ b / a.norm()|a @ b / b.norm()|a @ b / (a @ a)}
 cosine for angle: Ω is the cosine itself, or its arc sine. What undoes a cosine?
