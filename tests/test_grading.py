@@ -100,7 +100,7 @@ def test_right_answers_pass_and_draw_no_random_numbers(topic, task, hidden, caps
         task.check(define(answers.cell(topic, task.name, answer), task.name), hidden)
         assert capsys.readouterr().out == f"✓ {task.name}: {n} of {n} {'hidden ' * bool(hidden)}cases\n"
     assert torch.equal(before, torch.random.get_rng_state())
-    assert typed(topic, "RIGHT", task), "an answer that was written independently is missing"
+    assert typed(topic, "RIGHT", task), f"a right answer written independently is missing: {task.name} in RIGHT of tests/answers/{topic}.py"
 
 
 @on_both
@@ -110,17 +110,20 @@ def test_every_form_of_every_mistake_is_named_and_no_two_mistakes_are_alike(topi
         truths = [task._expected(task.truth or task.answer, case) for case in cases]
         for right in task.rights:
             assert all(task._equal(task._expected(right, case), truth) for case, truth in zip(cases, truths)), "the right answer is wrong"
-        seen = []
+        seen, where = [], "hidden" if hidden else "visible"
         for mistake in task.known:  # an edit that fits nowhere raises here
             for line, wrong in mistake.forms:
                 outcomes = [task._mistaken(wrong, case) for case in cases]
                 broken = [o.values[0] for o in outcomes if o.values and isinstance(o.values[0], Exception)]
-                assert not broken, f"{mistake.label}: `{line}` raises {broken[0]!r}"
+                assert not broken, f"{mistake.label}: `{line}` raises {broken[0]!r}, which the student reads anyway: drop it"
                 same = [all(task._equal(a, truth) for a, truth in zip(outcomes, truths))]
-                assert not any(same), f"{mistake.label}: `{line}` is right in every case"
+                assert not any(same), f"{mistake.label}: `{line}` is right in every {where} case: drop it, or add one where it is not"
                 seen.append((mistake.label, outcomes))
                 first = next(label for label, others in seen if all(map(task._equal, outcomes, others)))
-                assert first == mistake.label, f"{mistake.label}: `{line}` looks like {first} in every case"
+                assert first == mistake.label, (
+                    f"{mistake.label}: `{line}` looks like {first} in every {where} case: the same formula? Drop it, or give it to that "
+                    "mistake. Else add a case that tells them apart"
+                )
 
 
 @on_both
@@ -153,7 +156,7 @@ def test_other_faults_that_students_typed_are_named(topic, task):
 @pytest.mark.parametrize(("topic", "task"), GRADED)
 def test_hidden_inputs_differ_from_the_visible_ones(topic, task):
     seen, hidden = [str(case) for case in task.cases], answers.hidden(topic, task)()
-    assert hidden and not any(str(case) in seen for case in hidden)
+    assert hidden and not any(str(case) in seen for case in hidden), f"a case in grade_{task.name} of the solution is a visible one"
 
 
 STATES = {
@@ -318,9 +321,10 @@ def test_mistakes_are_read_from_text():
     [
         ("no hint\n    0.5 * ->", "a line `label: hint`"),
         ("label: a hint without a form.", "one indented line for each form"),
-        ("label: hint.\n    0.7 * ->", "label: `0.7 * ->` fits nowhere: in the right answer `0.7 *` is there not"),
-        ("label: hint.\n    log_var -> x", "fits nowhere: in the right answer `log_var` is there 3 times, and should be once"),
+        ("label: hint.\n    0.7 * ->", "label: `0.7 * ->` fits nowhere: in the right answer `0.7 *` stands nowhere"),
+        ("label: hint.\n    log_var -> x", "fits nowhere: in the right answer `log_var` stands 3 times, and should once"),
         ("label: hint.\n    return -> return (", "label: with `return -> return (` the answer is no Python any more: "),
+        ("label: hint.\n    0.5 * -> ; mean", "fits nowhere: `mean` is no edit: write `old -> new` on each side of every ` ; `"),
         ("label: hint.\n    = nothing", "`= nothing` fits nowhere"),
     ],
 )

@@ -8,9 +8,13 @@ indented line, the likeliest first:
         each.sum(1) -> each.mean(1) ; 0.5 * -> 2 *
         = halves_lost
 
-`old -> new` replaces what stands exactly once in the right answer; ` ; ` joins several edits. `1e-{6|8|12}` stands for three forms, one
-with each number. What no edit can say is a function of the task's file, by its name after `= ` at the start of a line. Each edit is tried
-on the right answer and on all its other spellings, the task's `ways`.
+`old -> new` replaces what stands exactly once in the right answer; ` ; ` joins several edits, done from left to right. `{a|b}` anywhere in
+a line stands for two forms, one with a and one with b; one of them may be empty: `s{.abs()|}.sum(1)`. What no edit can say is a function
+of the task's file, by its name after `= ` at the start of a line. Each edit is tried on the right answer and on all its other spellings,
+the task's `ways`. Names that an edit brings in are those of the task's file, and `math`, `np`, `torch`, `nn` and `F`.
+
+A form is another formula, not another way to write the same one: an answer has a mistake if it *computes* what one of its forms computes,
+in every case. The first mistake of the text that does gives the hint.
 """
 
 import inspect
@@ -74,10 +78,12 @@ def edited(source: str, edits: str) -> str | None:
 def applied(source: str, edits: str) -> str:
     """The same; ValueError says which `old` does not stand there exactly once."""
     for edit in edits.split(" ; "):
-        old, new = (part.strip() for part in f" {edit} ".split(" -> "))
+        old, arrow, new = (part.strip() for part in f" {edit} ".partition(" -> "))
+        if not (old and arrow):
+            raise ValueError(f"`{edit.strip()}` is no edit: write `old -> new` on each side of every ` ; `")
         if source.count(old) != 1:
-            times = f"{source.count(old)} times, and should be once: take more of its line" if old in source else "not"
-            raise ValueError(f"in the right answer `{old}` is there {times}")
+            times = f"{source.count(old)} times, and should once: take more of its line" if old in source else "nowhere"
+            raise ValueError(f"in the right answer `{old}` stands {times}")
         source = source.replace(old, new)
     return source
 
