@@ -135,6 +135,14 @@ def test_unknown_names_and_splits_list_the_valid_ones():
         toy2d_log_prob("moons", torch.zeros(3))
 
 
+def test_a_name_without_its_branch_is_said(monkeypatch):
+    monkeypatch.setitem(toy2d.__globals__, "TOY2D", (*TOY2D, "loops"))
+    with pytest.raises(NotImplementedError, match="loops stands in TOY2D: toy2d needs a branch"):
+        toy2d("loops", 5)
+    with pytest.raises(NotImplementedError, match="loops stands in TOY2D: toy2d_log_prob needs a branch"):
+        toy2d_log_prob("loops", torch.zeros(1, 2))
+
+
 def test_scaling_twice_is_refused():
     x = torch.tensor([[0, 51, 255]], dtype=torch.uint8)
     assert torch.equal(to_float(x), torch.tensor([[0, 0.2, 1]]))

@@ -68,11 +68,13 @@ def toy2d(name: str, n: int, seed: int = 0) -> Dataset:
         y = pick(arms)
         x = noise * torch.tensor([along, across]) + torch.tensor([middle, 0.0])
         x = _turn(x, 2 * math.pi * y / arms + twist * x.norm(dim=1))
-    else:
+    elif name == "swissroll":
         first, last, pitch, std = ROLL
         y = None
         angle = (first**2 + (last**2 - first**2) * u[:, 0]).sqrt()  # density ∝ angle ∝ length of the spiral
         x = _polar(pitch * angle + std * noise[:, 0], angle)
+    else:
+        raise NotImplementedError(f"{name} stands in TOY2D: toy2d needs a branch that draws its points.")
     return Dataset(name, f"seed {seed}", x, y)
 
 
@@ -124,11 +126,13 @@ def toy2d_log_prob(name: str, x: Tensor) -> Tensor:
         turned_back = (_turn(x, -2 * math.pi * k / arms - twist * x.norm(dim=1)) for k in range(arms))
         terms = [_log_normal(p[:, 0], middle, along) + _log_normal(p[:, 1], 0.0, across) for p in turned_back]
         return torch.stack(terms, 1).logsumexp(1) - math.log(arms)
-    first, last, pitch, std = ROLL
-    r, phi = x.norm(dim=1, keepdim=True), torch.atan2(x[:, 1], x[:, 0])[:, None] % (2 * math.pi)
-    angle = phi + 2 * math.pi * torch.arange(3).to(x)  # every winding that passes in this direction
-    winding = (2 * angle / (last**2 - first**2)).log() + _log_normal(r, pitch * angle, std) - r.log()
-    return torch.where((angle >= first) & (angle <= last), winding, -math.inf).logsumexp(1)
+    if name == "swissroll":
+        first, last, pitch, std = ROLL
+        r, phi = x.norm(dim=1, keepdim=True), torch.atan2(x[:, 1], x[:, 0])[:, None] % (2 * math.pi)
+        angle = phi + 2 * math.pi * torch.arange(3).to(x)  # every winding that passes in this direction
+        winding = (2 * angle / (last**2 - first**2)).log() + _log_normal(r, pitch * angle, std) - r.log()
+        return torch.where((angle >= first) & (angle <= last), winding, -math.inf).logsumexp(1)
+    raise NotImplementedError(f"{name} stands in TOY2D: toy2d_log_prob needs a branch with its density.")
 
 
 def plane(cells: int, reach: float) -> Tensor:
