@@ -226,13 +226,16 @@ def test_points_and_headings_agree(exercise):
 @every_exercise
 def test_every_answer_is_followed_by_its_check_and_then_its_hidden_test(exercise):
     names = list(named(exercise.solution()))
+    checked = {name.removeprefix("check_") for name in names if name.startswith("check_")}
+    package = f"course_lib/grading/{exercise.topic}"
+    assert not (extra := checked - set(exercise.tasks)), f"TASKS in {package}/__init__.py lacks {extra}, whose check the solution has"
+    assert not (without := set(exercise.tasks) - checked), f"the solution has no cell check_… for {without}, which TASKS in {package} has"
     for name, task in exercise.tasks.items():
         i = names.index(f"check_{name}")
         assert names[i - 1] == exercise.answer_of[name]
         assert names[i - 1] == name or isinstance(task, Goal)
         if name in exercise.most:
             assert names[i + 1] == f"grade_{name}"
-    assert set(exercise.answer_of) == set(exercise.tasks)
     assert set(exercise.most) <= {*exercise.tasks, *exercise.by_hand}
 
 

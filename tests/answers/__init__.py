@@ -49,7 +49,9 @@ def cell(topic: str, name: str, answer: str) -> str:
 
 def right(topic: str, name: str) -> str:
     """The student's cell with the right answer that was written independently."""
-    return cell(topic, name, BY_TOPIC[topic].RIGHT[name][0])
+    typed = BY_TOPIC[topic].RIGHT.get(name)
+    assert typed, f"tests/answers/{topic}.py needs a right answer of {name}, under RIGHT"
+    return cell(topic, name, typed[0])
 
 
 def wrong(topic: str, name: str, label: str) -> str:
