@@ -499,7 +499,7 @@ def draw_mixture(axis, mixture, points, title):
 
 figure, axes = plt.subplots(2, 4, figsize=(9, 4.9), layout="constrained")
 for row, seed in zip(axes, (2, 19)):
-    row[0].set_ylabel(f"start {seed}: red − blue (stretched)")
+    row[0].set_ylabel(f"start {seed}\nred − blue, stretched")
     mixture = latent_spaces.start_mixture(points, 8, seed)
     history = [mixture.log_prob(points).mean().item()]
     for step in range(151):
