@@ -409,6 +409,7 @@ plane
 # > The VAE's codes (press *codes* to see them) fill a disc. Their square has empty cells, too, more than half of all. But 19 of 20 draws from $\mathcal N(0,I)$ fall within radius 2.5, and there at most one cell in 20 is empty.
 # > And the VAE decodes as well where no code lies as where some do. Its reconstructions are no closer, though. Two latents are few, for both models.
 
+
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def grid(model, codes, side=15):
     """Cells of a square that holds all codes: how many codes lie in each, whether its centre decodes to a digit, and how far out it is."""
@@ -660,6 +661,7 @@ dial
 # | SAP | how much better the best latent predicts a factor than the second best | Kumar et al. 2018 |
 # | FactorVAE | which latent stops varying when one factor is held fixed | Kim & Mnih 2018 |
 
+
 # %%
 def row(beta, n):
     scores = {"MIG": n["mig"], "DCI": n["dci_disentanglement"], "SAP": n["sap"], "FactorVAE": n["factor_vae"]}
@@ -809,6 +811,7 @@ print(f"with the bound and the rate that is too high: loss {guarded.history[-1][
 #
 # **Predict first.** The rate is 6.2 nats. How much of it is information?
 
+
 # %%
 @torch.no_grad()
 def surgery(vae, own, n=1_000):
@@ -917,7 +920,7 @@ for trait in (slant, pictures.flatten(1).mean(1)):
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # **Without labels in training** there is a way, too. A VAE of faces was told nothing: 768 numbers in, 64 latents, 768 numbers out. Afterwards we take codes of faces with dark glasses and of faces without glasses. The difference of the two means is an **arrow** in latent space, $a=\bar z_{\text{dark}}-\bar z_{\text{none}}$ (Larsen et al. 2015).
-# Add it to the code of a face that has no glasses, and decode $z+t\,a$. Because our faces are drawn from parts, we also know the right answer: the same face, drawn with glasses. And a network that reads faces tells whether something *else* has changed.
+# Add it to the code of a face that has no glasses, and decode $z+t\,a$. Because our faces are drawn from parts, we also know the right answer: the same face, drawn with glasses. And the **face network**, which reads each of ten words right in more than 99 % of real faces, tells whether something *else* has changed.
 #
 # **Predict first.** Which arrow will work better, the one for glasses or the one for a hat?
 
@@ -937,14 +940,24 @@ def arrow(factor, before, after):
 
 
 def arrow_works(factor, before, after, t=1.0):
-    """Of 300 new faces with the word `before`: how many have the other after the move, and how many have kept all else that can be seen."""
+    """What t arrows do to 300 new faces with the word `before`.
+
+    Returns: the shares that have the other word then, that have kept all else that can be seen before and after, and that have lost each
+    other word; and the length of the arrow, as a share of the way from a face's own code to that of the same face drawn so
+    """
     words, column = datasets.faces.ATTRIBUTES[factor], factors.index(factor)
     y = new_people.y[(attributes(new_people.y)[:, column] == words.index(before)).nonzero()[:300, 0]]
+    drawn_so = datasets.faces.change(y, **{factor: after})
     with torch.no_grad():
-        moved = face_vae.decode(face_vae.encode(datasets.to_float(datasets.faces.draw(y))) + t * arrow(factor, before, after)).clamp(0, 1)
-    read, others = metrics.predicted_attributes(moved), [j for j in range(len(factors)) if j != column]
-    same = ((read == attributes(y)) | ~datasets.faces.visible(y, words=True))[:, others].all(1)
-    return (read[:, column] == words.index(after)).float().mean().item(), same.float().mean().item()
+        z, goal = (face_vae.encode(datasets.to_float(datasets.faces.draw(v))) for v in (y, drawn_so))
+        moved = face_vae.decode(z + t * arrow(factor, before, after)).clamp(0, 1)
+    read = metrics.predicted_attributes(moved)
+    seen = datasets.faces.visible(y, words=True) & datasets.faces.visible(drawn_so, words=True)  # a hat may hide the hair
+    lost = (read != attributes(y)) & seen
+    lost[:, column] = False
+    share = lambda v: v.float().mean(0)  # noqa: E731
+    reach = arrow(factor, before, after).norm() / (goal - z).norm(dim=1).mean()
+    return share(read[:, column] == words.index(after)).item(), share(~lost.any(1)).item(), share(lost), reach.item()
 
 
 bare = new_people.y[(attributes(new_people.y)[:, factors.index("glasses")] == 0).nonzero()[:10, 0]]
@@ -960,22 +973,33 @@ moves = {
     ("glasses", "none", "dark"): "no glasses → dark",
     ("beard", "none", "beard"): "no beard → beard",
     ("mouth", "sad", "happy"): "sad → happy",
+    ("hat", "none", "hat"): "no hat → hat",
 }
-moves |= {("hat", "none", "hat"): "no hat → hat"}
-obeyed = {move: arrow_works(*move) for move in moves}
-display(
-    table([{"arrow": moves[move], "has it": f"{has:.0%}", "all else as before": f"{same:.0%}"} for move, (has, same) in obeyed.items()])
-)
+obeyed, further, untouched = ({move: arrow_works(*move, t=t) for move in moves} for t in (1.0, 1.5, 0.0))
+rows = []
+for move, name in moves.items():
+    (has, same, _, reach), (has_more, same_more, *_) = obeyed[move], further[move]
+    rows.append({"arrow": name, "has it": f"{has:.0%}", "all else as before": f"{same:.0%}"})
+    rows[-1] |= {"the same, only decoded": f"{untouched[move][1]:.0%}", "arrow's length / way of a face": f"{reach:.2f}"}
+    rows[-1] |= {"at 1.5 a: has it": f"{has_more:.0%}", "all else": f"{same_more:.0%}"}
+display(table(rows))
 FaceEditor(face_vae)
 
 # %% [markdown]
-# > **What to notice.** Glasses and beards arrive nearly always, and five faces in six keep everything else. The mood arrives in little more than half. A hat is worse: two faces in three get it, and half of all lose something, for a hat lies where hair was.
-# > An arrow is one direction for everybody. It works as far as the latents treat a factor alike in all faces. The editor shows what the 64 latents keep of *your* face: go through the mouths.
+# > **What to notice.** Glasses and beards arrive nearly always, and about six faces in seven keep all else that can be seen; without any arrow nineteen in twenty do. The mood arrives in little more than half. Two faces in three get the hat, and one in three loses something, most often the colour of the hair.
+# > An arrow is the mean of changes that are not alike, so it is shorter than any face's own way: for glasses and beard it has two thirds of that length or more, for mood and hat about half. Go half as far again, and nearly all wear the hat, but half have lost something else. The editor shows what the 64 latents keep of *your* face: go through the mouths.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
-(has_glasses, kept_glasses), (has_beard, kept_beard), (has_mood, _), (has_hat, kept_hat) = obeyed.values()
-assert min(has_glasses, has_beard) > 0.93 and 0.78 < kept_glasses < 0.92 and 0.78 < kept_beard < 0.92
-assert 0.47 < has_mood < 0.68 and 0.54 < has_hat < 0.74 and 0.4 < kept_hat < 0.6
+(has_glasses, kept_glasses, _, way_glasses), (has_beard, kept_beard, _, way_beard), *others = obeyed.values()
+(has_mood, _, _, way_mood), (has_hat, kept_hat, lost_hat, way_hat) = others
+assert min(has_glasses, has_beard) > 0.93 and abs(kept_glasses - 6 / 7) < 0.06 and abs(kept_beard - 6 / 7) < 0.06
+assert all(abs(same - 19 / 20) < 0.04 for _, same, *_ in untouched.values())
+assert 0.5 < has_mood < 0.66 and abs(has_hat - 2 / 3) < 0.08 and abs(kept_hat - 2 / 3) < 0.07
+assert factors[lost_hat.argmax()] == "hair_colour"
+assert min(way_glasses, way_beard) > 0.63 and abs(way_mood - 1 / 2) < 0.09 and abs(way_hat - 1 / 2) < 0.09
+has_hat, kept_hat, *_ = further["hat", "none", "hat"]
+assert has_hat > 0.95 and abs(kept_hat - 1 / 2) < 0.08 and further["mouth", "sad", "happy"][0] > has_mood + 0.1
+assert min(checkpoints.record("face_network")["numbers"]["word_accuracy"].values()) > 0.99
 assert face_vae.latents == 64 and new_faces[0].numel() == 768
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -1019,7 +1043,7 @@ assert torch.equal(again[:, :, :14], x_test[405:406, :, :14].expand(10, -1, -1, 
 # ## 15 · Anomalies: three scores, and a blind spot
 #
 # A model of faces should be bad at what is no whole face. Three scores of one VAE: the distortion, the rate, and their sum, $-\mathrm{ELBO}$.
-# Each is averaged over 16 draws of $z$, so that an image's score does not depend on one. We judge a score by the **area under its ROC curve**: the chance that an anomaly scores higher than a usual image; 0.5 is guessing.
+# Each is averaged over 16 draws of $z$, so that an image's score does not depend on one. (This decoder is a Gaussian with one learned σ of five grey levels. A density may exceed 1, so its distortion may be negative; one number that is 100 levels off costs about 180 nats.) We judge a score by the **area under its ROC curve**: the chance that an anomaly scores higher than a usual image; 0.5 is guessing.
 # Our faces are drawn from parts, so we can put a part out of place: a mouth on the forehead, mouth and eyes exchanged, halves of two people. Each pixel is one that faces have; only the place is wrong.
 #
 # **Predict first.** Which of the three separates best? And what will they say of a whole face with a *combination* that no training face has, such as red hair and a green top?
@@ -1043,9 +1067,7 @@ def in_parts(vae, images, draws=16):
 usual, odd = in_parts(face_vae, normal), in_parts(face_vae, others)
 scores = {name: (usual[name], odd[name]) for name in usual}
 display(widgets.AnomalyExplorer(scores, (normal, others)))
-never_seen = in_parts(
-    face_vae, datasets.to_float(datasets.load("faces", "held_out").x[::16])
-)  # whole faces, with pairs of words that are new
+never_seen = in_parts(face_vae, datasets.to_float(datasets.load("faces", "held_out").x[::5]))  # whole, 200 with each pair that is new
 areas = {
     name: {
         kind: metrics.auroc(a, b[kinds == i])
@@ -1055,6 +1077,13 @@ areas = {
     for name, (a, b) in scores.items()
 }
 display(table([{"area under the ROC curve": name, **{kind: round(float(v), 2) for kind, v in row.items()}} for name, row in areas.items()]))
+by_pair = {
+    f"{b} {a.replace('_colour', '')} + {d} {c.replace('_colour', '')}": metrics.auroc(usual["−ELBO"], v)
+    for (a, b, c, d), v in zip(datasets.faces.HELD_OUT, never_seen["−ELBO"].chunk(5))
+}
+bearded = attributes(new_people.y[1_000:3_000])[:, factors.index("beard")] == 1  # a quarter, here and in training
+by_beard = metrics.auroc(usual["−ELBO"], in_parts(face_vae, new_faces[1_000:3_000][bearded])["−ELBO"])
+print("−ELBO, pair by pair:", ", ".join(f"{pair} {v:.2f}" for pair, v in by_pair.items()), f"\nany beard: {by_beard:.2f}")
 # a blank digit, from a broken camera
 blank, some_digits = torch.zeros(256, 1, 28, 28), x_test[1::3][:300]  # the same image 256 times: 256 draws at once
 rows, verdicts = [], {}
@@ -1066,7 +1095,7 @@ table(rows)
 
 # %% [markdown]
 # > **What to notice.** Distortion does all of the work. The decoder cannot draw a mouth up there, and pays for every pixel. The rate finds nothing odd in a part out of place, and halves of two people even cost *less* rate than a person.
-# > The last column is no anomaly. These are whole faces, but with a pair of words that training never held together. They rank above a usual face in seven of ten cases. The score says *rare*, and nobody asked it to: with people in the pictures, that is who gets stopped at the gate.
+# > The last column is no anomaly: whole faces, but each with a pair of words that training never held together. They rank above a usual face in seven of ten cases. Look at the pairs: red hair with a green top passes, and a green beard is caught nearly always. Any beard at all, and a quarter of the training faces wear one, ranks as high as the five pairs together. So the score does not say *never seen* but *dear to draw*: with people in the pictures, that is who gets stopped at the gate.
 # > Now a blank image, for models of digits. For our best one it is an anomaly by its *distortion*, about 170 nats against 70; its rate is that of a digit. The VAE with β = 1 says the opposite:
 # > a blank image is more normal than the average digit, by every score. Most of that is the rate: 2 nats, against 16 for a digit. Low $-\mathrm{ELBO}$ means "cheap to describe", not "one of ours".
 # > So do not trust a score before you have shown it *your* anomalies. Lecture 04 meets some that even an exact likelihood calls normal.
@@ -1076,6 +1105,9 @@ table(rows)
 assert all(by_distortion > 0.98 and by_both > 0.98 and by_rate < 0.7 for by_distortion, by_rate, by_both in broken), broken
 assert 0.35 < broken[0][1] < 0.65 and odd["rate"][kinds == 2].mean() < usual["rate"].mean() - 3
 assert 0.63 < rare[0] < 0.77 and 0.63 < rare[2] < 0.77, rare  # seven of ten
+assert abs(by_pair["red hair + green clothing"] - 0.5) < 0.08 and by_pair["green hair + beard beard"] > 0.95 and len(by_pair) == 5, by_pair
+assert abs(by_beard - rare[2]) < 0.06 and abs((attributes(people.y)[:, factors.index("beard")] == 1).float().mean() - 1 / 4) < 0.02
+assert abs(255 * (0.5 * face_vae.log_var).exp() - 5) < 0.5 and abs((100 / 255) ** 2 / face_vae.log_var.exp() / 2 - 180) < 10
 assert not datasets.faces.held_out(datasets.load("faces", "train").y).any() and checkpoints.record("vae_faces")["data"].startswith("faces")
 (blank_best, digits_best), (blank_small, digits_small) = verdicts.values()
 assert abs(blank_best["distortion"].mean() - 170) < 15 and abs(digits_best["distortion"].mean() - 70) < 5
@@ -1120,15 +1152,15 @@ assert abs(average[code_16, 1000] - average[pixels, 1000]) < 0.02
 assert x[0].numel() == 784 and bottlenecks[16].config["latents"] == 16 and "59,000" in bottlenecks[16].record["data"] and len(x) < 59_000
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 17 · A biased data set, and what its latents learn
+# ## 17 · A biased data set, and what is learned from it
 #
 # In 4,000 faces, glasses and skin go together. Of the faces with light or tan skin (here *paler*) 97 % wear glasses, of those with brown or dark skin (*darker*) 3 %. Nobody wrote that down.
-# Two models learn from the codes of these faces. One draws new faces: a mixture of 20 Gaussians (lecture 01) over the codes. The other is the arrow "add glasses" of section 13.
-# What did they learn, and do weights help? We try two kinds. One needs no labels. If something is rare in a latent, draw it more often (after Amini et al. 2019, doi:10.1145/3306618.3314243):
+# Two models learn from their codes. (The VAE is that of section 13, trained on all faces, so nothing here is the fault of its latents.) One draws new faces: a mixture of 20 Gaussians (lecture 01) over the codes. The other is the arrow "add glasses" of section 13.
+# Do weights $w$ help, by which faces are drawn more or less often? We try two kinds. One needs no labels. If something is rare in a latent, draw it more often (after Amini et al. 2019, doi:10.1145/3306618.3314243, whose encoder learns from the biased images, too):
 #
 # $$w(x)\propto\prod_j\frac1{\hat h_j(z_j(x))+\alpha},\qquad \hat h_j(z_j)=\text{share of all codes in the same tenth of the range of latent }j$$
 #
-# The other needs to know the groups: each of the four combinations of skin and glasses is drawn equally often. The face network reads what comes out.
+# A large α makes all weights alike. The other kind needs to know the groups: each of the four combinations of skin and glasses is drawn equally often. The **effective sample size** $1/\sum w^2$ says how many faces of equal weight such a set is worth.
 #
 # **Predict first.** Add the arrow "glasses" of these data to a face with dark skin. What will you see?
 
@@ -1199,7 +1231,7 @@ display(debias)
 rows = []
 for name, w in weights.items():
     batch = [w[cell[biased] == k].sum().item() for k in range(4)]
-    rows.append({"weights": name, "worth images": f"{1 / w.square().sum():,.0f}"})
+    rows.append({"weights": name + (", α = 10" if name == "rare latents" else ""), "effective sample size": f"{1 / w.square().sum():,.0f}"})
     rows[-1] |= {f"batch: {side}, glasses": f"{b / (a + b):.0%}" for side, a, b in zip(names[0], batch[::2], batch[1::2])}
     rows[-1] |= {
         f"samples: {side}, glasses": f"{100 * v.mean():.0f} ± {100 * v.std():.0f} %" for side, v in zip(names[0], in_samples[name].T)
@@ -1208,8 +1240,8 @@ for name, w in weights.items():
 table(rows)
 
 # %% [markdown]
-# > **What to notice.** The arrow has learned the bias. It puts on glasses and lightens the skin: of the darker faces about one in four is still read as darker. The mixture has kept the bias, too, a little blurred: of its paler faces five in six wear glasses, of its darker ones one in five. (± is over three starts of the mixture.)
-# > *Rare latents* do not help. The two wrong pairs are rare, but they are rare in no latent: the one that tells them best has an area under the ROC curve of 0.58. No α of the slider brings them above 4 % of a batch. A small α finds faces that are odd in other ways: at α = 1 the weights are worth 150 of 4,000 images.
+# > **What to notice.** The arrow has learned the bias. It puts on glasses and lightens the skin: of the darker faces about one in four is still read as darker. The mixture has kept the bias, too, a little blurred: of its paler faces five in six wear glasses, of its darker ones one in five. (± is the standard deviation over three starts of the mixture.)
+# > *Rare latents* do not help. The two wrong pairs are rare, but they are rare in no latent: the one that tells them best has an area under the ROC curve of 0.58. No α of the slider brings them above 4 % of a batch, and with none does the arrow spare the skin. A small α finds faces that are odd in other ways: at α = 1 the weights are worth 150 of 4,000 images.
 # > *Known groups* help both models. The arrow leaves the skin alone, and about half of the samples wear glasses, on either side. The price is in the second column: 120 faces fill half of each batch. Weights repeat what is there, and cannot invent what was never photographed.
 # > To measure the bias you need the groups, and the remedy that works needs them as well.
 
@@ -1224,7 +1256,11 @@ rare = (cell[biased] == 0) | (cell[biased] == 3)
 told_by = torch.tensor([float(metrics.auroc(z[~rare], z[rare])) for z in codes_of.T])
 assert abs(torch.maximum(told_by, 1 - told_by).max() - 0.58) < 0.02 and codes_of.shape == (4_000, 64)
 for alpha in 10 ** torch.arange(-1, 2.1, 0.25, dtype=torch.float64):  # where the slider stops
-    assert resampling_weights(codes_of, alpha.item())[rare].sum() < 0.04
+    w = resampling_weights(codes_of, alpha.item()).float()
+    a, b = ((w * part) @ codes_of / (w * part).sum() for part in (glasses_on, 1 - glasses_on))
+    with torch.no_grad():
+        after = face_vae.decode(face_vae.encode(datasets.to_float(datasets.faces.draw(plain[sides == 1]))) + a - b).clamp(0, 1)
+    assert w[rare].sum() < 0.04 and darker_with_glasses(metrics.predicted_attributes(after))[:, 0].float().mean() < 0.5, alpha
 assert debias.alpha.min == -1 and debias.alpha.max == 2 and debias.alpha.step == 0.25
 assert abs(1 / resampling_weights(codes_of, 1.0).square().sum() - 150) < 5 and rare.sum() == 120
 assert (weights["known groups"][rare].sum() - 0.5).abs() < 1e-9 and round(float(1 / weights["known groups"].square().sum())) == 466
