@@ -703,8 +703,8 @@ palette
 # > - Background or hair? Red says which: 255 or 40, one as likely as the other. Green and blue follow at once, 223 and 191 or 21 and 10.
 # > - On average green costs less than red, and blue less than green: 0.33, 0.22 and 0.16 bits a pixel. As long as red is unknown, green would cost about as much as red.
 # > - Give each pixel the red of another one, and green costs more than ten times as much. The head believes what it is given.
-# > - The bits lie where something begins: more than half of them on one pixel in twenty.
-# > - The test faces have only 539 colours. Count them, without any network: blue costs 0.09 bits where red and green are known. Our blue knows all pixels before as well, and costs more. So this network has not quite learned which colours there are. Go to face 1, row 2, column 10. The second likeliest red there is 228, skin, which in all faces goes with a green of 190. The network gives that green no more than a third.
+# > - The bits lie where something begins: more than half of them on one pixel in twenty. Three in four of these differ in colour from the pixel to the left and from the one above.
+# > - The test faces have only 539 colours. Count them, without any network: blue costs 0.09 bits where red and green are known. Our blue knows all pixels before as well, and costs more. So this network has not quite learned which colours there are. Go to face 1, row 2, column 10. The second likeliest red there is 228, skin, which in all faces goes with a green of 190. The network gives that green about a third.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def after(rank):
@@ -741,6 +741,10 @@ assert (spent.mean((0, 2, 3)) - torch.tensor([0.33, 0.22, 0.16])).abs().max() < 
 assert costs[1] < 0.8 * costs[0] and abs(costs[2] / costs[0] - 1) < 0.2 and costs[3] > 10 * costs[1]
 of_pixels = spent.sum(1).flatten().sort(descending=True).values
 assert 0.52 < of_pixels[: len(of_pixels) // 20].sum() / of_pixels.sum() < 0.65
+begins = [(F.pad(some_faces, pad, value=-1)[:, :, :16, :16] != some_faces).any(1) for pad in ((1, 0), (0, 0, 1, 0))]  # left, above
+of_begun = (begins[0] & begins[1]).flatten()
+assert abs(of_begun[spent.sum(1).flatten().argsort(descending=True)[: len(of_pixels) // 20]].float().mean() - 0.75) < 0.05
+assert of_begun.float().mean() < 0.2
 
 
 def bits_by_counting(colours):
@@ -952,10 +956,10 @@ completion
 # %% [markdown]
 # > **What to notice.**
 # >
-# > - **Lower half**: eight answers, and they fit. The upper half decides hair, glasses and background, and they stay. It says nothing of mouth and top, and these vary about as in the data.
-# > - **Right half**: fits too. In each row the left half comes first, and faces are nearly symmetric. Eight in ten of the pixels drawn are the face's own; of the lower half six in ten.
-# > - **Left half**: does not fit. What stands to its right was not known when it was drawn. Across the middle neighbours differ more than six times as much as in the face itself.
-# > - **Upper half**: was drawn before the network came to anything seen. Four in ten of its pixels are the face's own. Tell it all ten words, and it is nearly six: words reach every pixel, whatever the order.
+# > - **Lower half**: eight answers, and they join on without a break. The upper half decides hair, glasses and background, and they stay. It says nothing of mouth and top, and these vary about as in the data.
+# > - **Right half**: fits best. In each row the left half comes first, and faces are nearly symmetric. Eight in ten of the pixels drawn are the face's own; of the lower half six in ten.
+# > - **Left half**: fits worst where the halves meet. What stands to its right was not known when it was drawn. Across the middle neighbours differ more than six times as much as in the face itself.
+# > - **Upper half**: was drawn before the network came to anything seen. Four in ten of its pixels are the face's own, the fewest of all. Tell it all ten words, and it is nearly six: words reach every pixel, whatever the order.
 # > - The chain rule in this order has $p(\text{lower}\mid\text{upper})$ ready. The other direction would need a sum over all upper halves.
 # > - And who tells the words if nobody can see them all? Bayes: $p(\text{word}\mid\text{upper})$ is proportional to $p(\text{word})\,p(\text{upper}\mid\text{word})$, and the upper half comes first. So the network has it: where hair is seen its true colour gets 0.99 and more; the true mouth, which is hidden, gets about one half on average.
 # > - Set the temperature and press *draw*. At 1.6 more than a quarter of the pixels drawn below have a colour that no test face has. At 1.0 it is one in seven, at 0.4 one in twenty.
@@ -994,7 +998,8 @@ assert 0.75 < fits["right"] < 0.88 and 0.55 < fits["lower"] < 0.68 and 0.35 < fi
 told_all = own_pixels(*redraw("upper", every_word=True)[:2])
 assert 0.53 < told_all < 0.64 and told_all > fits["upper"] + 0.1
 seams = {where: edge_against_faces(*answers[where][:2]) for where in answers}
-assert seams["lower"] < 1.1 and seams["right"] < 2 and seams["left"] > 6
+assert seams["lower"] < 1.1 and seams["right"] < 2 and seams["left"] > 6 and max(seams, key=seams.get) == "left"
+assert max(fits, key=fits.get) == "right" and min(fits, key=fits.get) == "upper"
 lower, hidden, seen = answers["lower"]
 read = metrics.predicted_attributes(lower / 255)
 stay = [word(name) for name in ("hair", "glasses", "background")]

@@ -27,7 +27,7 @@
 # - read a classifier as an energy, and compose energies with "and", "or" and "not".
 #
 # **Time** about 110 minutes. **Hardware** a laptop's CPU; nothing is downloaded. Every picture with sliders needs a running kernel.
-# **You need** lectures 00 (densities, KL) and 01 (mixtures). Sections 6, 12 and 15 look back at 06, sections 15 to 17 at 02, section 14 at 07.
+# **You need** lectures 00 (densities, KL) and 01 (mixtures). Sections 6, 12 and 15 look back at 06, sections 15 to 17 at 02, sections 14 and 15 at 07.
 
 # %% tags=["setup"]
 # The set-up of every notebook. On Colab it adds the course and changes nothing else; elsewhere the course is there already.
@@ -187,10 +187,10 @@ print(f"log p of new points {fit:.2f} nats, by the truth {best:.2f}")
 print(f"small squares: {len(cells):,}; states of 784 pixels, black or white: 10^{784 * math.log10(2):.0f}")
 
 # %% [markdown]
-# > **What to notice.** With $Z$ the same network, in as many steps, comes within a third of a nat of the truth. And the price: in two dimensions $Z$ is a sum of 4,900 terms. For a black-and-white digit it has $10^{236}$. This lecture is about doing without that sum.
+# > **What to notice.** With $Z$ the same network, in as many steps, comes within a fifth of a nat of the truth. And the price: in two dimensions $Z$ is a sum of 4,900 terms. For a black-and-white digit it has $10^{236}$. This lecture is about doing without that sum.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
-assert 0 < best - fit < 1 / 3 and len(cells) == 4_900 and round(784 * math.log10(2)) == 236
+assert 0 < best - fit < 1 / 5 and len(cells) == 4_900 and round(784 * math.log10(2)) == 236
 assert torch.allclose((exact(cells) + 5).log_softmax(0), exact(cells).log_softmax(0), atol=1e-4)  # a constant changes nothing
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -264,7 +264,7 @@ weighing
 
 
 # %% [markdown]
-# > **What to notice.** As it stands, everything looks well: nearly all of the 100 draws count, and the mean is about 2 with an error of 0.05. The truth is 0. The proposal covers one of two modes, and the weights see only where draws fell.
+# > **What to notice.** As it stands, everything looks well: nearly all of the 100 draws count, and the mean is about 2 with an error of 0.05. The truth is 0. So the estimate suffers first, and the effective sample size keeps silent: the proposal covers one of two modes, and the weights see only where draws fell.
 # > Set *shift* to 0, *width* to 1.5 and *draws* to 1,000: now both modes are covered, four draws of ten count, and the estimate is right within three errors. Narrow $q$ to 0.5: few draws reach the modes, and these few have huge weights. **A proposal must reach wherever its target does: rather too wide than too narrow.** Back at a width of 1.5, raise *dimensions* to 10: of 1,000 draws a handful is left.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
@@ -313,7 +313,7 @@ assert abs(20_000 * shares[2] - 2) < 0.1 and measured[2] > 20_000 * shares[2]
 #
 # $$p(x)\,P(x\to y)=p(y)\,P(y\to x).$$
 #
-# Sum over $x$: the right side gives $p(y)$, the left what arrives at $y$. So a chain distributed as $p$ stays so: $p$ is **stationary**. If the chain can get everywhere and does not go round in circles, it ends in $p$ from any start.
+# Sum over $x$: the right side gives $p(y)$, the left what arrives at $y$. So a chain distributed as $p$ stays so: $p$ is **stationary**. If the chain can get everywhere (it is **irreducible**) and does not go round in circles (**aperiodic**), it ends in $p$ from any start.
 #
 # Take any proposal $q(y\mid x)$, and accept it with probability
 #
@@ -511,7 +511,7 @@ for name, target in (eb.targets() | {"Gaussian, 50 dimensions": wide}).items():
 table(rows)
 
 # %% [markdown]
-# > **What to notice.** On three of four targets HMC's steps are worth most, and R-hat is nearest to 1. But each costs ten slopes. In two dimensions that does not pay: on the banana a random walk is worth more for the money. In 50 dimensions it does: there a slope of HMC is worth more than twice a step of the others. The more dimensions, the less a blind step finds.
+# > **What to notice.** On three of four targets HMC's steps are worth most, and R-hat is nearest to 1. But each costs ten slopes. In two dimensions that does not pay: on the banana a random walk is worth more for the money. In 50 dimensions it does: there a slope of HMC is worth more than twice a step of the others. The more dimensions, the less a blind step finds: from 2 dimensions of width 1 to 50, a random walk loses nine tenths of its worth and more, HMC less than four fifths.
 # > HMC hangs on how long it rolls. With steps of 0.6 in place of 0.2 it is worth more on the Gaussian, and far less on the banana.
 # > On the eight modes no method is at home. The chains started everywhere, so together they cover the ring, and R-hat says that each knows its own part only. A slope shows the way down, not the way to another valley.
 
@@ -525,6 +525,13 @@ assert worth["Gaussian, 50 dimensions", "HMC, 10 leaps"] / 10 > 2 * max(
     worth["Gaussian, 50 dimensions", m] for m in ("MALA", "random walk")
 )
 assert all(found["8 modes", method].r_hat > 1.2 for method in METHODS)
+blind, rolling = [], []
+for d in (2, 50):  # the dimension alone; the steps as theory scales them, 1/√d and 1/⁴√d
+    training.seed_everything(0)
+    leaps, ways = round(1.5 * d**0.25), torch.randn(50, d)
+    blind.append(eb.metropolis(normal, ways, 2.4 / d**0.5, 400).ess)
+    rolling.append(eb.hmc(normal, ways, 1 / d**0.25, leaps, 400).ess / leaps)
+assert blind[1] < blind[0] / 10 and rolling[1] > rolling[0] / 5
 longer = {name: eb.hmc(eb.targets()[name].energy, 2 * torch.randn(50, 2), 0.6, 10, 400).ess for name in ("Gaussian", "banana")}
 assert STEPS["Gaussian"][2] == STEPS["banana"][2] == 0.2
 assert longer["Gaussian"] > 1.5 * worth["Gaussian", "HMC, 10 leaps"] and longer["banana"] < worth["banana", "HMC, 10 leaps"] / 3
@@ -675,7 +682,7 @@ dreaming = widgets.GibbsExplorer(rbm, unseen.x[::20])
 dreaming
 
 # %% [markdown]
-# > **What to notice.** The lower half of a digit is held, the upper is drawn. Two half-steps from noise the free energy has fallen by hundreds of nats, and after 56 it is about that of real digits: noise is forgotten at once, details take longer. Set *keep* to nothing: now whole digits form out of noise, though not each is clear. Start at a *digit* and keep nothing: it changes slowly, and mostly stays what it is. From the valley of one digit to that of another Gibbs sampling gets slowly: in 28 sweeps with some one of seven, in 400 with about half or more.
+# > **What to notice.** The lower half of a digit is held, the upper is drawn. Two half-steps from noise the free energy has fallen by hundreds of nats, and after 56 it is about that of real digits: noise is forgotten at once, details take longer. Set *keep* to nothing: now whole digits form out of noise, though not each is clear. Start at a *digit* and keep nothing: it changes slowly, and mostly stays what it is. Gibbs sampling gets slowly from the valley of one digit to that of another: after 28 sweeps about one of seven is read as another digit, after 400 about half or more.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 free = dreaming.film()[3].mean(1)
@@ -695,7 +702,7 @@ dreaming.keep.value = "lower half"
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 10 · How good is it? log Z by annealing
 #
-# $\log p(x)=-F(x)-\log Z$, and $\log Z$ is a sum over $2^{500}$ states. Importance sampling (section 3) from an easy machine $p_0$ fails: the two are too far apart. So go there in small steps. **Annealed importance sampling** (AIS) places densities between, $p_\beta$ from $p_0$ at $\beta=0$ to ours at $\beta=1$, an inverse temperature. It begins at a draw $x_0$ of $p_0$. At each $\beta_k$ it multiplies the weight by the small ratio and lets a chain follow:
+# $\log p(x)=-F(x)-\log Z$, and $\log Z$ is a sum over $2^{500}$ states. Importance sampling (section 3) from an easy machine $p_0$, of energy $E_0$, fails: the two are too far apart. So go there in small steps. **Annealed importance sampling** (AIS) places densities between, with the energy $(1-\beta)E_0+\beta E$ of $x$ and $h$: $p_\beta$ goes from $p_0$ at $\beta=0$ to ours at $\beta=1$. It begins at a draw $x_0$ of $p_0$. At each $\beta_k$ it multiplies the weight by the small ratio and lets a chain follow:
 #
 # $$w=\prod_{k=1}^{K}\frac{\tilde p_{\beta_k}(x_{k-1})}{\tilde p_{\beta_{k-1}}(x_{k-1})},\qquad x_k\ \text{by a step that leaves}\ p_{\beta_k}\ \text{as it is},\qquad \mathbb E[w]=\frac{Z_1}{Z_0}.$$
 #
@@ -806,7 +813,7 @@ table(rows)
 
 # %% [markdown]
 # > **What to notice.** No model was asked for a sample. Sliced and exact score matching know the slope at the data best: their squared error is less than a tenth of the slope's own square. Look at their pictures all the same: some of the eight modes are far too bright, others nearly gone. A slope says which way is up *here*; how much of the whole lies here, it does not say. Where nothing lies between two modes, nothing tells their shares.
-# > Denoising has all eight. Its noise of 0.3 fills the gaps, and the price is that it draws the density *with* that noise, broader. Noise-contrastive estimation compares with noise that is everywhere, so its shares are about right. But its picture is almost a ring: after these steps the gaps between the modes are still shallow. And it alone says what $\log Z$ is; the grid agrees.
+# > Denoising has all eight. Its noise of 0.3 fills the gaps, and the price is that it draws the density *with* that noise, broader. Noise-contrastive estimation compares with noise that is everywhere, so its shares are about right. But its picture is almost a ring: the gaps between the modes are shallow. And it alone says what $\log Z$ is; the grid agrees.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert min(slopes, key=slopes.get) == 4
@@ -863,7 +870,7 @@ table(
 )
 
 # %% [markdown]
-# > **What to notice.** Twenty steps make strokes out of noise, sixty make most of a digit, and then little changes. No decoder, no noise schedule: the picture is a place where the walk comes to rest.
+# > **What to notice.** Twenty steps make strokes out of noise, sixty most of a digit. The 140 steps after that change hardly more than the forty before: the walk slows down. No decoder, no noise schedule: the picture is a place where the walk comes to rest.
 # > The table: digits lie lowest. Noise, digits in negative and digits with shuffled pixels lie higher, so much that hardly any overlap. *Sprites*, white shapes on black, lie a little higher: four of five comparisons tell them apart.
 # > And at $T=1$? Uniform noise is a good proposal: nearly all draws count. So $\log Z$ is easily had, and the density of a digit is only some 25 times that of noise, while there is far more room for noise. At $T=1$ this is a model of noise. Digits are what it *prefers*, and the cold walk goes by that alone.
 
@@ -872,7 +879,7 @@ assert all(energies_of["digits"].mean() < e.mean() for name, e in energies_of.it
 assert min(told[name] for name in ("noise", "negatives", "shuffled")) > 0.99 and abs(told["sprites"] - 0.8) < 0.08
 assert at_1.ess > 0.9 * len(some) and abs((-energies_of["digits"].mean() - at_1.value).exp() - 25) < 4
 moved = [(film[i + 1] - film[i]).abs().mean().item() for i in range(4)]
-assert moved[3] < 0.25 * moved[0] and max(moved[2:]) < moved[1]
+assert moved[3] < 0.25 * moved[0] and max(moved[2:]) < moved[1] and moved[3] < 1.4 * moved[2] and 200 - 60 == 140
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 14 · Your classifier is an energy-based model
@@ -905,7 +912,7 @@ table(
 )
 
 # %% [markdown]
-# > **What to notice.** Noise, digits in negative and shuffled digits lie higher than digits in 98 of 100 comparisons or more. Doubt, JEM's own or that of lecture 07's digit network, is less sure of each; that network is surer of noise than of digits. *Sprites* are the warning. By energy they pass for digits, more easily than digits do: their number lies below a half, which is chance. Here doubt is the better detector, and that of the ordinary network the best. Nothing in training says at what height a place lies that no dream has visited.
+# > **What to notice.** Noise, digits in negative and shuffled digits lie higher than digits in 98 of 100 comparisons or more. (Noise is no fair test of it: its dreams begin there, so training has raised it.) Doubt, JEM's own or that of lecture 07's digit network, is less sure of each; that network is surer of noise than of digits. *Sprites* are the warning. By energy they pass for digits, more easily than digits do: their number lies below a half, which is chance. Here doubt is the better detector, and that of the ordinary network the best. Nothing in training says at what height a place lies that no dream has visited.
 # > The joint training costs answers: 94.6 % are right. The same network, trained for answers alone, has more after 1,000 steps on 4,000 digits, where JEM took 3,500 steps on 59,000.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
@@ -984,66 +991,90 @@ composing.weight1.value = composing.weight2.value = 1.0
 composing.way.value = composing.way.options[0]
 
 # %% [markdown]
-# **Faces.** The same works with networks that were never meant for it. A VAE (lecture 02) has learned 16 × 16 faces; its prior is an energy of its codes, $E_0(z)=\frac12\|z\|^2$. A network reads attributes off a face, so $-\log p(\text{red hair}\mid\text{face}(z))$ is another energy of $z$. Add what you want, and walk in the space of codes. Red hair and a green top were never seen together: that pair is held out of the training faces.
+# **Faces.** The same works with networks that were never meant for it. A VAE (lecture 02) has learned 16 × 16 faces; its prior is an energy of its codes, $E_0(z)=\frac12\|z\|^2$. The face network (lecture 07) reads words off a face, so $-\log p(\text{tan skin}\mid\text{face}(z))$ is another energy of $z$. Add what you want. Section 3 draws from the sum: take codes from the prior, weigh them by $w=e^{-E_1-E_2}$, and choose by weight. Tan skin and a lavender background were never seen together: that pair is held out of the training faces.
+#
+# **Predict first.** The last row is chosen for red hair, and the network reads it there. Will you see it?
 
 # %%
 from course_lib.datasets import faces
 
 painter, reader = checkpoints.load("vae_faces"), metrics.faces.face_network()
-prior = lambda z: 0.5 * z.square().sum(1)  # noqa: E731
+training.seed_everything(0)
+with torch.no_grad():
+    drawn = painter.decode(torch.randn(4_000, 64))  # faces of exact draws of e^(−E₀)
 
 
 def says(factor, word):
-    """−log p(word | face of the code z): the energy of "has this attribute", codes (n, 64) → (n,)."""
+    """−log p(word | face): the energy of "has this attribute", faces (n, 3, 16, 16) → (n,)."""
     which = faces.word_index(factor) == faces.WORDS[factor].index(word)
-    return lambda z: -reader.split(reader(painter.decode(z)))[factor].log_softmax(1)[:, which].logsumexp(1)
+    return lambda x: -reader.split(reader(x))[factor].log_softmax(1)[:, which].logsumexp(1)
 
 
-red, green, blue = says("hair_colour", "red"), says("clothing_colour", "green"), says("clothing_colour", "blue")
+lavender, tan, red = says("background", "lavender"), says("skin", "tan"), says("hair_colour", "red")
+green, blue = says("clothing_colour", "green"), says("clothing_colour", "blue")
 wishes = {
-    "anything": [prior],
-    "red hair": [prior, red],
-    "red hair and a green top": [prior, red, green],
-    "a green or a blue top": [prior, eb.mixture([green, blue])],
+    "anything": lambda x: torch.zeros(len(x)),
+    "lavender background": lavender,
+    "lavender and tan skin": eb.product([lavender, tan]),
+    "a green or a blue top": eb.mixture([green, blue]),
+    "red hair": red,
 }
-codes = {}
-for name, parts in wishes.items():
-    training.seed_everything(0)
-    codes[name] = eb.mala(eb.product(parts), torch.randn(12, 64), 0.05, 150).path[-1]
-pictures = {name: painter.decode(z) for name, z in codes.items()}
-show_images(torch.cat(list(pictures.values())), columns=12, row_labels=list(wishes), size=0.6)
-
+with torch.no_grad():
+    log_w = {name: -energy(drawn) for name, energy in wishes.items()}
+chosen = {name: torch.multinomial(w.softmax(0), 300, replacement=True) for name, w in log_w.items()}
+show_images(torch.cat([drawn[i.unique()[:12]] for i in chosen.values()]), columns=12, row_labels=list(wishes), size=0.6)
 
 # %% [markdown]
-# > **What to notice.** Each column begins at the same code. With one wish more than half of the faces have red hair, where hardly any had it before. With two wishes more than half obey each, and some half of the faces both at once, in a combination that no training face has. "Green or blue" gives both. Nothing was trained for this: three energies were added up.
-# > The reader judges its own work here, so look yourself: where a hat hides the hair, or colours run into each other, it may read a red that nobody sees. Lecture 10 asks for such faces in words.
+# > **What to notice.** One wish: nearly all faces that are chosen have a lavender background, by the reader, where one in five had it before. Both wishes: nine in ten have tan skin as well. No training face has the two, and of the VAE's own faces one in twenty. "Green or blue" gives both. Nothing was trained for this: energies were added up.
+# > And do *you* see it? The reader judges its own work here. Another judge: draw each face again from the parts that are read in it, once with each value of one part, and see which comes nearest in pixels. Of real faces that went through the VAE it says what is true, for 95 in 100 or more. It finds the two wishes together in about half of the faces chosen for them. Of those chosen for red hair it finds red in less than a third, where the reader says nine tenths. **An energy asks for what pleases the reader**, and off its data that may be something else, as in section 14. Lecture 10 asks for such faces in words.
+# > The price is section 3's, too: of 4,000 draws some 230 count for the two wishes. Wish for all ten words of a face, and hardly more than one is left.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
-def share(x, factor, *words):
-    """The share of faces in which the face network reads one of the words."""
-    read = metrics.faces.predicted_attributes(x)[:, list(faces.ATTRIBUTES).index(factor)]
-    return sum(read == faces.ATTRIBUTES[factor].index(word) for word in words).double().mean().item()
+read = metrics.faces.predicted_attributes(drawn)  # (4,000, 10)
 
 
-assert ("hair_colour", "red", "clothing_colour", "green") in faces.HELD_OUT and all(len(x) == 12 for x in pictures.values())
-assert share(pictures["anything"], "hair_colour", "red") < 0.25 and share(pictures["red hair"], "hair_colour", "red") > 0.5
-both_wishes, choice = pictures["red hair and a green top"], pictures["a green or a blue top"]
-assert share(both_wishes, "hair_colour", "red") > 0.5 and share(both_wishes, "clothing_colour", "green") > 0.5
+def reads(rows, factor, word):
+    """In which of the drawn faces the face network reads the word."""
+    return read[rows, list(faces.ATTRIBUTES).index(factor)] == faces.ATTRIBUTES[factor].index(word)
 
 
-def together(x):
-    """The share of faces with red hair and a green top."""
-    read = metrics.faces.predicted_attributes(x)
-    is_red, is_green = (
-        read[:, list(faces.ATTRIBUTES).index(factor)] == faces.ATTRIBUTES[factor].index(word)
-        for factor, word in (("hair_colour", "red"), ("clothing_colour", "green"))
-    )
-    return (is_red & is_green).double().mean().item()
+def nearest(x, factor, word):
+    """In which faces the word is nearest in pixels, of all values of its factor."""
+    y, off = metrics.faces.predicted_factors(x), []
+    for value in range(len(faces.FACTORS[factor])):
+        y[:, list(faces.FACTORS).index(factor)] = value
+        off.append((datasets.to_float(faces.draw(y)) - x).square().flatten(1).sum(1))
+    return faces.word_index(factor)[torch.stack(off, 1).argmin(1)] == faces.WORDS[factor].index(word)
 
 
-assert together(both_wishes) > 0.3 and together(pictures["anything"]) < 0.1
-assert min(share(choice, "clothing_colour", word) for word in ("green", "blue")) > 0.1
-assert share(choice, "clothing_colour", "green", "blue") > 0.7
+def share(name, judge, *pairs):
+    """Of the faces chosen for a wish, the share in which a judge finds all (factor, word)."""
+    return torch.stack([judge(chosen[name], *pair) for pair in pairs]).all(0).double().mean().item()
+
+
+def redrawn(rows, factor, word):
+    return nearest(drawn[rows], factor, word)
+
+
+lavender_, tan_, red_ = ("background", "lavender"), ("skin", "tan"), ("hair_colour", "red")
+assert (*tan_, *lavender_) in faces.HELD_OUT
+assert share("lavender background", reads, lavender_) > 0.9 and abs(share("anything", reads, lavender_) - 1 / 5) < 0.08
+assert abs(share("lavender and tan skin", reads, lavender_, tan_) - 0.9) < 0.06
+assert abs((reads(slice(None), *lavender_) & reads(slice(None), *tan_)).double().mean() - 1 / 20) < 0.02
+assert min(share("a green or a blue top", reads, ("clothing_colour", word)) for word in ("green", "blue")) > 0.3
+real_faces = datasets.load("faces", "test")
+words_of = faces.attributes(real_faces.y[:200])
+with torch.no_grad():
+    through, parts = painter.reconstruct(datasets.to_float(real_faces.x[:200])), reader.split(reader(drawn))
+for factor, word in (lavender_, tan_, red_):
+    true = words_of[:, list(faces.ATTRIBUTES).index(factor)] == faces.ATTRIBUTES[factor].index(word)
+    assert (nearest(through, factor, word) == true).double().mean() > 0.95
+assert abs(share("lavender and tan skin", redrawn, lavender_, tan_) - 0.5) < 0.12
+assert abs(share("red hair", reads, red_) - 0.9) < 0.06 and share("red hair", redrawn, red_) < 1 / 3
+count = {name: eb.weight_ess(w).item() for name, w in log_w.items()}
+assert abs(count["lavender and tan skin"] - 230) < 40 and len(drawn) == 4_000
+of_ten = [parts[name].log_softmax(1)[:, faces.word_index(name) == k].logsumexp(1) for name, k in zip(faces.ATTRIBUTES, words_of[0].tolist())]
+assert len(of_ten) == 10 and eb.weight_ess(sum(of_ten)) < 2
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 16 · Break it: good reconstructions, bad dreams
@@ -1145,14 +1176,19 @@ print(
 table(rows)
 
 # %% [markdown]
-# > **What to notice.** With persistent chains and 60,000 steps the machine comes within a nat of the 86.34 that CD-25 had in 2008. CD-1 is far behind in both laboratories. Of two machines that differ in steps alone, the longer gains between 4 and 5 nats. The 20 hidden units cannot say more: with more than twice the steps they are 47 nats behind the 500 of row 3.
+# > **What to notice.** With persistent chains and 60,000 steps the machine comes to 86.6 nats, in tens of nats what CD-25 had in 2008. CD-1 is far behind in both laboratories. Of two machines that differ in steps alone, the longer gains between 4 and 5 nats. The 20 hidden units cannot say more: with more than twice the steps they are 47 nats behind the 500 of row 3.
 # > The VAE has a *bound*, so its truth may be better than it says. AIS *estimates*, and may flatter. Neither is exact, and their errors point in opposite directions.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 n = {name: checkpoints.record(name)["numbers"] for name in told}
 assert any(row["machine"] == "500 hidden units, CD-25 (2008)" and row["−log p, nats an image"] == "86.34" for row in rows)
 assert checkpoints.record("rbm_20")["config"]["hidden"] == 20
-assert abs(n["rbm"]["nll"] - 86.34) < 1 and checkpoints.record("rbm")["steps"] == 60_000 and n["rbm_cd1"]["nll"] > n["rbm"]["nll"] + 50
+assert (
+    abs(n["rbm"]["nll"] - 86.6) < 0.1
+    and abs(n["rbm"]["nll"] - 86.34) < 5
+    and checkpoints.record("rbm")["steps"] == 60_000
+    and n["rbm_cd1"]["nll"] > n["rbm"]["nll"] + 50
+)
 assert 4.1 < n["rbm_pcd1"]["nll"] - n["rbm"]["nll"] < 4.9 and abs(n["rbm_20"]["nll"] - n["rbm_pcd1"]["nll"] - 47) < 1.5
 assert (
     checkpoints.record("rbm_20")["steps"] > 2 * checkpoints.record("rbm_pcd1")["steps"]

@@ -275,12 +275,12 @@ class GibbsExplorer(Explorer):
                     f"pixels of {self.CHAINS} chains at {step}, {held}; {changed:.1%} changed in it",
                 ),
                 (
-                    "p(v | rest)" if by_pixel else "p(v | h)",
+                    "p(x | rest)" if by_pixel else "p(x | h)",
                     self.colored(shade[k].view(shape), kept),
                     f"probability of each pixel when it was last drawn, {shade[k].mean():.3f} on average",
                 ),
                 (
-                    "p(h | v)",
+                    "p(h | x)",
                     self.hidden(on[k]),
                     f"probability of {self.model.hidden} hidden units of each chain; {(on[k] > 0.5).float().mean():.0%} are above a half",
                 ),
@@ -313,7 +313,7 @@ class GibbsExplorer(Explorer):
         everything = torch.cat([free.flatten(), torch.tensor([self.usual])])
         low, high = everything.min().item(), everything.max().item()
         return Chart(
-            "free energy F(v) of each chain",
+            "free energy F(x) of each chain",
             "step",
             "nats",
             f"free energies of {self.CHAINS} chains over {plural(k, 'step')}, now {free[k].mean():.1f} nats on average; "
@@ -328,7 +328,7 @@ class GibbsExplorer(Explorer):
 
     def words(self, free: Tensor, k: int, changed: float, kept: Tensor) -> str:
         now, first, by_pixel = float(free[k].mean()), float(free[0].mean()), self.way.value == "pixel by pixel"
-        text = f"F(v) was {first:.1f} nats at the start and is {now:.1f} now, means of {self.CHAINS} chains; "
+        text = f"F(x) was {first:.1f} nats at the start and is {now:.1f} now, means of {self.CHAINS} chains; "
         text += f"{plural(len(self.images), 'given picture')}: {self.usual:.1f}. "
         if k and (by_pixel or k % 2 == 0):
             text += f"The last step changed {changed:.1%} of the pixels. "
@@ -338,4 +338,4 @@ class GibbsExplorer(Explorer):
             text += "Odd steps draw all hidden units given the pixels, even ones all pixels given the hidden units: a sweep takes 2 steps. "
         if kept.any():
             return text + f"The {self.keep.value} is put back after each draw, so the chain ends in p(rest | {self.keep.value})."
-        return text + "A chain does not go downhill only: it lingers where p(v) ∝ exp(−F(v)) is high and there is room."
+        return text + "A chain does not go downhill only: it lingers where p(x) ∝ exp(−F(x)) is high and there is room."
