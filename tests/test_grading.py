@@ -375,7 +375,7 @@ KL_RIGHT = "0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(1)"
         (
             f"return ({KL_RIGHT}).double()",
             "dtype",
-            "should be torch.float32, yours is torch.float64, in case 1. A matrix product refuses",
+            "should be torch.float32, yours is torch.float64, in case 1. It should have the type of mean: `.to(mean)` brings",
         ),
         (f"return ({KL_RIGHT}).detach()", "gradient", "no gradient reaches mean or log_var:"),
     ],

@@ -193,8 +193,9 @@ class Task:
             if looked_at and given.is_floating_point() and given.dtype != asked.dtype:
                 what = self.results[i] if self.results else "the result"
                 said = f"{what} should be {asked.dtype}, yours is {given.dtype}, in {where_}"
-                why = "A matrix product refuses to mix the two." if given.ndim else "Results have the type of the inputs."
-                self._fail("dtype", f"right values, but {said}. {why}")
+                like = next((name for name, x in zip(self._names(), case) if isinstance(x, Tensor) and x.dtype == asked.dtype), None)
+                how = f": `.to({like})` brings a tensor to it, `dtype={like}.dtype` makes a new one of it" if like else ""
+                self._fail("dtype", f"right values, but {said}. It should have the type of {like or 'what it meets next'}{how}.")
 
     def _wanted(self) -> Sequence[str]:
         """The inputs whose gradients count."""
@@ -234,7 +235,7 @@ class Task:
             how = (
                 " Write them behind the `return`, with commas."
                 if wanted > 1
-                else " A list or tuple counts as several: `torch.stack` joins them."
+                else f" A list or tuple counts as several: {_joins(answer.values, truth.values[0])} joins them."
             )
             said = f"{wanted} result{'s' * (wanted > 1)}{names} asked for, yours returns {len(answer.values)}, in {where_}.{how}"
             self._fail("type", said)
@@ -264,7 +265,8 @@ class Task:
                 self._fail("value", f"{what} should be {should} at {place}, yours is not, in {where_}.")
             if not x.double().isfinite().all():
                 bad = "NaN" if x.isnan().any() else "infinite"
-                hunt = "Look for a log of 0, a log or root of a negative number, a division by 0 or an exp that overflows."
+                hunt = "Look for a log of 0, a log or root of a negative number, a division by 0, a mean of nothing or an exp that "
+                hunt += "overflows."
                 self._fail("nan", f"{what} is {bad} in {where_}. {hunt}")
             error = (x.double() - y.double()).abs().nan_to_num(0.0)
             place = f" at {[int(i) for i in torch.unravel_index(error.argmax(), error.shape)]}" if error.ndim else ""
@@ -287,3 +289,13 @@ class Task:
 
     def _inputs(self, case: tuple) -> str:
         return ", ".join(f"{name} {shown(value)}" for name, value in zip(self._names(), case))
+
+
+def _joins(parts: Sequence, whole: Any) -> str:
+    """What makes one tensor of several: `torch.cat` where they are blocks of the whole along one of its axes."""
+    if all(isinstance(each, Tensor) and each.ndim == whole.ndim for each in (whole, *parts)):
+        for axis in range(whole.ndim):
+            rest = {each.shape[:axis] + each.shape[axis + 1 :] for each in (whole, *parts)}
+            if len(rest) == 1 and sum(each.shape[axis] for each in parts) == whole.shape[axis]:
+                return f"`torch.cat(…, {axis})`"
+    return "`torch.stack`"

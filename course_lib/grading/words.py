@@ -13,6 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+TWO_TYPES = (
+    "numbers of two types meet, as float (float32) and double (float64): new tensors take the type of the inputs, `dtype=x.dtype`, "
+    "and `.to(x)` brings others to it"
+)
+
 # what an error message leaves unsaid
 ADVICE = {
     "step must be greater than zero": "torch cannot step backwards: `.flip(0)` turns a tensor round",
@@ -25,7 +30,18 @@ ADVICE = {
     "Dimension out of range": "the inputs of this case have fewer axes: `.flatten(1)`, or axes counted from the end, suit every number",
     "Sizes of tensors must match except in dimension": "is this the axis to join along? Along all others both are as long: "
     "`expand` the shorter one",
-    "expected scalar type": "float32 meets float64: new tensors take the type of the inputs, `dtype=x.dtype` or `.to(x)`",
+    "expected scalar type": TWO_TYPES,
+    "same dtype": TWO_TYPES,
+    "same scalar type": TWO_TYPES,
+    "dtypes match": TWO_TYPES,
+    "expects each tensor to be equal size": "`torch.stack` wants equal ones: `torch.cat(…, 1)` joins blocks of different width",
+    "is out of bounds for dimension": "the last place is one less than the size: is this number a place, was it counted from 1, or was a "
+    "start added too early? `cumsum` tells where things end",
+    "The shape of the mask": "a mask has an entry for each row that it chooses from: choose from the mask, too",
+    "only one element tensors can be converted": "`torch.stack` makes one tensor of several",
+    "must match the existing size": "what is put in has another size than its place: where does a slice begin and end, or which axis is "
+    "too long?",
+    "Class values must be non-negative": "`F.one_hot` knows no −1: what should stand where nothing is asked for?",
     "values to unpack": "how many results does the call return? One tensor falls apart along its first axis",
     "must match the size of tensor": "was an axis summed away? `keepdim=True` leaves it there; "
     "or does one lack an axis of length 1? `[:, None]` adds it",
@@ -39,8 +55,8 @@ ADVICE = {
     "Expected size for first two dimensions of batch2": "a matrix product works on the last two axes: which ones should it mix?",
     "can't multiply sequence by non-int": "`torch.autograd.grad` returns a tuple: `(g,) = …` takes its one entry",
     "bad operand type for unary ~: 'NoneType'": "it may be None: ask `is not None` first",
-    "Boolean value of Tensor with more than one value is ambiguous": "`if`, `min` and `max` want one truth value: `clamp` and "
-    "`torch.where` choose entry by entry; of an argument that may be missing ask `is not None`",
+    "Boolean value of Tensor with more than one value is ambiguous": "`if`, `not`, `and`, `min` and `max` want one truth "
+    "value: `~`, `&`, `clamp` and `torch.where` go entry by entry; of an argument that may be missing ask `is not None`",
     "upper bound and lower bound inconsistent with step sign": "`arange(a, b)` ends before b: how many numbers should there be?",
     "selected index k out of range": "`topk` finds no more than there are: what if k is larger than that?",
     "Kernel size can't be greater than actual input size": "the kernel reaches over more inputs than there are: which ones are missing?",
@@ -161,4 +177,4 @@ def first_lines(message: str) -> str:
     """The first line that says something; where it leads on to the next, that one too."""
     lines = [line.strip() for line in message[:10_000].splitlines() if line.strip()] or ["no message"]
     end = next((i for i, line in enumerate(lines) if not line.endswith((":", ","))), len(lines))
-    return textwrap.shorten(" ".join(lines[: end + 1]).rstrip(":,"), 300, placeholder=" …")
+    return textwrap.shorten(" ".join(lines[: end + 1]).rstrip(":,."), 300, placeholder=" …")

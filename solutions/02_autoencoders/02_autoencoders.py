@@ -695,9 +695,9 @@ with torch.no_grad():
 def attribute_arrow(z, has):
     """The direction in latent space that gives a face an attribute.
 
-    z: (n, latents), the codes of n faces
+    z: (n, latents), the codes of n faces, float32 or float64
     has: (n,) boolean, whether a face has the attribute; some have it, some have not
-    Returns: (latents,)
+    Returns: (latents,), of the type of z
     """
     ### BEGIN SOLUTION
     return z[has].mean(0) - z[~has].mean(0)
@@ -813,7 +813,7 @@ BALANCED_ARROW.check(
     balanced_arrow,
     hidden=lambda: [
         ((6 * grid(9, 5)).cos() - 2 * TWO[0][:, None], ~TWO[1].flip(0), TWO[0].flip(0)),
-        ((8 * grid(11, 3)).sin() + THREE[0][:, None] / 3, ~THREE[1], THREE[0] + 1),
+        ((8 * grid(11, 3)).sin() + THREE[0].sqrt()[:, None] / 2, ~THREE[1], THREE[0] - 1),
         ((5 * grid(7, 2)).exp().sin(), torch.tensor([True, True, False, True, False, False, True]), torch.tensor([0, 1, 1, 2, 2, 0, 1])),
     ],
 )

@@ -684,13 +684,13 @@ ONE_HOT_WORDS.check(
 
 # %% nbgrader={"grade": false, "grade_id": "projection_score", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def projection_score(score, h, rows, vectors):
-    """The score of each picture, with the words that are asked for.
+    """The score of each picture, with the words that are asked for. All that is given is float32, or all is float64.
 
     score: (batch,), the score of each picture by itself
     h: (batch, features), the features of each picture
     rows: (batch, words), zeros and ones from 5a: the words for each picture
     vectors: (words, features), the vector of each word
-    Returns: (batch,)
+    Returns: (batch,), of the type of what is given
     """
     ### BEGIN SOLUTION
     return score + (h * (rows @ vectors)).sum(1)

@@ -56,6 +56,18 @@ RIGHT = {
         "(z.T * has).sum(1) / has.sum() - (z.T * ~has).sum(1) / (~has).sum()",
         "torch.from_numpy(z.numpy()[has.numpy()].mean(0) - z.numpy()[np.logical_not(has.numpy())].mean(0))",
         "torch.linalg.lstsq(torch.stack([torch.ones(len(z)), has.float()], 1).to(z), z).solution[1]",
+        "torch.where(has[:, None], z, torch.nan).nanmean(0) - torch.where(has[:, None], torch.nan, z).nanmean(0)",
+        "torch.einsum('n,nk->k', has.to(z) / has.sum() - (~has).to(z) / (~has).sum(), z)",
+        "(z[has][:, None] - z[~has]).mean((0, 1))",
+        """
+        a, b = torch.zeros(z.shape[1], dtype=z.dtype), torch.zeros_like(z[0])
+        for i in range(len(z)):
+            if has[i]:
+                a += z[i]
+            else:
+                b += z[i]
+        return a / has.sum() - b / (len(z) - has.sum())
+        """,
     ],
     "balanced_arrow": [
         """
@@ -84,6 +96,15 @@ RIGHT = {
                 chosen = (group == g) & (has == value)
                 weight[chosen] = sign / chosen.sum().to(z)
         return weight @ z / len(group.unique())
+        """,
+        """
+        mine = (group[None] == group.unique()[:, None]).float()
+        w, v = mine * has, mine * ~has
+        return (w @ z / w.sum(1, keepdim=True) - v @ z / v.sum(1, keepdim=True)).mean(0)
+        """,
+        """
+        arrows = [z[has & (group == g)].mean(0) - z[~has & (group == g)].mean(0) for g in range(group.max() + 1)]
+        return torch.stack(arrows).nanmean(0)
         """,
     ],
     "free_bits": [
@@ -145,6 +166,12 @@ WRONG = {
         ("0 and 1 as places", "z[has.int()].mean(0) - z[1 - has.int()].mean(0)"),
         ("in standard deviations", "(c := (z - z.mean(0)) / z.std(0))[has].mean(0) - c[~has].mean(0)"),
         ("length 1", "F.normalize(z[has].mean(0) - z[~has].mean(0), dim=0)"),
+        ("divisors swapped", "z[has].sum(0) / (~has).sum() - z[~has].sum(0) / has.sum()"),
+        ("divided by all", "z[has].sum(0) / len(has) - z[~has].sum(0) / (len(z) - has.sum())"),
+        ("brackets", "z[has].sum(0) / has.sum() - z[~has].sum(0) / len(z) - has.sum()"),
+        ("without alone", "z[~has].mean(0)"),
+        ("less the mean of all", "z.mean(0) - z[~has].mean(0)"),
+        ("one number", "torch.masked_select(z, has[:, None]).mean(0) - torch.masked_select(z, ~has[:, None]).mean(0)"),
     ],
     "balanced_arrow": [
         ("groups ignored", "z[has].mean(0) - z[~has].mean(0)"),
@@ -167,6 +194,77 @@ WRONG = {
         (
             "sum over the groups",
             "sum(z[has & (group == g)].mean(0) - z[~has & (group == g)].mean(0) for g in group.unique())",
+        ),
+        (
+            "large numbers left out",
+            """
+            arrows = []
+            for g in range(10):
+                inside = group == g
+                if inside.any():
+                    arrows.append(z[has & inside].mean(0) - z[~has & inside].mean(0))
+            return torch.stack(arrows).mean(0)
+            """,
+        ),
+        (
+            "a mean of nothing",
+            "torch.stack([z[has & (group == g)].mean(0) - z[~has & (group == g)].mean(0) for g in range(len(group))]).mean(0)",
+        ),
+        (
+            "a group left out",
+            "torch.stack([z[has & (group == g)].mean(0) - z[~has & (group == g)].mean(0) for g in range(group.max())]).mean(0)",
+        ),
+        (
+            "two groups always",
+            """
+            hat = group.bool()
+            with_hat = z[has & hat].mean(0) - z[~has & hat].mean(0)
+            return (with_hat + z[has & ~hat].mean(0) - z[~has & ~hat].mean(0)) / 2
+            """,
+        ),
+        (
+            "weighed by a count",
+            """
+            without = torch.stack([z[~has & (group == g)].mean(0) for g in group])
+            return (z - without)[has].mean(0)
+            """,
+        ),
+        (
+            "one slope",
+            """
+            n = torch.tensor([(has & (group == g)).sum() * (~has & (group == g)).sum() / (group == g).sum() for g in group.unique()])
+            a = torch.stack([z[has & (group == g)].mean(0) - z[~has & (group == g)].mean(0) for g in group.unique()])
+            return n @ a / n.sum()
+            """,
+        ),
+        (
+            "arrow of the groups taken away",
+            """
+            a, hat = z[has].mean(0) - z[~has].mean(0), z[group == 1].mean(0) - z[group == 0].mean(0)
+            hat = hat / hat.norm()
+            return a - (a @ hat) * hat
+            """,
+        ),
+        (
+            "divided by another number",
+            """
+            arrows = [z[has & (group == g)].mean(0) - z[~has & (group == g)].mean(0) for g in range(group.max() + 1)]
+            return torch.stack(arrows).nan_to_num().mean(0)
+            """,
+        ),
+        (
+            "divided by others, too",
+            """
+            arrow = 0
+            for g in group.unique():
+                codes = z * (group == g)[:, None]
+                arrow = arrow + codes[has].mean(0) - codes[~has].mean(0)
+            return arrow / len(group.unique())
+            """,
+        ),
+        (
+            "brackets",
+            "torch.stack([z[group == g & has].mean(0) - z[group == g & ~has].mean(0) for g in group.unique()]).mean(0)",
         ),
         (
             "counted through",
@@ -304,9 +402,27 @@ FAULTS = {
         ("shape", "should have shape (3,), yours has (1, 3)", "(z[has].mean(0) - z[~has].mean(0))[None]"),
         ("dtype", "should be torch.float64, yours is torch.float32", "(z[has].mean(0) - z[~has].mean(0)).float()"),
         ("error", "in case 1", "z[:, has].mean(0) - z[:, ~has].mean(0)"),  # the wrong axis
+        ("error", "new tensors take the type of the inputs", "has.float() @ z / has.sum()"),
+        ("error", "`.to(x)` brings others to it", "torch.einsum('n,nk->k', has.float() / has.sum(), z)"),
+        ("error", "`.to(x)` brings others to it", "torch.zeros(2, z.shape[1]).index_add(0, has.long(), z)"),
+        ("error", "`.to(x)` brings others to it", "torch.stack([torch.dot(has.float(), each) for each in z.T])"),
+        ("error", "`~`, `&`, `clamp` and `torch.where` go entry by entry", "z[has].mean(0) - z[not has].mean(0)"),
+        (
+            "dtype",
+            "yours is torch.float32, in case 3. It should have the type of z: `.to(z)` brings",
+            """
+            arrow = torch.zeros(z.shape[1])
+            for j in range(z.shape[1]):
+                arrow[j] = z[has, j].mean() - z[~has, j].mean()
+            return arrow
+            """,
+        ),
     ],
     "balanced_arrow": [
         ("error", "in case 1", "z[has and group].mean(0)"),
+        ("error", "a mask has an entry for each row that it chooses from", "sum(z[group == g][has].mean(0) for g in group.unique())"),
+        ("error", "`torch.stack` makes one tensor", "torch.tensor([z[has & (group == g)].mean(0) for g in group.unique()]).mean(0)"),
+        ("nan", "a mean of nothing", "sum(z[has & (group == g)].mean(0) for g in range(1, 3))"),
         (
             "type",
             "asked for",

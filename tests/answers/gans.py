@@ -114,6 +114,12 @@ RIGHT = {
             rows.append(F.one_hot(words[:, f].clamp(min=0), count) * asked[:, None])
         return torch.cat(rows, -1).to(torch.get_default_dtype())
         """,
+        "torch.stack([(words[:, f] == w).float() for f, n in enumerate(kinds) for w in range(n)], 1)",
+        """
+        starts = torch.tensor(kinds).cumsum(0) - torch.tensor(kinds)
+        places = torch.where(words >= 0, words + starts, sum(kinds))
+        return torch.zeros(len(words), sum(kinds) + 1).scatter(1, places, 1.0)[:, :-1]
+        """,
     ],
     "projection_score": [
         "score + torch.einsum('bw,wf,bf->b', rows, vectors, h)",
@@ -122,6 +128,13 @@ RIGHT = {
         "score + torch.bmm(h[:, None], (rows @ vectors)[:, :, None]).flatten()",
         "score + torch.diagonal(rows @ vectors @ h.T)",
         "score + ((rows[:, :, None] * vectors).sum(1) * h).sum(-1)",
+        "score + (h @ vectors.T).masked_fill(rows == 0, 0).sum(1)",
+        """
+        out = torch.zeros_like(score)
+        for b in range(len(score)):
+            out[b] = score[b] + vectors[rows[b].bool()].sum(0) @ h[b]
+        return out
+        """,
     ],
     "closeness": [
         """
@@ -243,6 +256,48 @@ WRONG = {
             return rows
             """,
         ),
+        ("the place before", "F.one_hot((words + torch.tensor([0, *kinds[:-1]]).cumsum(0)) % sum(kinds), sum(kinds)).sum(1).float()"),
+        (
+            "block starts wrong",
+            """
+            rows = torch.zeros(len(words), sum(kinds))
+            for f in range(len(kinds)):
+                asked = words[:, f] >= 0
+                rows[asked, f + words[asked, f]] = 1
+            return rows
+            """,
+        ),
+        (
+            "on top of each other",
+            """
+            rows, start = torch.zeros(len(words), sum(kinds)), 0
+            for f, count in enumerate(kinds):
+                rows[:, start : start + count] = (words[:, f, None] == torch.arange(count)).float()
+            return rows
+            """,
+        ),
+        (
+            "blocks move up",
+            """
+            rows = torch.zeros(len(words), sum(kinds))
+            for i in range(len(words)):
+                start = 0
+                for f, count in enumerate(kinds):
+                    if words[i, f] == -1:
+                        continue
+                    rows[i, start + words[i, f]] = 1
+                    start += count
+            return rows
+            """,
+        ),
+        (
+            "one −1 empties the row",
+            """
+            rows = torch.cat([F.one_hot(words[:, f].clamp(min=0), n).float() for f, n in enumerate(kinds)], 1)
+            rows[(words == -1).any(1)] = 0
+            return rows
+            """,
+        ),
         ("the last word cut off", "torch.cat([F.one_hot(words[:, f] + 1, n + 1)[:, :n].float() for f, n in enumerate(kinds)], 1)"),
         ("a place for not asked", "torch.cat([F.one_hot(words[:, f] + 1, n + 1).float() for f, n in enumerate(kinds)], 1)"),
         (
@@ -280,7 +335,36 @@ WRONG = {
         ("each with everyone", "score + (rows @ vectors @ h.T).sum(1)"),
         ("a table", "score + rows @ vectors @ h.T"),
         ("a table", "score + torch.inner(h, rows @ vectors)"),
-        ("averaged over the words", "score + (h @ vectors.T * rows).mean(1)"),
+        ("divided by all words", "score + (h @ vectors.T * rows).mean(1)"),
+        ("divided by all words", "score + ((rows[:, :, None] * vectors).mean(1) * h).sum(1)"),
+        ("turned about", "score + ((1 - rows) @ vectors * h).sum(1)"),
+        ("score inside the sum", "(score[:, None] + rows @ vectors * h).sum(1)"),
+        ("length 1", "score + (rows * (h @ F.normalize(vectors).T)).sum(1)"),
+        (
+            "one word alone",
+            """
+            out = []
+            for s, f, row in zip(score, h, rows):
+                e = torch.zeros_like(f)
+                for w in range(len(vectors)):
+                    if row[w]:
+                        e = vectors[w]
+                out.append(s + e @ f)
+            return torch.stack(out)
+            """,
+        ),
+        (
+            "words of others, too",
+            """
+            out, e = [], torch.zeros_like(h[0])
+            for b in range(len(h)):
+                for w in range(len(vectors)):
+                    if rows[b, w]:
+                        e = e + vectors[w]
+                out.append(score[b] + e @ h[b])
+            return torch.stack(out)
+            """,
+        ),
         ("averaged over the words", "score + (torch.stack([vectors[row.bool()].mean(0) for row in rows]) * h).sum(1)"),
         ("averaged over the words", "score + ((rows @ vectors / rows.sum(1, keepdim=True).clamp(min=1)) * h).sum(1)"),
         ("features left out", "score + (rows @ vectors).sum(1)"),
@@ -345,7 +429,31 @@ FAULTS = {
         ),
     ],
     "one_hot_words": [
-        ("error", "Class values must be non-negative", "torch.cat([F.one_hot(words[:, f], n) for f, n in enumerate(kinds)], 1)"),
+        ("error", "`F.one_hot` knows no −1", "torch.cat([F.one_hot(words[:, f], n) for f, n in enumerate(kinds)], 1)"),
+        ("type", "`torch.cat(…, 1)` joins them", "[(words[:, f, None] == torch.arange(n)).float() for f, n in enumerate(kinds)]"),
+        ("type", "`torch.stack` joins them", "[torch.cat([torch.arange(n) == w for w, n in zip(row, kinds)]).float() for row in words]"),
+        ("error", "`torch.cat(…, 1)` joins blocks", "torch.stack([words[:, f, None] == torch.arange(n) for f, n in enumerate(kinds)])"),
+        (
+            "error",
+            "was a start added too early? `cumsum` tells where things end",
+            """
+            rows, starts = torch.zeros(len(words), sum(kinds)), torch.tensor(kinds).cumsum(0)
+            for f in range(len(kinds)):
+                asked = words[:, f] >= 0
+                rows[asked, starts[f] + words[asked, f]] = 1
+            return rows
+            """,
+        ),
+        (
+            "error",
+            "where does a slice begin and end",
+            """
+            rows, starts = torch.zeros(len(words), sum(kinds)), torch.tensor(kinds).cumsum(0)
+            for f, n in enumerate(kinds):
+                rows[:, starts[f] : starts[f] + n] = (words[:, f, None] == torch.arange(n)).float()
+            return rows
+            """,
+        ),
         ("dtype", "whole numbers", "torch.cat([F.one_hot(words[:, f] + 1, n + 1)[:, 1:] for f, n in enumerate(kinds)], 1)"),
         ("dtype", "boolean", "torch.cat([words[:, f : f + 1] == torch.arange(n) for f, n in enumerate(kinds)], 1)"),
         (
@@ -358,6 +466,17 @@ FAULTS = {
         ("shape", "should have shape (4,), yours has (4, 1)", "score[:, None] + (rows @ vectors * h).sum(1, keepdim=True)"),
         ("gradient", "no gradient reaches", "(score + (rows @ vectors * h).sum(1)).detach()"),
         ("error", "in case 1", "score + (vectors @ rows * h).sum(1)"),
+        ("error", "numbers of two types meet", "score + (rows.float() @ vectors * h).sum(1)"),
+        (
+            "dtype",
+            "in case 3. It should have the type of score",
+            """
+            out = torch.zeros(len(score))
+            for b in range(len(score)):
+                out[b] = score[b] + rows[b] @ vectors @ h[b]
+            return out
+            """,
+        ),
         ("error", "in case 1", "score + (vectors[rows] * h).sum(1)"),
     ],
     "receptive_field": [

@@ -35,14 +35,28 @@ added: the two means are added. Which arrow leads from one of them to the other?
     with_it.mean(0) - without -> with_it.mean(0) + without
 not subtracted: the mean code of those with the attribute. It also holds what all faces have in common: what has to be taken away?
     - without.mean(0) ->
-less the mean of all: compared with the mean of all codes. Those with the attribute are among them, so the arrow is too short.
+without alone: the mean code of those without the attribute. Where do those with it come in?
+    with_it.mean(0) - without.mean(0) -> {|-}without.mean(0)
+less the mean of all: compared with the mean of all codes. Both groups are among them, so the arrow is too short.
     z[~has] -> z
+    z[has] -> z
 sums: the codes are added up, so the arrow grows with the number of faces. What makes two groups of different size comparable?
     with_it.mean(0) - without.mean(0) -> with_it.sum(0) - without.sum(0)
-divided by all: each sum is divided by the number of all faces. Each mean has the size of its own group.
+    with_it.mean(0) -> with_it.sum(0)
+    without.mean(0) -> without.sum(0)
+divided by all: a sum is divided by the number of all faces. Each mean has the size of its own group.
     with_it.mean(0) - without.mean(0) -> with_it.sum(0) / len(z) - without.sum(0) / len(z)
+    with_it.mean(0) -> with_it.sum(0) / len(z)
+    without.mean(0) -> without.sum(0) / len(z)
+brackets: n − |W| is one divisor: Python divides by n alone, and then takes |W| away. Put brackets round it.
+    without.mean(0) -> without.sum(0) / len(z) - len(with_it)
 halves: each sum is divided by half the number of faces. The two groups need not be equally large.
     with_it.mean(0) - without.mean(0) -> (with_it.sum(0) - without.sum(0)) * 2 / len(z)
+divisors swapped: each sum is divided by the size of the other group. A mean has the size of its own.
+    with_it.mean(0) - without.mean(0) -> with_it.sum(0) / len(without) - without.sum(0) / len(with_it)
+one count for both: both sums are divided by the size of one group. Each mean has that of its own.
+    without.mean(0) -> without.sum(0) / len(with_it)
+    with_it.mean(0) -> with_it.sum(0) / len(without)
 one number: the latents are averaged, too, to one number. Which axis are the faces on?
     with_it.mean(0) - without.mean(0) -> with_it.mean() - without.mean()
     without.mean(0) -> without.mean()
@@ -54,6 +68,10 @@ medians: medians are subtracted. Means are asked for.
     with_it.mean(0) - without.mean(0) -> with_it.quantile(0.5, 0) - without.quantile(0.5, 0)
 length 1: the direction is right, but its length has been made 1. How far to go is part of the arrow.
     return arrow -> return arrow / arrow.norm()
+means of length 1: each mean code is brought to length 1 before they are subtracted. The decoder takes latents as they are.
+    with_it.mean(0) - without.mean(0) -> F.normalize(with_it.mean(0), dim=0) - F.normalize(without.mean(0), dim=0)
+covariance: the covariance of the codes with the attribute. It is too short: what has it to be divided by, to be the difference of two means?
+    return arrow -> return arrow * has.to(z).var(correction={0|1})
 in standard deviations: each latent is divided by its standard deviation. The decoder takes latents as they are.
     return arrow -> return arrow / z.std(0{|, correction=0})
 without its signs: the signs are lost: in some latents an attribute leads down.

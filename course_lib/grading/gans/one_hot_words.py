@@ -23,11 +23,23 @@ def truth(words, kinds):
     return rows
 
 
-def place_before(words, kinds):
+def by_starts(words, kinds):
     rows, start = torch.zeros(len(words), sum(kinds)), 0
     for f, count in enumerate(kinds):
-        rows[torch.arange(len(words)), start + words[:, f]] = 1
+        asked = words[:, f] >= 0
+        rows[asked, start + words[asked, f]] = 1
         start += count
+    return rows
+
+
+def by_rows(words, kinds):
+    rows = torch.zeros(len(words), sum(kinds))
+    for row, own in zip(rows, words.tolist()):
+        place = 0
+        for word, count in zip(own, kinds):
+            if word >= 0:
+                row[place + word] = 1
+            place += count
     return rows
 
 
@@ -40,6 +52,7 @@ ONE_HOT_WORDS = Task(
         (torch.tensor([[2]]), (5,)),
         (torch.tensor([[-1, 2], [-1, -1]]), (2, 3)),
     ],
+    ways=[by_starts, by_rows],
     mistakes="""
 the number itself: a factor is one number here. Then background 4 looks like four times background 1: give each word a place of its own.
     hot = (column[:, None] == places).float() -> hot = column[:, None].float(){| / count| / max(count - 1, 1)}
@@ -49,8 +62,17 @@ the number in its place: the place of a word holds the word's number, so word 0 
     (column[:, None] == -> ((column % count)[:, None] ==
 −1 for the first word: where nothing is asked, the first word gets the 1. What should a block hold that nobody filled?
     (column[:, None] == -> (column.clamp(min=0)[:, None] ==
+−1 for word 1: where nothing is asked, word 1 gets the 1: `abs` makes 1 of −1. What should a block hold that nobody filled?
+    (column[:, None] == -> (column.abs()[:, None] ==
 the place before: where nothing is asked, the place before the block gets a 1: −1 is no place. Write a 1 only where a word is asked for.
-    = place_before
+    rows[asked, start + words[asked, f]] = 1 -> rows[torch.arange(len(words)), start + words[:, f]] {|+}= 1
+    rows[asked, start + words[asked, f]] = 1 -> rows[torch.arange(len(words)), (start + words[:, f]).clamp(min=0)] {|+}= 1
+one −1 empties the row: where one factor is not asked, the whole row is 0. The words of the others are still asked for.
+    torch.cat(blocks, 1) -> torch.cat(blocks, 1) * (words >= 0).all(1, keepdim=True)
+nothing behind −1: what stands behind a −1 is not read. Each factor is asked by itself: go on with the next.
+    zip(own, kinds) -> zip(own[: own.index(-1)] if -1 in own else own, kinds)
+blocks move up: where nothing is asked, the next block comes too early. A factor has its places, asked or not: let the start move on.
+    place += count -> place += count * (word >= 0)
 word 0 left out: word 0 leaves no trace. It is a word like the others: only −1 asks for nothing.
     .float() -> .float() * (column > 0)[:, None]
 −1 in every place: where nothing is asked, the whole block holds −1. It holds 0.
@@ -66,10 +88,17 @@ one place too many: one place too many for each factor. With `count` words they 
 counted from 1: the 1 is in the wrong place by one: word 0 has the first place of its block.
     torch.arange(count) -> torch.arange(1, count + 1)
     (column[:, None] == -> (torch.where(column < 0, -1, (column + 1) % count)[:, None] ==
+    start + words -> start - 1 + words
 on top of each other: all factors use the same places, so skin 1 and hat 1 cannot be told apart. Each has a block of its own, one behind the other.
-    torch.cat(blocks, 1) -> sum(F.pad(block, (0, max(kinds) - block.shape[1])) for block in blocks)
+    torch.cat(blocks, 1) -> sum(F.pad(block, (0, {max|sum}(kinds) - block.shape[1])) for block in blocks){|.clamp(max=1)}
+    rows[asked, start + words[asked, f]] = 1 -> rows[:, :count] = (words[:, f, None] == torch.arange(count)).float()
+block starts wrong: a block starts in the wrong place. Each starts where the one before it ends: as many places from the left as all factors before it have words.
+    start + words -> f + words
+    start += count -> start = count
+    start += count -> start += kinds[f - 1] if f else 0
+    start += count -> start += count - 1
 equally wide: every factor has as many places as the one with most words. `kinds` says how many each has.
-    torch.arange(count) -> torch.arange(max(kinds))
+    torch.arange(count) -> torch.arange(max(kinds)) {|; return torch.cat(blocks, 1) -> return torch.cat(blocks, 1)[:, : sum(kinds)]}
 as many places as were asked for: the width depends on the largest word of the batch. `kinds` says how many words there are.
     torch.arange(count) -> torch.arange(int(column.max()) + 1)
 blocks in reverse: the blocks stand in reverse. The first factor comes first.
