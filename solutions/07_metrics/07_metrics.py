@@ -488,7 +488,9 @@ plt.show()
 names = [name for name in drawn if name != "w = 4"]
 show_images(torch.cat([drawn[name][:12] for name in names]), columns=12, size=0.7, row_labels=names)
 print(*(f"{name:6} {a:.2f} of the attributes, {b:.2f} of the faces" for name, (a, b, _, _) in judged.items()), sep="\n")
-print(f"Real faces, all entries counted: {(predicted_attributes(real) == asked).double().mean():.2f}. Which ones are wrong, and whose fault is it?")
+print(
+    f"Real faces, all entries counted: {(predicted_attributes(real) == asked).double().mean():.2f}. Which ones are wrong, and whose fault is it?"
+)
 
 
 # %% [markdown]
