@@ -78,6 +78,8 @@ def test_networks_and_fields_say_what_they_want_to_be_told():
         (lambda: Field(1.0)(x, 0.5), "t should be a tensor of shape (3,), one number for each example"),
         (lambda: Mixer(1.0)(x, 3, 2), "x_t should have shape (batch, channels, height, width), not (3, 2)"),
         (lambda: Mixer(1.0)(x[None, None], t, t), "t and s should be numbers: all pictures are at one time"),
+        (lambda: Mixer(1.0)(x[None, None], 0.5, 0.25), "t and s should be whole numbers, as they stand in the list, not 0.5 and 0.25"),
+        (lambda: Mixer(1.0)(x[None, None], torch.tensor(3.0), 2), "t and s should be whole numbers"),
         (lambda: Mixer(1.0)(x[None, None], 2, 3), "a step leads from t to an earlier time s, not from 2 to 3"),
         (lambda: Field(1.0)(x, t[:1]), "t should have shape (3,), one number for each example, not (1,)"),
     ]:

@@ -203,6 +203,8 @@ class Mixer(nn.Module):
             raise TypeError(f"x_t should have shape (batch, channels, height, width), not {tuple(x_t.shape)}")
         if any(torch.is_tensor(time) and time.ndim for time in (t, s)):
             raise TypeError("t and s should be numbers: all pictures are at one time")
+        if any(time.is_floating_point() if torch.is_tensor(time) else isinstance(time, float) for time in (t, s)):
+            raise TypeError(f"t and s should be whole numbers, as they stand in the list, not {t} and {s}: they are places in a table")
         if not s < t:
             raise TypeError(f"a step leads from t to an earlier time s, not from {t} to {s}")
         return torch.sin(self.turn * x_t + 0.7 * t) + 0.6 * x_t.roll(1, -1) - (0.1 + 0.2 * s) * x_t.flip(-2)

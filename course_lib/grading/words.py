@@ -60,6 +60,9 @@ ADVICE = {
     "upper bound and lower bound inconsistent with step sign": "`arange(a, b)` ends before b: how many numbers should there be?",
     "selected index k out of range": "`topk` finds no more than there are: what if k is larger than that?",
     "Kernel size can't be greater than actual input size": "the kernel reaches over more inputs than there are: which ones are missing?",
+    "division by zero": "ask first whether there is anything to divide by",
+    "The shape of the mask": "an index stands for the first axes, unless others come before it: `x[..., mask]` picks by the last ones",
+    "could not infer output dtype": "truth values and whole numbers have no mean: `.double()` makes numbers of them first",
     "Can't call numpy() on Tensor that requires grad": "no, gradients must pass through this function: stay with torch",
 }
 

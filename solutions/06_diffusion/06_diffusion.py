@@ -675,7 +675,7 @@ plt.show()
 # ### 5b · Fill in what is hidden (1 point)
 #
 # Of a picture x some pixels are known, the others are hidden. **In-painting** fills them in, with any sampler. After each step, from t to s, all pixels are at time s.
-# Then put the known ones in, where $m=1$, as noisy as the rest, with noise ε that is drawn anew:
+# Then put the known ones in, where $m=1$ (`mask` is True), as noisy as the rest, with noise ε that is drawn anew:
 #
 # $$x_s\;\leftarrow\;m\left(\sqrt{\bar\alpha_s}\;x+\sqrt{1-\bar\alpha_s}\;\varepsilon\right)+(1-m)\,x_s.$$
 #
@@ -689,7 +689,7 @@ def fill_in(step, x, known, mask, alpha_bar, times, randn):
     step: (x_t, t, s) → x_s, a step of some sampler
     x: (batch, colours, height, width), the noise to begin with, x_t at times[0]
     known: as x, the pictures without noise; what they hold in hidden pixels has no meaning
-    mask: (height, width), True where a pixel is known
+    mask: (height, width), truth values, True where a pixel is known
     alpha_bar: (T + 1,), the table of ᾱ, with 1 at place 0
     times: whole numbers up to T that fall, a list
     randn: draws normal numbers, of the shape that it is given

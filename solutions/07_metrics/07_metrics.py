@@ -419,8 +419,8 @@ plt.show()
 # ### 4b · Does it do as it is told? (2 points)
 #
 # Some models are told what to draw: for each of a face's ten **attributes**, such as its hair, glasses and mood, a value, or nothing (−1). A network reads the
-# attributes of what was drawn. An entry **counts** where something was asked for **and** can be seen: a hat hides hair, and without a hat it has no colour. Two
-# numbers sum up the entries that count:
+# attributes of what was drawn. An entry, one attribute of one face, **counts** where something was asked for **and** can be seen: a hat hides hair, and without a
+# hat it has no colour. Two numbers sum up the entries that count:
 #
 # - For each attribute, take the share of right ones among its entries that count. The first number is the **mean of these shares**, so a rare attribute weighs as much as any
 #   other. An attribute that counts nowhere has no share, and is left out of the mean.
@@ -488,7 +488,9 @@ plt.show()
 names = [name for name in drawn if name != "w = 4"]
 show_images(torch.cat([drawn[name][:12] for name in names]), columns=12, size=0.7, row_labels=names)
 print(*(f"{name:6} {a:.2f} of the attributes, {b:.2f} of the faces" for name, (a, b, _, _) in judged.items()), sep="\n")
-print(f"Real faces, all entries counted: {(predicted_attributes(real) == asked).double().mean():.2f}. Where are the others?")
+print(
+    f"Real faces, all entries counted: {(predicted_attributes(real) == asked).double().mean():.2f}. Which ones are wrong, and whose fault is it?"
+)
 
 
 # %% [markdown]

@@ -178,6 +178,14 @@ WRONG = {
         ("some w alone", TOLD.format(NULL, "untold + int(w) * (told - untold)")),
         ("some w alone", TOLD.format(NULL, f"untold if w < 1 else {STRETCHED}")),
         ("some w alone", TOLD.format(NULL, f"untold if w == 0 else told if w <= 1 else {STRETCHED}")),
+        ("some w alone", TOLD.format(NULL, f"{STRETCHED} if w else told")),
+        ("starts at x_t", TOLD.format(NULL, "x_t + w * (told - untold)")),
+        ("clipped", TOLD.format(NULL, f"({STRETCHED}).clip(-1, 1)")),
+        (
+            "mean of the classes",
+            "others = torch.stack([network(x_t, t, y * 0 + k) for k in range(classes)]).mean(0)\n"
+            "return others + w * (network(x_t, t, y) - others)",
+        ),
     ],
     "fill_in": [
         ("mask inverted", FILLS.format(PUT_IN).replace("(mask", "(mask == 0")),
@@ -196,8 +204,27 @@ WRONG = {
         ),
         ("before the first step, too", f"a = alpha_bar[times[0]]\nx = {PUT_IN}\n" + FILLS.format(PUT_IN)),
         ("one step", FILLS.format(PUT_IN).replace("\nreturn", "\n    return")),
-        ("fractions", FILLS.format(PUT_IN).replace("x, t, s", "x, t / times[0], s / times[0]")),
         ("clipped", FILLS.format(PUT_IN + ".clamp(-1, 1)")),
+        ("clipped", FILLS.format(PUT_IN).replace("step(x, t, s)", "step(x, t, s).clamp(-1, 1)")),
+        ("clean pixels", "x = torch.where(mask, known, x)\n" + FILLS.format(PUT_IN)),
+        ("clean at the end", FILLS.format(PUT_IN).replace("return x", "return torch.where(mask, known, x)")),
+        ("before the first step, too", f"a = alpha_bar[times[0]]\nx = {PUT_IN.replace('randn(x.shape)', 'x')}\n" + FILLS.format(PUT_IN)),
+        (
+            "before the first step, too",
+            "def put(known, a, noise, x):\n    return torch.where(mask, a.sqrt() * known + (1 - a).sqrt() * noise, x)\n\n"
+            "for t, s in zip(times, times[1:]):\n    noise = randn(x.shape)\n    x = step(put(known, alpha_bar[t], noise, x), t, s)\n"
+            "    x = put(known, alpha_bar[s], noise, x)\nreturn x",
+        ),
+        ("not after the last step", FILLS.format(PUT_IN + " if s else x")),
+        ("begins with the pictures", "x = torch.where(mask, x, known)\n" + FILLS.format(PUT_IN)),
+        ("step thrown away", FILLS.format(PUT_IN).replace("x, a = step", "y, a = step")),
+        ("noise of one step", FILLS.format(PUT_IN).replace("alpha_bar[s]", "alpha_bar[t] / alpha_bar[s]")),
+        ("table changed", "alpha_bar = alpha_bar.cumprod(0)\n" + FILLS.format(PUT_IN)),
+        ("½ outside the power", FILLS.format(PUT_IN.replace("0.5", "1 / 2"))),
+        ("factors exchanged", FILLS.format("torch.where(mask, (1 - a) ** 0.5 * known + a**0.5 * randn(x.shape), x)")),
+        ("noise subtracted", FILLS.format(PUT_IN.replace("+", "-"))),
+        ("one of them", FILLS.format(PUT_IN).replace("x = torch", "new = torch").replace("\nreturn", "\n    x[0] = new[0]\nreturn")),
+        ("other times", FILLS.format(PUT_IN).replace("for t, s in zip(times, times[1:]):", "for t in times:\n    s = t - 1")),
     ],
     "path_and_velocity": [
         ("velocity by a quotient", ON_LINE.format(AXES, "(1 - t) * x + t * noise", "(noise - p) / (1 - t).clamp(min=1e-6)")),
@@ -265,6 +292,13 @@ FAULTS = {
             "t and s should be numbers: all pictures are at one time",
             FILLS.format(PUT_IN).replace("x, t, s", "x, torch.full((len(x),), t), s"),
         ),
+        ("error", "t and s should be whole numbers", FILLS.format(PUT_IN).replace("x, t, s", "x, t / times[0], s / times[0]")),
+        (
+            "error",
+            "t and s should be whole numbers",
+            "times = torch.tensor(times).float()\n" + FILLS.format(PUT_IN).replace("[s]", "[int(s)]"),
+        ),
+        ("error", "`x[..., mask]` picks", FILLS.format("x").replace("\nreturn", "\n    x[:, mask] = known[:, mask]\nreturn")),
         ("random", "draw nothing yourself", FILLS.format(PUT_IN).replace("randn(x.shape)", "torch.randn_like(x)")),
         ("in place", "changes its input x in place", "x[..., mask] = known[..., mask]\n" + FILLS.format(PUT_IN)),
     ],

@@ -46,9 +46,12 @@ FILL = Task(
     mistakes="""
 mask inverted: the picture is put in where it is hidden, and what the steps made stays where it is known. Where is `mask` True?
     mask, there -> ~mask, there
-clean pixels: the known pixels are put in without noise, while all the others are at time s. A step was made for pictures that are equally noisy everywhere.
+clean pixels: known pixels are put in without noise, while all the others have theirs. A step was made for pictures that are equally noisy everywhere.
     mask, there -> mask, known
     x = step(x, t, s) -> x = step(torch.where(mask, known, x), t, s) ; mask, there -> mask, x {|; return x -> return torch.where(mask, known, x)}
+    step(x, t, s) -> step(torch.where(mask, known, x) if t == times[0] else x, t, s)
+clean at the end: known pixels are put in without noise at the end. That is right at time 0 alone, and `times` need not end there.
+    {return x -> return torch.where(mask, known, x)|mask, there -> mask, known if s == times[-1] else there}
 level of t: the known pixels are as noisy as they were before the step. At which time are the others by then?
     alpha_bar[s] -> alpha_bar[t]
 one level for all: the known pixels are equally noisy after each step. The others become cleaner: which entry of the table fits them?
@@ -78,17 +81,36 @@ before the step: the known pixels are put in before each step. The task puts the
     x = step(x, t, s) -> ; alpha_bar[s] -> alpha_bar[t] ; x = torch.where(mask, there, x) -> x = step(torch.where(mask, there, x), t, s)
     x = step(x, t, s) -> ; x = torch.where(mask, there, x) -> x = step(torch.where(mask, there, x), t, s)
     x = step(x, t, s) -> ; alpha_bar[s] -> alpha_bar[t] ; x = torch.where(mask, there, x) -> x = step(torch.where(mask, there, x), t, s) ; return x -> return torch.where(mask, known, x)
-before the first step, too: the known pixels are put in before the first step, too, or before and after each one. It does no harm, but it takes draws from those that are compared: begin with the step.
+before the first step, too: the known pixels are put in before the first step, too, or before and after each one. It does no harm, but the pictures are compared number by number: begin with the step, and draw after each.
     step(x, t, s) -> step(torch.where(mask, alpha_bar[t].sqrt() * known + (1 - alpha_bar[t]).sqrt() * randn(x.shape), x) if t == times[0] else x, t, s)
     step(x, t, s) -> step(torch.where(mask, alpha_bar[t].sqrt() * known + (1 - alpha_bar[t]).sqrt() * randn(x.shape), x), t, s)
+    step(x, t, s) -> step(torch.where(mask, alpha_bar[t].sqrt() * known + (1 - alpha_bar[t]).sqrt() * x, x) if t == times[0] else x, t, s)
+    x = step(x, t, s) -> ; mask, there, x) -> mask, there, step(torch.where(mask, alpha_bar[t].sqrt() * known + (1 - alpha_bar[t]).sqrt() * fresh, x), t, s))
+not after the last step: after the last step the known pixels are not put in, so they are what that step has made of them.
+    mask, there -> mask & (s {!= times[-1]|> 0}), there
+begins with the pictures: the chain begins with what `known` holds, and in hidden pixels that has no meaning. It begins with the noise x.
+    step(x, t, s) -> step({known|torch.where(mask, x, known)} if t == times[0] else x, t, s)
 never put in: this is a plain sampler: the known pixels are never put in.
     mask, there -> mask, x
 always from the start: each step begins at the noise of the start. It should begin where the one before it has ended.
     x = step(x, t, s) -> y = step(x, t, s) ; x = torch.where(mask, there, x) -> y = torch.where(mask, there, y) ; return x -> return y
+step thrown away: what `step` returns is thrown away. It makes a new tensor, and leaves the x that it was given as it is.
+    x = step(x, t, s) -> step(x, t, s)
 noisier each time: noise comes on top of the noise of the step before. Start from the clean picture after each step.
     there = -> known = ; mask, there -> mask, known
 noise on what the steps made: what the steps made is noised once more. From which picture do the known pixels come?
     bar.sqrt() * known -> bar.sqrt() * x
+noise of one step: the known pixels get the noise of the step alone, from ᾱ_t / ᾱ_s. They start from the clean picture: how noisy is it at s?
+    alpha_bar[s] -> alpha_bar[t] / alpha_bar[s]
+table changed: the right formula with another table: it holds ᾱ, and needs no root, square or product first.
+    alpha_bar[s] -> ({alpha_bar.sqrt()|alpha_bar**2|alpha_bar.cumprod(0)})[s]
+½ outside the power: powers come before divisions: `a**1/2` is half of a. The root is `a**(1/2)`, or `a**0.5`.
+    bar.sqrt() -> bar**1/2 {; (1 - bar).sqrt() -> (1 - bar)**1/2|}
+    (1 - bar).sqrt() -> (1 - bar)**1/2
+factors exchanged: the two factors are exchanged: as t falls, the picture should come out and the noise go.
+    bar.sqrt() * known + (1 - bar).sqrt() -> (1 - bar).sqrt() * known + bar.sqrt()
+noise subtracted: the noise is subtracted. That is as likely, but the pictures are compared number by number: add it.
+    known + (1 -> known - (1
 ᾱ for α: a factor is ᾱ, or the noise's is 1 − ᾱ. An amplitude is a root: look at task 1.
     bar.sqrt() -> bar {|; (1 - bar).sqrt() -> (1 - bar)}
     (1 - bar).sqrt() -> (1 - bar)
@@ -100,19 +122,19 @@ added: the known pixels are added to what the steps made. They take its place.
     x = torch.where(mask, there, x) -> x = x + mask * there
 the hidden ones lost: what the steps made of the hidden pixels is thrown away. Where nothing is known, x stays as the step left it.
     mask, there, x) -> mask, there, {0 * x|known|fresh})
+one of them: only the first picture of the batch is filled in, or the first colour.
+    torch.where(mask, there, x) -> torch.cat([torch.where(mask, there, x)[{:1], x[1:]]|:, :1], x[:, 1:]], 1})
 all put in: the mask plays no part: all pixels are put in, hidden ones too.
     torch.where(mask, there, x) -> there
 a step too few: the chain stops a step too early: a list of n times has n − 1 steps.
     times[1:] -> times[1:-1]
 one step: only the first step is made. Does the `return` stand inside the loop?
     zip(times, times[1:]) -> zip(times[:1], times[1:])
-fractions: `step` is told fractions. It counts times as the list does, in whole numbers.
-    step(x, t, s) -> step(x, {t / times[0], s / times[0]|t / (len(alpha_bar) - 1), s / (len(alpha_bar) - 1)|t / len(alpha_bar), s / len(alpha_bar)})
 other times: the steps do not go from one time of the list to the next. The times need not be neighbours, nor end at 0.
-    zip(times, times[1:]) -> {[(t, t - 1) for t in times[:-1]]|[(t, t - 1) for t in range(times[0], times[-1], -1)]}
+    zip(times, times[1:]) -> {[(t, t - 1) for t in times[:-1]]|[(t, t - 1) for t in range(times[0], times[-1], -1)]|[(t, t - 1) for t in times]}
     zip(times, times[1:]) -> {[(t, 0) for t in times[:-1]]|zip(times, times[2:])|[(t, t - 1) for t in range(times[0], 0, -1)]}
     zip(times, times[1:]) -> [(t, t - 1) for t in range(len(alpha_bar) - 1, 0, -1)]
-clipped: the result is clipped, or each step is. Noisy pixels lie outside [−1, 1], too, and `step` looks after its own estimates.
-    {return x -> return x|mask, there, x) -> mask, there, x)}.clamp(-1, 1)
+clipped: the result is clipped, or each step is, or what is put in. Noisy pixels lie outside [−1, 1], too, and `step` looks after its own estimates.
+    {return x -> return x|mask, there, x) -> mask, there, x)|x = step(x, t, s) -> x = step(x, t, s)|mask, there -> mask, there|* fresh -> * fresh}.clamp(-1, 1)
 """,
 )

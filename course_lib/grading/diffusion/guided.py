@@ -41,6 +41,8 @@ w times the told one: w multiplies the whole of what the network says. Only the 
     untold + w * (told - untold) -> {untold + w * told|told + w * untold|w * told|w * told - untold}
 not what was told: this is the difference alone. It is added to a place to start from.
     return untold + w -> return w
+starts at x_t: x_t is a picture, and what is asked for is noise. Start at what the network says when nothing was told.
+    return untold + w -> return x_t + w
 w not used: w plays no part.
     return untold + w * (told - untold) -> return {told|(told + untold) / 2|2 * told - untold}
 label not used: y plays no part: this is what the network says when nothing was told, whatever w is.
@@ -48,9 +50,13 @@ label not used: y plays no part: this is what the network says when nothing was 
 w kept below 1: right for w up to 1. Above, guidance goes past what the network says of y: that is its point.
     + w * -> + min(w, 1) *
 some w alone: right for some w alone. The formula holds for each number from 0 on, and needs no cases and no rounding.
-    + w * -> + {int(w)|round(w)|math.ceil(w)|max(w, 1) * (w > 0)|w * (w >= 1)} *
+    + w * -> + {int(w)|round(w)|math.ceil(w)|max(w, 1) * (w > 0)|(w or 1)|w * (w >= 1)} *
 divided by the weights: a weighted mean of the two never goes past either. Stretch their difference.
     untold + w * (told - untold) -> (untold + w * told) / (1 + w)
+clipped: the noise is clipped. It has no bounds: the data have.
+    return untold + w * (told - untold) -> return (untold + w * (told - untold)).clamp(-1, 1)
+mean of the classes: the mean of what the network says of all the classes stands for “not told”. Ask it with the label that means this.
+    network(x_t, t, null) -> (sum(network(x_t, t, torch.full_like(y, k)) for k in range(classes)) / classes)
 label 0 for nothing told: label 0 stands for “not told”, but 0 is a class. The network learned another label for it.
     torch.full_like(y, classes) -> torch.zeros_like(y)
 last class for nothing told: the last class stands for “not told”. Classes run from 0 to classes − 1.

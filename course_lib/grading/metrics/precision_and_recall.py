@@ -62,6 +62,8 @@ one k for all: k plays no part in the radius.
     sorted_[:, k] -> sorted_[:, {3|1}]
 neighbours in the other set: the radii come from neighbours in the other set. A ball belongs to one set: its neighbours are of the same.
     sorted_[:, k] -> between.sort(0).values[{k - 1|k}]
+neighbours in both sets: the radii count neighbours of both sets. A ball belongs to one set: its neighbours are of the same.
+    far(centres, centres) -> far(centres, torch.cat([centres, points]))
 balls of the wrong set: the balls lie round the points that are tested. Whose balls should a sample fall into?
     far(centres, centres) -> far(points, points) ; sorted_[:, k] -> sorted_[:, k, None]
 real balls for both: precision is right, but recall takes the balls of the real rows. In recall the roles are exchanged, and the balls with them.
@@ -72,12 +74,16 @@ surface left out: a row on the surface of a ball is left out. The surface belong
     between <= radius -> between < radius
 mean of the k distances: the radius is a mean over k neighbours. It should be the distance to one of them.
     sorted_[:, k] -> sorted_[:, {1 : k + 1|: k + 1|:k}].mean(1)
+not sorted: the radius is not the distance to the k-th nearest. Is each row sorted, along axis 1, and are its values taken, not its places?
+    far(centres, centres).sort(1).values -> far(centres, centres){|.sort(0).values|.sort(1).indices}
 farthest neighbours: the radii count from the farthest row. `topk` finds the largest, unless told otherwise.
     sorted_[:, k] -> sorted_[:, {-1 - k|-k|-1}]
 wrong axis: any and mean run over the wrong axes: yours is the share of balls that hold something, not of points that lie in one.
     inside.any(1) -> inside.any(0)
 all for any: a point must lie in all balls at once. How many are enough?
     inside.any(1) -> inside.all(1)
+how many balls: a point counts that lies in one ball or more: not in just one, nor in k of them.
+    inside.any(1) -> (inside.sum(1) {== 1|>= k|> 1})
 share of pairs: this is the share of pairs. A point counts once, however many balls it lies in.
     inside.any(1).double() -> inside.double(){|.sum(1)}
 nearest ball alone: only the ball of the nearest point is tried. A point farther off may have a larger ball.
@@ -89,9 +95,14 @@ squared and plain: squared distances are compared with plain ones. Either will d
 sum of the sides: this is not the straight distance: the differences are added up without their squares.
     .square().sum(2).sqrt() -> .abs().{sum|amax}(2)
 outside: this is the share of those that lie outside.
-    {inside.any(1) -> (~inside).all(1)|between <= radius -> between >= radius}
+    inside.any(1) -> (~inside).all(1)
+always inside: both numbers are 1, whatever the rows. Is a radius made of the very distances that it is compared with, or `<=` turned round?
+    sorted_[:, k] -> between.sort(1).values[:, {k - 1|k}, None]
+    between <= radius -> between >= radius
 numbers for shares: you count. A share is asked for.
     inside.any(1).double().mean() -> inside.any(1){|.double()}.sum()
+divided by the wrong rows: points are counted, and divided by the number of the balls, or by the same number in both. How many rows are tested?
+    inside.any(1).double().mean() -> inside.any(1).sum() / len({centres|real|fake})
 a repeated row left out: a row that stands there twice is another row, at distance 0: it counts among the neighbours. Leave out the point itself by its place, not by its distance.
     sorted_[:, k] -> sorted_.where(sorted_ > 0, math.inf).sort(1).values[:, k - 1]
 """,
