@@ -624,7 +624,7 @@ dial
 # > The point slides along one curve: **rate–distortion**. You buy detail with nats. (The curve is what these networks reach, not the best that is possible.)
 # > One thing the picture does not show: $\beta=0.5$ ends with an ELBO one nat *higher* than $\beta=1$, and on training images as well. So after 10,000 steps the model with β = 1 has not found the optimum of its own objective.
 #
-# Digits do not come with their causes. **Sprites** do: each image has a known shape, scale, orientation, x and y. So we can ask whether a latent means one thing.
+# Digits do not come with their causes. **Sprites** do: each image has a known shape, scale, orientation, x and y. So do **faces**, drawn from parts: nine words say what any of them shows, such as its skin, glasses and background. So we can ask whether a latent means one thing.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 numbers = {beta: model.record["numbers"] for beta, model in betas.items()}
@@ -648,7 +648,9 @@ sprites = datasets.load("sprites", "test")
 sprite_betas = checkpoints.load_family("beta_vae_sprites")
 dial = widgets.BetaExplorer(sprite_betas, sprites.images()[::700])
 dial.beta.value = 8
-dial
+display(dial)
+face_betas = checkpoints.load_family("beta_vae_faces")
+widgets.BetaExplorer(face_betas, datasets.load("faces", "test").images()[:5])
 
 
 # %% [markdown]
@@ -668,7 +670,8 @@ def row(beta, n):
     return {"β": beta, "rate (nats)": n["rate"], "distortion (nats)": n["distortion"], "latents in use": n["active_latents"], **scores}
 
 
-table([row(beta, model.record["numbers"]) for beta, model in sprite_betas.items()])
+families = {"sprites": sprite_betas, "faces": face_betas}
+table([{"images": name, **row(beta, model.record["numbers"])} for name, family in families.items() for beta, model in family.items()])
 
 # %% [markdown]
 # > **What to notice.** From β = 0.5 to 8, MIG, DCI and SAP more than double. At 16, MIG and SAP fall back a little, and DCI does not.

@@ -82,6 +82,7 @@ CONTROLS = {
         Control("widgets.LatentMap(flat", "latent_map"),
         Control("widgets.LatentMap(plain", "latent_map_pictures", "button:has-text('pictures')", key=None, times=1),
         Control("widgets.BetaExplorer(sprite_betas", "beta_sprites"),
+        Control("widgets.BetaExplorer(face_betas", "beta_faces", nth=2),
         Control("widgets.LatentExplorer(sprite_betas", "latent_sprites"),
         Control("widgets.AnnealingPlayback", "annealing"),
         Control("from course_lib.widgets.faces import FaceEditor", "face_editor", nth=3, key="ArrowRight"),
