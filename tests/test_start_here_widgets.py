@@ -358,6 +358,19 @@ def test_a_saved_exercise_says_how_far_it_is(tmp_path, outputs, state, points, h
     assert f"02_x: {points} of 5 points so far" in str(exercise) and hint in str(exercise)
 
 
+@pytest.mark.parametrize(("outputs", "line"), [(WRONG, "✗ g    0  f: exactly twice too large."), (RIGHT, "✓ g    0"), (BLANK, None)])
+def test_a_task_without_points_is_told_once_it_is_answered(tmp_path, outputs, line):
+    saved(tmp_path, "02_x", RIGHT)
+    file = tmp_path / "02_x" / "02_x.ipynb"
+    notebook = json.loads(file.read_text(encoding="utf-8"))
+    check = {"cell_type": "code", "source": "G.check(g)", "metadata": {"nbgrader": {"grade_id": "check_g"}}, "outputs": outputs}
+    notebook["cells"].insert(2, check)
+    file.write_text(json.dumps(notebook), encoding="utf-8")
+    (exercise,) = progress.everywhere(tmp_path)
+    assert (exercise.right, exercise.most) == (2, 5)
+    assert [text for text in str(exercise).splitlines() if " g " in text] == ([line] if line else [])
+
+
 def test_the_board_shows_every_exercise_and_leaves_out_what_is_none(tmp_path):
     saved(tmp_path, "01_y", RIGHT, written="Because.")
     saved(tmp_path, "02_x", WRONG)

@@ -55,7 +55,7 @@ class Exercise:
 
 
 def of_notebook(notebook: dict[str, Any], name: str) -> Exercise:
-    """What the saved outputs of an exercise's notebook say.
+    """What the saved outputs of an exercise's notebook say. Tasks without points come last, and only those that were answered.
 
     notebook: as JSON holds it
     """
@@ -76,6 +76,8 @@ def of_notebook(notebook: dict[str, Any], name: str) -> Exercise:
                 found.tasks.append(Task(task, meta.get("points", 0), "written" if written else "open"))
             else:
                 found.tasks.append(Task(task, meta.get("points", 0), *said.get(task, ("open", ""))))
+    graded = {task.name for task in found.tasks}
+    found.tasks += [Task(name, 0, *says) for name, says in said.items() if name not in graded and says[0] != "open"]
     return found
 
 
