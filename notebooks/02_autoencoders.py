@@ -409,7 +409,6 @@ plane
 # > The VAE's codes (press *codes* to see them) fill a disc. Their square has empty cells, too, more than half of all. But 19 of 20 draws from $\mathcal N(0,I)$ fall within radius 2.5, and there at most one cell in 20 is empty.
 # > And the VAE decodes as well where no code lies as where some do. Its reconstructions are no closer, though. Two latents are few, for both models.
 
-
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def grid(model, codes, side=15):
     """Cells of a square that holds all codes: how many codes lie in each, whether its centre decodes to a digit, and how far out it is."""
@@ -661,7 +660,6 @@ dial
 # | SAP | how much better the best latent predicts a factor than the second best | Kumar et al. 2018 |
 # | FactorVAE | which latent stops varying when one factor is held fixed | Kim & Mnih 2018 |
 
-
 # %%
 def row(beta, n):
     scores = {"MIG": n["mig"], "DCI": n["dci_disentanglement"], "SAP": n["sap"], "FactorVAE": n["factor_vae"]}
@@ -810,7 +808,6 @@ print(f"with the bound and the rate that is too high: loss {guarded.history[-1][
 # without it, too large (arXiv:1905.06922, Poole et al. 2019).
 #
 # **Predict first.** The rate is 6.2 nats. How much of it is information?
-
 
 # %%
 @torch.no_grad()
