@@ -1073,7 +1073,9 @@ assert abs(share("lavender and tan skin", redrawn, lavender_, tan_) - 0.5) < 0.1
 assert abs(share("red hair", reads, red_) - 0.9) < 0.06 and share("red hair", redrawn, red_) < 1 / 3
 count = {name: eb.weight_ess(w).item() for name, w in log_w.items()}
 assert abs(count["lavender and tan skin"] - 230) < 40 and len(drawn) == 4_000
-of_ten = [parts[name].log_softmax(1)[:, faces.word_index(name) == k].logsumexp(1) for name, k in zip(faces.ATTRIBUTES, words_of[0].tolist())]
+of_ten = [
+    parts[name].log_softmax(1)[:, faces.word_index(name) == k].logsumexp(1) for name, k in zip(faces.ATTRIBUTES, words_of[0].tolist())
+]
 assert len(of_ten) == 10 and eb.weight_ess(sum(of_ten)) < 2
 
 # %% [markdown] slideshow={"slide_type": "slide"}
