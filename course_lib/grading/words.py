@@ -37,8 +37,8 @@ ADVICE = {
     "expects each tensor to be equal size": "`torch.stack` wants equal ones: `torch.cat(…, 1)` joins blocks of different width",
     "is out of bounds for dimension": "the last place is one less than the size: is this number a place, was it counted from 1, or was a "
     "start added too early? `cumsum` tells where things end",
-    "The shape of the mask": "a mask has an entry for each row that it chooses from: choose from the mask, too. It stands for the first axes: "
-    "`x[..., mask]` picks by the last ones",
+    "The shape of the mask": "a mask has an entry for each row that it chooses from: choose from the mask, too. "
+    "It stands for the first axes: `x[..., mask]` picks by the last ones",
     "only one element tensors can be converted": "`torch.stack` makes one tensor of several",
     "must match the existing size": "what is put in has another size than its place: where does a slice begin and end, or which axis is "
     "too long?",
