@@ -217,6 +217,13 @@ WRONG = {
         ),
         ("not after the last step", FILLS.format(PUT_IN + " if s else x")),
         ("begins with the pictures", "x = torch.where(mask, x, known)\n" + FILLS.format(PUT_IN)),
+        (
+            "at the end alone",
+            "for t, s in zip(times, times[1:]):\n    x = step(x, t, s)\na = alpha_bar[s]\nreturn " + PUT_IN,
+        ),
+        ("mask inverted", "m = mask.float()\n" + FILLS.format("m * x + (1 - m) * known")),
+        ("noise on all pixels", FILLS.format("a**0.5 * torch.where(mask, known, x) + (1 - a) ** 0.5 * randn(x.shape)")),
+        ("other draws", "randn(x.shape)\n" + FILLS.format(PUT_IN)),
         ("step thrown away", FILLS.format(PUT_IN).replace("x, a = step", "y, a = step")),
         ("noise of one step", FILLS.format(PUT_IN).replace("alpha_bar[s]", "alpha_bar[t] / alpha_bar[s]")),
         ("table changed", "alpha_bar = alpha_bar.cumprod(0)\n" + FILLS.format(PUT_IN)),

@@ -153,6 +153,12 @@ WRONG = {
         ("complete faces alone", COUNTED.format(BY_COLUMN, "r[seen.all(1)].eq(c[seen.all(1)]).all(1).double().mean()")),
         ("complete faces for both", COUNTED.format("r[c.all(1)].double().mean()", "r[c.all(1)].all(1).double().mean()")),
         ("all faces at once", COUNTED.format(BY_COLUMN, "(r == c).all().double()")),
+        ("half of the rule", COUNTED.format(BY_COLUMN, "(r.sum(1) == (asked >= 0).sum(1)).double().mean()")),
+        ("in part", COUNTED.format(BY_COLUMN, "(r == c).double().mean()")),
+        (
+            "what does not count taken for right",
+            "r, c = (asked == read) | ~seen, asked >= 0\nreturn ((r & c).sum(0) / c.sum(0)).nanmean(), (r | ~c).all(1).double().mean()",
+        ),
         ("faces that fail", COUNTED.format(BY_COLUMN, "(r != c).any(1).double().mean()")),
         ("divided by the entries", COUNTED.format(BY_COLUMN, "(r == c).all(1).sum() / c.sum()")),
         ("sum of the shares", COUNTED.format("(r.sum(0) / c.sum(0)).nansum()", BY_FACE)),

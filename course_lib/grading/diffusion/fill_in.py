@@ -45,7 +45,7 @@ FILL = Task(
     ],
     mistakes="""
 mask inverted: the picture is put in where it is hidden, and what the steps made stays where it is known. Where is `mask` True?
-    mask, there -> ~mask, there
+    mask, there -> ~mask, {there|known}
 clean pixels: known pixels are put in without noise, while all the others have theirs. A step was made for pictures that are equally noisy everywhere.
     mask, there -> mask, known
     x = step(x, t, s) -> x = step(torch.where(mask, known, x), t, s) ; mask, there -> mask, x {|; return x -> return torch.where(mask, known, x)}
@@ -56,6 +56,7 @@ level of t: the known pixels are as noisy as they were before the step. At which
     alpha_bar[s] -> alpha_bar[t]
 one level for all: the known pixels are equally noisy after each step. The others become cleaner: which entry of the table fits them?
     alpha_bar[s] -> alpha_bar[{times[0]|times[-1]|times[1]|-1}]
+    alpha_bar[s] -> alpha_bar[times[0]] ; randn(known.shape) -> fresh if t != times[0] else randn(known.shape)
 table off by one: off by one: the table starts at t = 0, with ᾱ = 1, so ᾱ of time s stands at place s.
     alpha_bar[s] -> alpha_bar[{s - 1|max(s - 1, 0)|s + 1}]
 number of the step: a time is its place in the table, not the number of the step in the list.
@@ -69,13 +70,15 @@ other draws: the noise is not the one that is compared. After each step call `ra
     randn(known.shape) -> {torch.stack([randn(one.shape) for one in known])|[randn(known.shape), randn(known.shape)][1]}
     randn(known.shape) -> torch.zeros_like(known).masked_scatter(mask, randn(known[..., mask].shape))
     randn(known.shape) -> (noises := randn((len(times) - 1, *known.shape)) if t == times[0] else noises)[times.index(t)]
+    randn(known.shape) -> randn(known.shape) if t != times[0] else [randn(known.shape), randn(known.shape)][1]
 x for the noise: the known pixels get what the step made in the place of noise. That is a picture: draw the noise.
     (1 - bar).sqrt() * fresh -> (1 - bar).sqrt() * x
     x = step(x, t, s) -> ; (1 - bar).sqrt() * fresh -> (1 - bar).sqrt() * x ; mask, there, x) -> mask, there, step(x, t, s))
 noise on all pixels: noise is added to the hidden pixels, too. The step has left them as noisy as they should be at s.
     torch.where(mask, there, x) -> torch.where(mask, bar.sqrt() * known, x) + (1 - bar).sqrt() * fresh
+    torch.where(mask, there, x) -> bar.sqrt() * torch.where(mask, known, x) + (1 - bar).sqrt() * fresh
 at the end alone: the known pixels are put in at the end alone. What is hidden never saw them, so it cannot fit them.
-    x = torch.where(mask, there, x) -> x = torch.where(mask, there, x) if s == times[-1] else x
+    x = torch.where(mask, there, x) -> x = torch.where(mask, there, x) if s == times[-1] else x {|; randn(known.shape) -> randn(known.shape) if s == times[-1] else 0}
     mask, there -> mask, x ; return x -> return torch.where(mask, known, x)
 before the step: the known pixels are put in before each step. The task puts them in after it: what a step gets is then as noisy everywhere, and the last one cannot change them.
     x = step(x, t, s) -> ; alpha_bar[s] -> alpha_bar[t] ; x = torch.where(mask, there, x) -> x = step(torch.where(mask, there, x), t, s)
@@ -101,7 +104,7 @@ noisier each time: noise comes on top of the noise of the step before. Start fro
 noise on what the steps made: what the steps made is noised once more. From which picture do the known pixels come?
     bar.sqrt() * known -> bar.sqrt() * x
 noise of one step: the known pixels get the noise of the step alone, from ᾱ_t / ᾱ_s. They start from the clean picture: how noisy is it at s?
-    alpha_bar[s] -> alpha_bar[t] / alpha_bar[s]
+    {alpha_bar[s] -> alpha_bar[t] / alpha_bar[s]|(1 - bar).sqrt() -> (1 - alpha_bar[t] / bar).sqrt()}
 table changed: the right formula with another table: it holds ᾱ, and needs no root, square or product first.
     alpha_bar[s] -> ({alpha_bar.sqrt()|alpha_bar**2|alpha_bar.cumprod(0)})[s]
 ½ outside the power: powers come before divisions: `a**1/2` is half of a. The root is `a**(1/2)`, or `a**0.5`.

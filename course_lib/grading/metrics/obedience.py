@@ -57,6 +57,8 @@ right ones that do not count: right ones are added up whether they count or not,
 what does not count taken for right: what does not count is taken for right. It should be in neither of the two numbers that are divided.
     right.sum(0) / of -> (right + ~counts).double().mean(0) {|; shares[of > 0] -> shares}
     right.sum(0) / of -> (right + ~counts).double().mean(0) ; torch.where(counts, right, True) -> right {|; shares[of > 0] -> shares}
+    (asked != -1) & seen -> asked != -1 ; (read == asked) & counts -> ((read == asked) + ~seen) & counts
+    (asked != -1) & seen -> seen ; (read == asked) & counts -> ((read == asked) + (asked == -1)) & counts
 what is not seen counts: entries count that cannot be seen: with a hat on there is no hair to read, however good the picture is. (If `& seen` is
     there, look at the brackets: `&` comes before `>=`.)
     (asked != -1) & seen -> asked != -1
@@ -102,7 +104,7 @@ half of the rule in the first: the second number is right. In the first, entries
 a face must have all: the first number is right. In the second a face fails for what does not count, too.
     torch.where(counts, right, True) -> {right|read == asked}
 half of the rule: the first number is right. In the second one, what nobody asked for still counts, or what cannot be seen.
-    counts, right, True -> {asked != -1|seen}, read == asked, True
+    counts, right, True -> {asked != -1, read == asked|seen, read == asked|asked != -1, right}, True
 complete faces alone: the first number is right. The second looks only at faces in which every attribute counts. All faces are asked for.
     fine.all(1).double() -> fine.all(1)[{counts|seen|(asked != -1)}.all(1)].double()
 complete faces for both: only faces in which every attribute counts are looked at. An entry counts or not by itself, whatever else its face has.
@@ -112,7 +114,7 @@ product of the shares: the first number is right. The second is a product, as if
 one is enough: the first number is right. In the second a face passes with a single thing that is right.
     whole = fine.all(1) -> whole = right.any(1)
 in part: the first number is right. The second is the mean share of what is right in a face; a face with a single mistake fails.
-    whole = fine.all(1).double().mean() -> whole = (right.sum(1) / counts.sum(1)).mean()
+    whole = fine.all(1).double().mean() -> whole = {(right.sum(1) / counts.sum(1))|fine.double()}.mean()
 wrong axis: the first number is right. The second is the share of attributes that are right in all faces.
     fine.all(1) -> fine.all(0)
 all faces at once: the first number is right. The second says whether every face is right: 0 or 1. Ask for each face, then take their mean.
