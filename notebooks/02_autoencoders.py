@@ -409,7 +409,6 @@ plane
 # > The VAE's codes (press *codes* to see them) fill a disc. Their square has empty cells, too, more than half of all. But 19 of 20 draws from $\mathcal N(0,I)$ fall within radius 2.5, and there at most one cell in 20 is empty.
 # > And the VAE decodes as well where no code lies as where some do. Its reconstructions are no closer, though. Two latents are few, for both models.
 
-
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def grid(model, codes, side=15):
     """Cells of a square that holds all codes: how many codes lie in each, whether its centre decodes to a digit, and how far out it is."""
@@ -663,7 +662,6 @@ widgets.BetaExplorer(face_betas, datasets.load("faces", "test").images()[:5])
 # | SAP | how much better the best latent predicts a factor than the second best | Kumar et al. 2018 |
 # | FactorVAE | which latent stops varying when one factor is held fixed | Kim & Mnih 2018 |
 
-
 # %%
 def row(beta, n):
     scores = {"MIG": n["mig"], "DCI": n["dci_disentanglement"], "SAP": n["sap"], "FactorVAE": n["factor_vae"]}
@@ -678,7 +676,7 @@ table([{"images": name, **row(beta, model.record["numbers"])} for name, family i
 # > The price is in the columns before them: at β = 8 three latents are left, and the distortion is twice that of β = 1.
 # > FactorVAE hardly moves, and likes β = 0 best.
 # >
-# > **Faces** are harder: seventeen causes, ten latents. MIG and SAP double from β = 0.1 to 1, and fall at 2. At β = 1 the background has a latent of its own, which knows 0.97 of its 1.61 nats; the next knows 0.02. Of the mood no latent of any model knows a tenth of a nat, and the face network reads it in the reconstructions as if by chance: a mouth is a few pixels.
+# > **Faces** are harder: seventeen causes, ten latents. MIG and SAP double from β = 0.1 to 1, and fall at 2. At β = 1 the background has a latent of its own, which knows 0.97 of its 1.61 nats; all others know next to nothing of it. Of the mood no latent of any model knows a tenth of a nat, and the face network reads it in the reconstructions as if by chance: a mouth is a few pixels.
 # > The price: of the words of a face, 82 % can be read in the reconstruction at β = 0.1, 74 % at 1.
 # >
 # > The scores measure different things, and none of them can be computed without labels. Each row is one trained model; another seed would move them
@@ -696,17 +694,20 @@ assert scores[8]["active_latents"] == 3 and 1.9 < scores[8]["distortion"] / scor
 assert max(scores, key=lambda b: scores[b]["factor_vae"]) == 0 and all(0.58 < n["factor_vae"] < 0.7 for n in scores.values())
 of_faces = {b: m.record["numbers"] for b, m in face_betas.items()}
 assert all(1.9 < of_faces[1][key] / of_faces[0.1][key] < 2.2 and of_faces[2][key] < 0.75 * of_faces[1][key] for key in ("mig", "sap"))
-assert max(n["mig"] for n in of_faces.values()) < 0.5 * scores[8]["mig"] and face_betas[1].latents == 10 and len(datasets.faces.FACTORS) == 17
-new_faces, kept = datasets.load("faces", "test"), {}
-spoken = datasets.faces.attributes(new_faces.y)
+assert (
+    max(n["mig"] for n in of_faces.values()) < 0.5 * scores[8]["mig"] and face_betas[1].latents == 10 and len(datasets.faces.FACTORS) == 17
+)
+people, kept = datasets.load("faces", "test"), {}
+seen_faces, spoken = people.images()[:4000], datasets.faces.attributes(people.y[:4000])
+mood, ground = (list(datasets.faces.ATTRIBUTES).index(name) for name in ("mouth", "background"))
 for b, m in face_betas.items():
     with torch.no_grad():
-        codes, back = m.encode(new_faces.images()), m.reconstruct(new_faces.images())
-    known = {name: sorted(metrics.mutual_information_matrix(codes, spoken[:, [k]])[:, 0]) for k, name in enumerate(datasets.faces.ATTRIBUTES)}
-    kept[b] = metrics.factor_accuracy(back, new_faces.y, words=True)
-    assert known["mouth"][-1] < 0.1 and abs(kept[b]["mouth"] - 0.5) < 0.02
+        codes, back = m.encode(seen_faces), m.reconstruct(seen_faces)
+    known = metrics.mutual_information_matrix(codes, spoken[:, [mood, ground]])
+    kept[b] = metrics.factor_accuracy(back, people.y[:4000], words=True)
+    assert known[:, 0].max() < 0.1 and abs(kept[b]["mouth"] - 0.5) < 0.02
     if b == 1:
-        assert round(float(known["background"][-1]), 2) == 0.97 and round(float(known["background"][-2]), 2) == 0.02
+        assert abs(known[:, 1].max() - 0.97) < 0.02 and sorted(known[:, 1])[-2] < 0.05
 assert round(math.log(5), 2) == 1.61 and [round(100 * sum(kept[b].values()) / len(kept[b])) for b in (0.1, 1)] == [82, 74]
 
 # %%
@@ -832,7 +833,6 @@ print(f"with the bound and the rate that is too high: loss {guarded.history[-1][
 # without it, too large (arXiv:1905.06922, Poole et al. 2019).
 #
 # **Predict first.** The rate is 6.2 nats. How much of it is information?
-
 
 # %%
 @torch.no_grad()
