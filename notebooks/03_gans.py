@@ -932,11 +932,12 @@ for a, word_a, b, word_b in faces.HELD_OUT:
     ]
 table(
     [
-        {"pair never seen": f"{word_a} {a}, {word_b} {b}".replace("_colour", ""), "both read": f"{never[pair]:.0%}"}
+        {"pair never seen": ", ".join(" ".join(dict.fromkeys((word, name.removesuffix("_colour")))) for name, word in both)}
+        | {"both read": f"{never[pair]:.0%}"}
         | {"first word, other company": f"{alone[pair][0]:.0%}", "second word": f"{alone[pair][1]:.0%}"}
         | {"product": f"{math.prod(alone[pair]):.0%}"}
         for pair in faces.HELD_OUT
-        for a, word_a, b, word_b in [pair]
+        for both in [(pair[:2], pair[2:])]
     ]
 )
 
