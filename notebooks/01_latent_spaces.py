@@ -215,7 +215,6 @@ widgets.RandomExplorer(sources, x)
 # Nine images are few, so here are 200 of each kind, four times. A pixel counts as **grey** between 0.1 and 0.9. The codes of PCA and of the autoencoder are drawn from a Gaussian with the mean and the variances of the training digits' codes, those of the VAE from $\mathcal N(0,I)$.
 # The last row is for fairness: new digits that went through the VAE, there and back. PCA learned from 4,000 digits, the networks from 59,000; none saw the new ones.
 
-
 # %%
 def through_vae(n, generator):
     return vae.decode(vae.encode(x_test[torch.randperm(1000, generator=generator)[:n]])).detach()

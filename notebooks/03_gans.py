@@ -128,7 +128,6 @@ first
 # >
 # > The strokes are about as sharp as real ones: 9 % of the pixels are grey in both. In the VAE of lecture 02 it is more than 11 %. (Its pictures are the mean of $p_\theta(x\mid z)$, so a grey pixel there may be an undecided one.)
 
-
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def hand(pictures):
     """Slant, ink and width of digits (n, 1, 28, 28), (3, n): moments of their pixels."""
@@ -157,7 +156,6 @@ assert abs(grey(written) - 0.09) < 0.006 and abs(grey(x_test) - 0.09) < 0.006 an
 # $$\min_\theta\;\mathbb E_{x,z}\,\lVert G_\theta(z)-x\rVert^2$$
 #
 # **Predict first.** $z$ and $x$ are paired at random, anew in each step. What is the best that $G_\theta$ can do?
-
 
 # %%
 class Paired(nn.Module):
@@ -1351,7 +1349,6 @@ show_images(
 # > And the cycle is no cure for collapse: with some seeds two colours become the same one, and a colour of the night is never made.
 # >
 # > On photographs the networks see whole images, so shapes must fit, too. But there, too, a translation is what suits the losses. It may be wrong without a sign of it.
-
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def sent(model, name):

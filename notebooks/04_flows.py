@@ -116,7 +116,6 @@ play
 # > Now try the other models. All have eight couplings. NICE shears, which changes no area, and scales both axes once; RealNVP also stretches; splines bend.
 # > Their means of $-\log p(x)$ on new points are 0.17, 0.05 and 0.02 nats above the lowest possible, that of the true density. (Where NICE and RealNVP squeeze the grid into threads, their lines seem to touch: 200 points a line are too few there.)
 
-
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 def crossing_pairs(lines):
     """How many pairs of the polylines (n, points, 2) cross."""
@@ -159,7 +158,6 @@ assert all(sum(isinstance(layer, flows.Coupling) for layer in model.layers) == 8
 # $$\max_\theta\;\mathbb E_x\big[\log\mathcal N(f_\theta(x);0,I)\big]$$
 #
 # **Predict first.** The true density of these moons gives $\mathbb E[-\log p(x)]=2.05$ nats. Nothing can be better than the truth. What will the network reach?
-
 
 # %%
 class Naive(nn.Module):
@@ -250,7 +248,6 @@ print(f"area with the slope {torch.trapezoid(density, x).item():.6f}, without it
 # This is the **change of variables** formula. $p_z$ is called the **base density**, or the prior of $z$; here it is always $\mathcal N(0,I)$. To sample, draw $z\sim p_z$ and go back: $x=f^{-1}(z)$.
 #
 # Two things stand in the way of using it. $f$ has to be invertible. And a determinant of a $D\times D$ matrix takes of the order of $D^3$ multiplications, for every example.
-
 
 # %%
 def milliseconds(call, times=5):
@@ -747,7 +744,6 @@ show_source(flows.VariationalDequantiser, open=False)
 #
 # Pixels end at 0 and 1, and the Gaussian never ends. So the first layer of a flow on images is a **logit**, $\log\frac{v}{1-v}$, and its derivative belongs to the log-determinant. Forget it and the bits are of something else. (First $v$ is pressed into $[\frac\alpha2,1-\frac\alpha2]$ with $\alpha=10^{-5}$, so that no pixel goes to infinity.)
 
-
 # %%
 class Uniform(flows.ImageFlow):
     def log_density(self, v, y=None):
@@ -944,7 +940,6 @@ assert not {"eyes", "clothing", "earrings"} & set(faces.ATTRIBUTES)
 #
 # **Predict first.** Order these by likelihood under the flow of the pixels of faces: faces, mirrored faces, faces upside down, inverted faces, photographs, noise, a plain peach square, a plain grey one. (Peach is one of the five backgrounds.)
 
-
 # %%
 def plain(*colour):
     return torch.tensor(colour, dtype=torch.uint8).view(1, 3, 1, 1).expand(8, 3, 16, 16)  # one picture, eight draws of the noise
@@ -992,7 +987,6 @@ table(rows)
 
 # %% [markdown]
 # A plain peach square is *more* likely than any of these 400 faces. One explanation is that it is flat: each pixel is easy to predict from its neighbours. Another is an **atom**, a lump of probability at one exact value, on which a flow can build the spike of section 12. That can be tested: move every pixel by one level. No eye sees it, flat stays flat, and the atom is missed. Here for faces, and for the digits of section 13, most of whose pixels are exactly black.
-
 
 # %%
 def moved(images, by):
@@ -1103,7 +1097,6 @@ assert all(area > 0.95 for name in ("upside down", "inverted", "photos", "noise"
 #
 # **Predict first.** Flatten each patch to its own mean colour: more likely, or less? Make it grey? Swap red and blue? Shuffle its 64 pixels, so that the colours stay and their order goes? And a face?
 
-
 # %%
 def middles(images):
     return images[:, :, 4:12, 4:12].contiguous()
@@ -1176,7 +1169,6 @@ assert (roughness(fresh) < 1).float().mean() > 0.5
 #
 # Bits per dimension on MNIST's 10,000 test images, 8 bits, uniform or variational dequantisation, one draw of the noise; “10 draws” averages the probability over ten, a tighter bound. Lower is better. Our three rows had about equal time, not equal steps (of 32 images) or weights, and are one training each.
 # The published test numbers of the UvA tutorial average over 8 draws.
-
 
 # %%
 def row(name, what):

@@ -836,7 +836,7 @@ assert all(coded["ddim"][n]["fid"] < coded["ddpm"][n]["fid"] for n in ("5", "10"
 #
 # $w=0$ ignores the label, $w=1$ is the plain conditional model. By Bayes' rule the difference is $-\sigma_t\nabla\log p(y\mid x_t)$: the slope of a classifier that nobody trained. Hence **classifier-free guidance**; before it, **classifier guidance** trained a classifier of noisy images (Dhariwal & Nichol 2021). (Ho & Salimans count from the plain model: their $w$ is ours minus 1.) In the code the difference is taken of what the network says; both guesses are sums with it, so it is the same. **Predict first.** What happens at $w=6$, to quality and to variety?
 #
-# **Ten words in place of one label.** The faces of lecture 02 have ten words each. A network may be told any of them: it was trained with each word hidden now and then, by itself or with all others. It is no U-Net. The parts of these faces stand in fixed places, so an MLP does, between the principal components of lecture 01: section 18 says how. **Predict first.** No training face has both green hair and a beard. Ask for them with $w=1$, then with $w=3$: what do you get?
+# **Ten words in place of one label.** The faces of lecture 02 have ten words each. A network may be told any of them: it was trained with each word hidden now and then, by itself or with all others. It is no U-Net. The parts of these faces stand in fixed places, so an MLP does, between the principal components of lecture 01, and a few convolutions sharpen what it says: section 18 says how. **Predict first.** No training face has both green hair and a beard. Ask for them with $w=1$, then with $w=2$: what do you get?
 
 # %%
 show_source(diffusion.Diffusion.answer)
@@ -845,13 +845,13 @@ display(guided)
 shown_faces = WordsExplorer(checkpoints.load("diffusion_faces"), guided=True, steps=10)
 for name, word in {"mouth": "any", "hair": "any", "hair_colour": "green", "beard": "beard"}.items():
     shown_faces.menus[name].value = word
-shown_faces.guidance.value = 3.0
+shown_faces.guidance.value = 2.0
 shown_faces
 
 # %% [markdown]
 # > **What to notice.** Above $w=1$, nearly all are the digit asked for, and they are more alike: the odd ones die out, strokes get bold. Class accuracy rises; of the values tried, FID is best at 1.5 and then gets worse: **guidance buys fidelity with variety.** At $w=0$ the label has no effect, and FID is worst of all. (That the network saw hidden labels one time in ten only may be the cause; we have not tested it.)
 # >
-# > **The faces** do as they are told: in 10,000 faces for the words of test faces the face network reads 97.9 % of them at $w=1$ and 99.5 % at $w=2$. The price is the same as for digits, an FID of 21.4 in place of 13.7. Of the five pairs that no training face has, four are drawn nine times in ten. Green hair with a beard is not: 8 % at $w=1$, 19 % at $w=2$. The hair turns green; the beard stays away. To the network *green hair* has come to mean *no beard*, as it did in every face it saw, and guidance only goes on where the network points. Why this pair? Here a beard has the colour of the hair, so it takes a green beard, and there was none to learn from; a top or glasses have colours of their own. (That this is the reason we have not tested.)
+# > **The faces** do as they are told: in 10,000 faces for the words of test faces the face network reads 97.8 % of them at $w=1$ and 99.7 % at $w=2$. The price is the same as for digits, an FID of 18.9 in place of 7.3. Of the five pairs that no training face has, four are drawn about nine times in ten. Green hair with a beard is not: 37 % at $w=1$, 72 % at $w=2$. What fails is the beard. To the network *green hair* has come to mean *no beard*, as it did in every face it saw. Here a beard has the colour of the hair, so this pair takes a green beard, and there was none to learn from. That alone is not the reason: the GAN and the flow of codes, which learned from the same faces, draw it in 69 % and 73 %.
 # > Text works the same way: in place of words from a list, the network is told the numbers of a sentence, by attention to its words (lecture 10).
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
@@ -866,14 +866,16 @@ assert (
     and max(record, key=lambda w: record[w]["fid"]) == 0
 )
 told = shown_faces.model.record["numbers"]
-assert [round(100 * told[key], 1) for key in ("obeyed", "guided_obeyed")] == [97.9, 99.5] and (told["samples"], told["guidance"]) == (
+assert [round(100 * told[key], 1) for key in ("obeyed", "guided_obeyed")] == [97.8, 99.7] and (told["samples"], told["guidance"]) == (
     10_000,
     2,
 )
-assert [round(told[key], 1) for key in ("fid", "guided_fid")] == [13.7, 21.4]
+assert [round(told[key], 1) for key in ("fid", "guided_fid")] == [7.3, 18.9]
 pair_at_1, pair_at_2 = (told[f"{which}held_out_pairs"]["green hair_colour, beard beard"] for which in ("", "guided_"))
 others = [value for pair, value in told["held_out_pairs"].items() if not pair.startswith("green hair")]
-assert (round(100 * pair_at_1), round(100 * pair_at_2)) == (8, 19) and len(others) == 4 and min(others) > 0.89
+assert (round(100 * pair_at_1), round(100 * pair_at_2)) == (37, 72) and len(others) == 4 and min(others) > 0.87
+rivals = [checkpoints.record(name)["numbers"]["held_out_pairs"] for name in ("cgan_faces", "latent_glow_faces")]
+assert [round(100 * pairs["green hair_colour, beard beard"]) for pairs in rivals] == [69, 73]
 greens = faces.told({"hair_colour": "green", "beard": "beard"}).expand(300, -1)
 torch.manual_seed(0)
 seen_words = metrics.predicted_attributes(shown_faces.model.sample(300, y=greens, guidance=2.0))
@@ -881,7 +883,7 @@ is_green, bearded = (
     seen_words[:, list(faces.ATTRIBUTES).index(n)] == faces.ATTRIBUTES[n].index(v)
     for n, v in (("hair_colour", "green"), ("beard", "beard"))
 )
-assert is_green.float().mean() > 0.9 and bearded.float().mean() < 0.3
+assert is_green.float().mean() > 0.9 and bearded.float().mean() < is_green.float().mean() - 0.1
 in_training = faces.attributes(datasets.load("faces", "train").y)
 is_green, bearded = (
     in_training[:, list(faces.ATTRIBUTES).index(n)] == faces.ATTRIBUTES[n].index(v)
@@ -1271,7 +1273,7 @@ assert (ends[0] - ends[1]).abs().median() < 0.01  # one equation: the same noise
 #
 # $\sigma_d$ is the standard deviation of the data. $c_\text{in}$ gives the input variance 1. $c_\text{skip}$ is the share for which $F$ has least to say, and $c_\text{out}$ then gives its target variance 1: this is **preconditioning**. For $\sigma_d=1$ it is v, up to the sign. (A test checks all of it; v was there first, for another reason.)
 #
-# One $\sigma_d$ for all is a compromise. In the principal components of lecture 01 each direction has its own, and what $c_\text{skip}$ gives is then the best *linear* denoiser, Wiener's. $F$ adds what a Gaussian cannot know. The network of section 13's faces is built so; what lies outside its 320 components it answers with the mean. (A test compares it, untrained, with Wiener's formula.)
+# One $\sigma_d$ for all is a compromise. In the principal components of lecture 01 each direction has its own, and what $c_\text{skip}$ gives is then the best *linear* denoiser, Wiener's. $F$ adds what a Gaussian cannot know. The network of section 13's faces is built so, with 320 components. (A test compares it, untrained, with Wiener's formula.) Convolutions then look at its estimate beside $x_t$, and add what is missing. They are told where they are by sixteen learned numbers for each place.
 #
 # **When.** Which noise levels should training draw? The naive answer is "all, evenly in $t$". Look where there is something to learn: at each level, what share of the target's variance does the shipped network explain? Beside it stands a rule without a network: *what is nearly black is black*. **Predict first.** Where is the share 0, and why?
 
