@@ -851,7 +851,7 @@ shown_faces
 # %% [markdown]
 # > **What to notice.** Above $w=1$, nearly all are the digit asked for, and they are more alike: the odd ones die out, strokes get bold. Class accuracy rises; of the values tried, FID is best at 1.5 and then gets worse: **guidance buys fidelity with variety.** At $w=0$ the label has no effect, and FID is worst of all. (That the network saw hidden labels one time in ten only may be the cause; we have not tested it.)
 # >
-# > **The faces** do as they are told: in 10,000 faces for the words of test faces the face network reads 97.8 % of them at $w=1$ and 99.7 % at $w=2$. The price is the same as for digits, an FID of 18.9 in place of 7.3. Of the five pairs that no training face has, four are drawn about nine times in ten. Green hair with a beard is not: 37 % at $w=1$, 72 % at $w=2$. What fails is the beard. To the network *green hair* has come to mean *no beard*, as it did in every face it saw. Here a beard has the colour of the hair, so this pair takes a green beard, and there was none to learn from. That alone is not the reason: the GAN and the flow of codes, which learned from the same faces, draw it in 69 % and 73 %.
+# > **The faces** do as they are told: in 10,000 faces for the words of test faces the face network reads 97.8 % of them at $w=1$ and 99.7 % at $w=2$. The price is the same as for digits, an FID of 18.9 in place of 7.3. Of the five pairs that no training face has, four are drawn about nine times in ten. Green hair with a beard is not: 37 % at $w=1$. Here a beard has the colour of the hair, so this pair takes a green beard, and there was none to learn from. That alone is not the reason: the GAN and the flow of codes, which learned from the same faces, draw it in 69 % and 73 %. But the network knows the direction, and guidance goes on where it points: 72 % at $w=2$.
 # > Text works the same way: in place of words from a list, the network is told the numbers of a sentence, by attention to its words (lecture 10).
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
@@ -876,14 +876,6 @@ others = [value for pair, value in told["held_out_pairs"].items() if not pair.st
 assert (round(100 * pair_at_1), round(100 * pair_at_2)) == (37, 72) and len(others) == 4 and min(others) > 0.87
 rivals = [checkpoints.record(name)["numbers"]["held_out_pairs"] for name in ("cgan_faces", "latent_glow_faces")]
 assert [round(100 * pairs["green hair_colour, beard beard"]) for pairs in rivals] == [69, 73]
-greens = faces.told({"hair_colour": "green", "beard": "beard"}).expand(300, -1)
-torch.manual_seed(0)
-seen_words = metrics.predicted_attributes(shown_faces.model.sample(300, y=greens, guidance=2.0))
-is_green, bearded = (
-    seen_words[:, list(faces.ATTRIBUTES).index(n)] == faces.ATTRIBUTES[n].index(v)
-    for n, v in (("hair_colour", "green"), ("beard", "beard"))
-)
-assert is_green.float().mean() > 0.9 and bearded.float().mean() < is_green.float().mean() - 0.1
 in_training = faces.attributes(datasets.load("faces", "train").y)
 is_green, bearded = (
     in_training[:, list(faces.ATTRIBUTES).index(n)] == faces.ATTRIBUTES[n].index(v)
