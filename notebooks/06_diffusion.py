@@ -980,13 +980,13 @@ for strength in (0.0, 0.3, 0.6, 0.9):
 show_images(torch.cat([x[:10] for x in made.values()]), columns=10, row_labels=[f"noise up to t = {strength:g}" for strength in made])
 
 # %% [markdown]
-# > **What to notice.** Nothing but the 44 hidden pixels has changed, and the new ones fit: dark glasses are read in at least 98 % of the 200 faces, and so is every other word. Rectangles need strong noise. After $t=0.3$ they are still rectangles, and long hair is read in about a third; at 0.6 it is a face for most; at 0.9 all four words are read nearly always, and the ten faces differ most. Two of these words, red hair and a green top, no training face has together.
+# > **What to notice.** Nothing but the 44 hidden pixels has changed, and the new ones fit: dark glasses are read in at least 98 % of the 200 faces, and so is every other word. Rectangles need strong noise. After $t=0.3$ they are still rectangles, and long hair is read in none or nearly none; at 0.6 in about half; at 0.9 all four words are read nearly always, and the ten faces differ most. Two of these words, red hair and a green top, no training face has together.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert covered.sum() == 44 and (filled_in - without)[:, :, ~covered].abs().max() < 1e-5 and len(without) == 200
 assert min(metrics.factor_accuracy(filled_in, with_glasses).values()) > 0.98
 heard = {strength: metrics.factor_accuracy(x, wanted) for strength, x in made.items()}
-assert 0.2 < heard[0.3]["hair"] < 0.45 and heard[0.6]["hair"] > 0.85 and min(heard[0.9].values()) > 0.95
+assert heard[0.3]["hair"] < 0.05 and 0.4 < heard[0.6]["hair"] < 0.6 and min(heard[0.9].values()) > 0.95
 assert [x.std(0).mean() for x in made.values()] == sorted(x.std(0).mean() for x in made.values())
 assert faces.HELD_OUT[0] == ("hair_colour", "red", "clothing_colour", "green")
 

@@ -1180,8 +1180,8 @@ in_colour
 table(leaderboard.table(of_faces, columns=leaderboard.FACES_IN_SHORT))
 
 # %% [markdown]
-# > **What to notice.** No. PixelCNN has the best FID, 10.3. Diffusion obeys best: 97.9 % of the words that it is told. Pairs never seen are drawn best by the flow of the VAE's codes, 89.5 %, and worst by diffusion, 74.7 %. One pair makes the difference there: green hair with a beard, which diffusion hardly ever draws (lecture 06), and the flow in more than two of three faces.
-# > KID has the GAN and diffusion the other way round, 1.5 and 2.1, where FID says 25.5 and 13.9. The neighbours say how they differ: the precision of both is above that of real faces, but real faces lie near the GAN's samples for 0.14 of them only, near those of the diffusion model for 0.48, near other real ones for 0.82.
+# > **What to notice.** No. Diffusion has the best FID, 7.6, and obeys best: 97.7 % of the words that it is told. Pairs never seen are drawn best by the flow of the VAE's codes, 89.5 %; diffusion draws 81.6 %. One pair makes the difference: green hair with a beard, which diffusion draws in about two faces of five (lecture 06), and the flow in more than two of three.
+# > KID has PixelCNN before diffusion, 0.8 and 1.0, where FID says 10.3 and 7.6; and the GAN before the flow of codes, 1.5 and 1.7, where FID says 25.5 and 12.6. The neighbours say how the GAN differs: its precision is above that of real faces, but real faces lie near its samples for 0.14 of them only, near those of the diffusion model for 0.61, near other real ones for 0.82.
 # > By itself the VAE has an FID of 107, and with a flow of its codes in place of $\mathcal N(0,I)$ one of 12.6, through the same decoder: it was the prior that drew badly. The floor has 2.0, so on faces, too, all are far from done. Each of these numbers is a question of its own; report several.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
@@ -1189,18 +1189,19 @@ of_face = {r["name"]: r for r in of_faces["rows"]}
 by_noise, by_game, floor_row = of_face["diffusion_faces"], of_face["cgan_faces"], of_faces["floor"]
 by_pixel, by_flow, by_prior = of_face["pixelcnn_faces"], of_face["latent_glow_faces"], of_face["vae_faces"]
 told_words = [r for r in of_face.values() if r["obeyed"]]
-assert min(of_face.values(), key=lambda r: r["fid"]) is by_pixel and max(told_words, key=lambda r: r["obeyed"]) is by_noise
-assert max(told_words, key=lambda r: r["held_out"]) is by_flow and min(told_words, key=lambda r: r["held_out"]) is by_noise
-assert [round(r["fid"], 1) for r in (by_pixel, by_flow, by_noise, by_game)] == [10.3, 12.6, 13.9, 25.5] and round(by_prior["fid"]) == 107
-assert round(100 * by_noise["obeyed"], 1) == 97.9 and [round(100 * r["held_out"], 1) for r in (by_flow, by_noise)] == [89.5, 74.7]
+assert min(of_face.values(), key=lambda r: r["fid"]) is by_noise and max(told_words, key=lambda r: r["obeyed"]) is by_noise
+assert max(told_words, key=lambda r: r["held_out"]) is by_flow
+assert [round(r["fid"], 1) for r in (by_pixel, by_flow, by_noise, by_game)] == [10.3, 12.6, 7.6, 25.5] and round(by_prior["fid"]) == 107
+assert round(100 * by_noise["obeyed"], 1) == 97.7 and [round(100 * r["held_out"], 1) for r in (by_flow, by_noise)] == [89.5, 81.6]
 on_pairs = [checkpoints.record(name)["numbers"]["held_out_pairs"] for name in ("diffusion_faces", "latent_glow_faces")]
 hard = "green hair_colour, beard beard"
-assert on_pairs[0][hard] < 0.1 and on_pairs[1][hard] > 2 / 3
+assert abs(on_pairs[0][hard] - 2 / 5) < 0.05 and on_pairs[1][hard] > 2 / 3
 rest = [sum(v for k, v in pairs.items() if k != hard) / 4 for pairs in on_pairs]
 assert abs(rest[1] - rest[0]) < 0.04  # of the other four pairs both draw as many
-assert [round(r["kid"], 1) for r in (by_game, by_noise)] == [1.5, 2.1] and by_game["kid"] + 2 * by_game["kid_error"] < by_noise["kid"]
-assert min(by_noise["precision"], by_game["precision"]) > floor_row["precision"]
-assert [round(r["recall"], 2) for r in (by_game, by_noise, floor_row)] == [0.14, 0.48, 0.82] and round(floor_row["fid"], 1) == 2.0
+assert [round(r["kid"], 1) for r in (by_pixel, by_noise, by_game, by_flow)] == [0.8, 1.0, 1.5, 1.7]
+assert by_pixel["kid"] + by_pixel["kid_error"] < by_noise["kid"] and by_game["kid"] + by_game["kid_error"] < by_flow["kid"]
+assert by_game["precision"] > floor_row["precision"]
+assert [round(r["recall"], 2) for r in (by_game, by_noise, floor_row)] == [0.14, 0.61, 0.82] and round(floor_row["fid"], 1) == 2.0
 assert checkpoints.record("latent_glow_faces")["config"]["autoencoder"] == "vae_faces"
 assert checkpoints.record("vae_faces")["config"].get("prior", "normal") == "normal"
 
