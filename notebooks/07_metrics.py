@@ -1181,8 +1181,8 @@ table(leaderboard.table(of_faces, columns=leaderboard.FACES_IN_SHORT))
 
 # %% [markdown]
 # > **What to notice.** No. Diffusion has the best FID, 7.6, and obeys best: 97.7 % of the words that it is told. Pairs never seen are drawn best by the flow of the VAE's codes, 89.5 %; diffusion draws 81.6 %. One pair makes the difference: green hair with a beard, which diffusion draws in about two faces of five (lecture 06), and the flow in more than two of three.
-# > KID has PixelCNN before diffusion, 0.8 and 1.0, where FID says 10.3 and 7.6; and the GAN before the flow of codes, 1.5 and 1.7, where FID says 25.5 and 12.6. The neighbours say how the GAN differs: its precision is above that of real faces, but real faces lie near its samples for 0.14 of them only, near those of the diffusion model for 0.61, near other real ones for 0.82.
-# > By itself the VAE has an FID of 107, and with a flow of its codes in place of $\mathcal N(0,I)$ one of 12.6, through the same decoder: it was the prior that drew badly. The floor has 2.0, so on faces, too, all are far from done. Each of these numbers is a question of its own; report several.
+# > KID has PixelCNN before diffusion, 0.8 and 1.0, where FID says 10.3 and 7.6; and the GAN before the flow of codes, 1.5 and 1.7, where FID says 25.5 and 12.6. The neighbours say how the GAN differs: its precision is above that of real faces, but real faces lie near its samples for 0.14 of them only (section 8 says why), near those of the diffusion model for 0.61, near other real ones for 0.82.
+# > By itself the VAE has an FID of 107, and with a flow of its codes, told ten words, in place of $\mathcal N(0,I)$ one of 12.6, through the same decoder: it was the prior that drew badly. The floor has 2.0, so on faces, too, all are far from done. Each of these numbers is a question of its own; report several.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 of_face = {r["name"]: r for r in of_faces["rows"]}
