@@ -980,7 +980,7 @@ for strength in (0.0, 0.3, 0.6, 0.9):
 show_images(torch.cat([x[:10] for x in made.values()]), columns=10, row_labels=[f"noise up to t = {strength:g}" for strength in made])
 
 # %% [markdown]
-# > **What to notice.** Nothing but the 44 hidden pixels has changed, and the new ones fit: dark glasses are read in at least 98 % of the 200 faces, and so is every other word. Rectangles need strong noise. After $t=0.3$ they are still rectangles, and long hair is read in none or nearly none; at 0.6 in about half; at 0.9 all four words are read nearly always, and the ten faces differ most. Two of these words, red hair and a green top, no training face has together.
+# > **What to notice.** Nothing but the 44 hidden pixels has changed, and the new ones fit: dark glasses are read in at least 98 % of the 200 faces, and so is every other word. Rectangles need strong noise. After $t=0.3$ the drawing shows through, and long hair is read in none or nearly none; at 0.6 in about half; at 0.9 all four words are read nearly always, and the ten faces differ most. Two of these words, red hair and a green top, no training face has together.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 assert covered.sum() == 44 and (filled_in - without)[:, :, ~covered].abs().max() < 1e-5 and len(without) == 200
