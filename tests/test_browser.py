@@ -195,6 +195,9 @@ def make_lab(folder):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = folder / "lab.log"
+    env = {name: value for name, value in os.environ.items() if name != "COURSE_DATA_DIR"}
+    # a server that lists the workspaces while another one writes into the same folder answers 500
+    env["JUPYTERLAB_WORKSPACES_DIR"] = str(folder / "workspaces")
     with log.open("w") as out:
         server = subprocess.Popen(
             ["make", "lab", f"ARGS=--no-browser --port {port}"],
@@ -202,7 +205,7 @@ def make_lab(folder):
             stdout=out,
             stderr=out,
             stdin=subprocess.DEVNULL,
-            env={name: value for name, value in os.environ.items() if name != "COURSE_DATA_DIR"},
+            env=env,
             start_new_session=True,
         )
     try:
