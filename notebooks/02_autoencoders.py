@@ -649,7 +649,7 @@ dial = widgets.BetaExplorer(sprite_betas, sprites.images()[::700])
 dial.beta.value = 8
 display(dial)
 face_betas = checkpoints.load_family("beta_vae_faces")
-widgets.BetaExplorer(face_betas, datasets.load("faces", "test").images()[:5])
+widgets.BetaExplorer(face_betas, datasets.load("faces", "test").images()[:7])
 
 
 # %% [markdown]

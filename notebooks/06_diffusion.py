@@ -1121,6 +1121,8 @@ plt.show()
 
 # %% [markdown]
 # > **What to notice.** With $w=1.5$ about half as many samples lie nowhere, both moons stay in their shares, and the distance from new data has not grown beyond its spread. It is not for free without end: at $w=3$ fewer samples lie nowhere than of the data themselves, the points crowd inside the moons, and the distance grows. Is the hope fulfilled? Hardly. The worse model's error is more than twice as long, but the cosine between the two is only about 0.2, and the guided guess of a clean point is farther off than the model's own. The slope explains more: the worse model spreads wider, so away from it is inwards.
+# >
+# > **At full size**, on the faces of section 13: away from an MLP with fewer than a third of the weights and no convolutions, trained for two minutes (its own FID: 23.7), the network's FID falls from 7.3 to 5.9 at $w=1.5$. That is three times the floor of real faces, 2.0. At $w=2$ it is 7.3 again. Words are obeyed as before, 97.8 %. Away from *not told* was another thing: more obedience, and an FID of 18.9.
 
 # %% slideshow={"slide_type": "skip"} tags=["claim"]
 bad, plain, better, strong = found.values()
@@ -1145,6 +1147,13 @@ wrong_ways = by_model - best, by_worse - best
 assert wrong_ways[1].norm() > 2 * wrong_ways[0].norm()
 assert abs((wrong_ways[0] * wrong_ways[1]).sum() / (wrong_ways[0].norm() * wrong_ways[1].norm()) - 0.2) < 0.12
 assert (torch.lerp(by_worse, by_model, 1.5) - best).norm() > 1.5 * wrong_ways[0].norm()
+of_worse = checkpoints.record("diffusion_faces_worse")
+alone, away = of_worse["numbers"], of_worse["numbers"]["autoguided"]
+assert of_worse["parameters"] < shown_faces.model.record["parameters"] / 3 and of_worse["config"]["blocks"] == 0 and round(of_worse["minutes"]) == 2
+assert [round(n["fid"], 1) for n in (alone, told, away["1.5"], away["2"])] == [23.7, 7.3, 5.9, 7.3] and alone["samples"] == told["samples"]
+floor_of_faces = leaderboard.read(leaderboard.SHIPPED_FACES)["floor"]["fid"]
+assert away["1.5"]["fid"] < 3 * floor_of_faces and round(floor_of_faces, 1) == 2.0
+assert [round(100 * n["obeyed"], 1) for n in (told, away["1.5"])] == [97.8, 97.8] and round(told["guided_fid"], 1) == 18.9
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 17 · Flow matching: straight lines

@@ -14,10 +14,13 @@ from ..datasets.sounds import NOTES
 from ..distributions import bits_per_dim
 from ..metrics.two_samples import kid_error
 from ..recipes import Budget, Recipe, as_far_as_known, floats_and_labels, images_and_labels, standard_error, words_and_faces
+from .guides import Autoguided
 from .likelihood import ode_bound, variational_bound
 from .models import Diffusion, EigenDiffusion, ImageDiffusion, LatentDiffusion, PointDiffusion, WaveDiffusion
+from .samplers import sample
 
 GUIDANCE = 2.0  # at which class accuracy is reported
+AUTOGUIDED = (1.5, 2.0)  # weights of autoguidance that are reported
 POINTS = {
     "diffusion": {"schedule": "cosine", "predict": "v"},
     "flow": {"schedule": "straight", "predict": "velocity"},
@@ -78,6 +81,25 @@ def measure_faces(model: EigenDiffusion, data: Dataset, n: int = 10_000) -> dict
         training.seed_everything(0)
         numbers |= {f"{label}{key}": value for key, value in as_far_as_known(metrics.faces.told(draw, words)).items()}
     return numbers | {"guidance": GUIDANCE, "chain": model.steps, "samples": len(words)}
+
+
+def measure_autoguided(model: EigenDiffusion, data: Dataset, n: int = 10_000) -> dict:
+    """What this model is worth alone, and, in numbers["autoguided"][WEIGHT], `diffusion_faces` when it is pushed away from it."""
+    words = faces.attributes(data.y[:n].cpu())
+    device = next(model.parameters()).device
+    better, times = checkpoints.load("diffusion_faces", device), model.schedule.times(model.steps)
+
+    @torch.no_grad()
+    def draw(weight: float, y: Tensor) -> Tensor:
+        guided = Autoguided(better, model, weight)
+        starts = (torch.randn(len(part), *model.shape, device=device) for part in y.split(250))
+        return torch.cat([model.unscaled(sample(guided, x, times, part)).cpu() for x, part in zip(starts, y.to(device).split(250))])
+
+    def numbers(weight: float) -> dict:
+        training.seed_everything(0)
+        return as_far_as_known(metrics.faces.told(partial(draw, weight), words))
+
+    return numbers(0.0) | {"autoguided": {f"{w:g}": numbers(w) for w in AUTOGUIDED}, "chain": model.steps, "samples": len(words)}
 
 
 def principal(model: EigenDiffusion, tensors: tuple[Tensor, Tensor]) -> None:
@@ -201,6 +223,16 @@ RECIPES = {
         "faces",
         {"cpu": Budget(20_000, 128, 2e-3, warmup=500, clip=50.0, ema=0.9995), "gpu": Budget(200_000, 512, 2e-3, 500, 50.0, ema=0.9998)},
         measure_faces,
+        fit={"prepare": floats_and_labels},
+        tensors=words_and_faces,
+        before=principal,
+    ),
+    # what autoguidance pushes `diffusion_faces` away from: the MLP alone, smaller, and for two minutes
+    "diffusion_faces_worse": Recipe(
+        partial(EigenDiffusion, classes=faces.KINDS, width=160, layers=3),
+        "faces",
+        dict.fromkeys(("cpu", "gpu"), Budget(10_000, 128, 2e-3, warmup=300, clip=50.0, ema=0.999)),
+        measure_autoguided,
         fit={"prepare": floats_and_labels},
         tensors=words_and_faces,
         before=principal,

@@ -34,9 +34,11 @@ DRAWS = 50  # of a latent, for the importance-weighted bound of a VAE
 # models that show one effect in a lecture, and were never meant to draw well: shown apart from those that compete
 STUDIES = {
     "beta_vae_mnist_*": "one small VAE at seven β",
+    "beta_vae_faces_*": "one small VAE at four β",
     "vae_2d": "two latents, for a map",
     "cgan_unbalanced": "an unbalanced part of 4,000 images",
     "pixelcnn_blind": "a mask with a blind spot",
+    "diffusion_faces_worse": "small and hardly trained, for autoguidance to lead away from",
     "rbm_*": "few hidden units, or few steps, to compare ways of training",
 }
 SHORT = 10  # minutes of training: up to here a budget is short, else long
