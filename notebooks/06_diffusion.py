@@ -1149,7 +1149,11 @@ assert abs((wrong_ways[0] * wrong_ways[1]).sum() / (wrong_ways[0].norm() * wrong
 assert (torch.lerp(by_worse, by_model, 1.5) - best).norm() > 1.5 * wrong_ways[0].norm()
 of_worse = checkpoints.record("diffusion_faces_worse")
 alone, away = of_worse["numbers"], of_worse["numbers"]["autoguided"]
-assert of_worse["parameters"] < shown_faces.model.record["parameters"] / 3 and of_worse["config"]["blocks"] == 0 and round(of_worse["minutes"]) == 2
+assert (
+    of_worse["parameters"] < shown_faces.model.record["parameters"] / 3
+    and of_worse["config"]["blocks"] == 0
+    and round(of_worse["minutes"]) == 2
+)
 assert [round(n["fid"], 1) for n in (alone, told, away["1.5"], away["2"])] == [23.7, 7.3, 5.9, 7.3] and alone["samples"] == told["samples"]
 floor_of_faces = leaderboard.read(leaderboard.SHIPPED_FACES)["floor"]["fid"]
 assert away["1.5"]["fid"] < 3 * floor_of_faces and round(floor_of_faces, 1) == 2.0
