@@ -1630,7 +1630,8 @@ def test_the_mmd_of_digits_knows_digits():
 
 def test_the_recipes_are_found():
     assert set(RECIPES) == {
-        *("diffusion", "diffusion_faces", "latent_diffusion", "latent_flow", "diffusion_sound", "diffusion_samplers", "latent_samplers"),
+        *("diffusion", "diffusion_faces", "diffusion_faces_worse", "latent_diffusion", "latent_flow", "diffusion_sound"),
+        *("diffusion_samplers", "latent_samplers"),
         *("points_diffusion", "points_flow", "points_transport"),
     }
     assert all(recipes()[name] is recipe for name, recipe in RECIPES.items())
@@ -1657,6 +1658,22 @@ def small(name):
         recipe.before(model, tensors)
         return recipe, model, tensors
     return recipe, recipe.build(width=16, layers=1), recipe.tensors(datasets.toy2d(recipe.data, 24))
+
+
+def test_autoguidance_is_measured_beside_the_worse_model_alone(monkeypatch):
+    """Away from itself with any weight a model draws what it draws alone."""
+    recipe, model, _ = small("diffusion_faces_worse")
+    model.steps = 3
+    shipped = checkpoints.load
+    monkeypatch.setattr(checkpoints, "load", lambda name, *device: model if name == "diffusion_faces" else shipped(name, *device))
+    y = datasets.faces.random_factors(20)
+    numbers = recipe.measure(model.eval(), Dataset("fake", "test", datasets.faces.draw(y), y), 20)
+    assert set(numbers["autoguided"]) == {"1.5", "2"} and (numbers["chain"], numbers["samples"]) == (3, 20)
+    for guided in numbers["autoguided"].values():
+        assert guided["fid"] == pytest.approx(numbers["fid"], rel=1e-3) and guided["word_accuracy"] == numbers["word_accuracy"]
+    training.seed_everything(0)
+    alone = diffusion_recipes.asked_for(model, datasets.faces.attributes(y), steps=3)
+    assert metrics.face_fid(alone) == pytest.approx(numbers["fid"], rel=1e-2)
 
 
 @pytest.mark.parametrize("precision", ["no", "bf16"])

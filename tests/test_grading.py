@@ -4,6 +4,7 @@ What is special to one topic's tasks is in test_TOPIC_grading.py.
 """
 
 import contextlib
+import gc
 import io
 import linecache
 import shutil
@@ -532,6 +533,29 @@ def test_switching_the_watch_off_is_noticed():
     source += "    return k(m, v)\n"
     assert failure(KL, define(source, "answer")).kind == "library"
     assert sys.getprofile() is None
+
+
+def test_what_is_swept_away_meanwhile_is_not_the_answers_doing():
+    """An explorer that nobody needs any more is closed by a function of the library, whenever Python finds it."""
+
+    class Explorer:
+        def __del__(self):
+            distributions.gaussian_kl(torch.zeros(1, 1), torch.zeros(1, 1))
+            closed.append(self)
+
+    closed = []
+
+    def answer(mean, log_var):
+        explorer = Explorer()
+        explorer.itself = explorer  # as an explorer holds its controls, and these the explorer
+        del explorer
+        kept = [[] for _ in range(5_000)]  # enough for Python to look for what nobody needs
+        assert len(kept) == 5_000
+        return -0.5 * (1 + log_var - mean**2 - log_var.exp()).sum(1)
+
+    KL.check(answer)
+    gc.collect()
+    assert closed and gc.isenabled()
 
 
 def test_the_library_works_again_after_a_check():

@@ -11,6 +11,7 @@ and draws that a case hands to the answer live in `fixtures.py`, which is exempt
 import contextlib
 import copy
 import functools
+import gc
 import io
 import math
 import signal
@@ -208,18 +209,24 @@ def is_ours(file: str) -> bool:
 
 @contextlib.contextmanager
 def _watched(borrowed: list[str]) -> Iterator[None]:
-    """Collect in `borrowed` the course_lib functions that are entered meanwhile."""
+    """Collect in `borrowed` the course_lib functions that are entered meanwhile.
+
+    Nothing is swept away meanwhile: an explorer of the notebook that nobody needs any more would be closed by a function of ours.
+    """
 
     def note(frame, event, _argument):
         if event == "call" and "course_lib" in frame.f_code.co_filename and is_ours(frame.f_code.co_filename):
             name = frame.f_code.co_name
             borrowed.append(frame.f_globals.get("__name__", "course_lib") + ("" if name == "<module>" else f".{name}"))
 
-    before = sys.getprofile()
+    before, sweeps = sys.getprofile(), gc.isenabled()
+    gc.disable()
     sys.setprofile(note)
     try:
         yield
     finally:
+        if sweeps:
+            gc.enable()
         if sys.getprofile() is not note:
             borrowed.append("sys.setprofile")
         sys.setprofile(before)
