@@ -154,7 +154,7 @@ CONTROLS = {
         Control("widgets.CompositionExplorer", "composition", "select", option="first OR second", nth=2),
     ],
     "09_transformers": [
-        Control("widgets.TranslationExplorer", "translation", "select", option="French → English"),
+        Control("widgets.TranslationExplorer", "numbers", "select", option="French → English"),
         Control("widgets.MaskExplorer", "mask", "select", option="none"),
         Control("widgets.PositionExplorer", "positions", key="ArrowRight", times=3),
         Control("widgets.TextAttentionExplorer", "attention", nth=1, key="ArrowRight"),
@@ -317,6 +317,7 @@ BROKEN_ROWS = """output => [...output.querySelectorAll('.widget-html div')]
 def keep(output, name):
     if folder := os.environ.get("COURSE_SCREENSHOTS"):
         Path(folder).mkdir(parents=True, exist_ok=True)
+        output.page.wait_for_timeout(1_000)  # a picture for the last of several presses
         output.screenshot(path=str(Path(folder) / f"{name}.png"))
 
 

@@ -1,7 +1,7 @@
 """How the checkpoints of topic 06 are trained and measured. Run one with `python -m course_lib train NAME --preset cpu`."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -90,16 +90,17 @@ def measure_autoguided(model: EigenDiffusion, data: Dataset, n: int = 10_000) ->
     better, times = checkpoints.load("diffusion_faces", device), model.schedule.times(model.steps)
 
     @torch.no_grad()
-    def draw(weight: float, y: Tensor) -> Tensor:
+    def away(y: Tensor, weight: float) -> Tensor:
         guided = Autoguided(better, model, weight)
         starts = (torch.randn(len(part), *model.shape, device=device) for part in y.split(250))
         return torch.cat([model.unscaled(sample(guided, x, times, part)).cpu() for x, part in zip(starts, y.to(device).split(250))])
 
-    def numbers(weight: float) -> dict:
+    def numbers(draw: Callable[[Tensor], Tensor]) -> dict:
         training.seed_everything(0)
-        return as_far_as_known(metrics.faces.told(partial(draw, weight), words))
+        return as_far_as_known(metrics.faces.told(draw, words))
 
-    return numbers(0.0) | {"autoguided": {f"{w:g}": numbers(w) for w in AUTOGUIDED}, "chain": model.steps, "samples": len(words)}
+    guided = {f"{w:g}": numbers(partial(away, weight=w)) for w in AUTOGUIDED}
+    return numbers(partial(asked_for, model, steps=model.steps)) | {"autoguided": guided, "chain": model.steps, "samples": len(words)}
 
 
 def principal(model: EigenDiffusion, tensors: tuple[Tensor, Tensor]) -> None:
@@ -215,6 +216,7 @@ LIVE = {"cpu": Budget(300, 64, 4e-3, warmup=50, ema=0.99), "gpu": Budget(3_000, 
 
 CODES = {"tensors": codes_and_labels, "before": standardise}
 LABELLED = {"fit": {"prepare": floats_and_labels}, "tensors": images_and_labels}
+TOLD = {"fit": {"prepare": floats_and_labels}, "tensors": words_and_faces, "before": principal}  # faces and their words
 
 RECIPES = {
     "diffusion": Recipe(ImageDiffusion, "mnist", image_budgets(6_000), measure_images, **LABELLED),
@@ -223,9 +225,7 @@ RECIPES = {
         "faces",
         {"cpu": Budget(20_000, 128, 2e-3, warmup=500, clip=50.0, ema=0.9995), "gpu": Budget(200_000, 512, 2e-3, 500, 50.0, ema=0.9998)},
         measure_faces,
-        fit={"prepare": floats_and_labels},
-        tensors=words_and_faces,
-        before=principal,
+        **TOLD,
     ),
     # what autoguidance pushes `diffusion_faces` away from: the MLP alone, smaller, and for two minutes
     "diffusion_faces_worse": Recipe(
@@ -233,9 +233,7 @@ RECIPES = {
         "faces",
         dict.fromkeys(("cpu", "gpu"), Budget(10_000, 128, 2e-3, warmup=300, clip=50.0, ema=0.999)),
         measure_autoguided,
-        fit={"prepare": floats_and_labels},
-        tensors=words_and_faces,
-        before=principal,
+        **TOLD,
     ),
     "latent_diffusion": Recipe(LatentDiffusion, "mnist", small_budgets(20_000), measure_samples, **CODES),
     "latent_flow": Recipe(
